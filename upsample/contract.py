@@ -1,0 +1,105 @@
+"""The contract every upsampler keeps, and the table that finds them by name.
+
+An upsampler is built from `(in_channels, out_channels, scale)` and maps
+
+    forward(x, skip=None, indices=None) -> y
+    x        (N, in_channels, H, W), any floating dtype, any H, W >= 1
+    skip     (N, skip_channels, scale*H, scale*W), the encoder's features at the output size, or None
+    indices  (N, indices_channels, H, W) int64, the encoder's max-pooling indices, flat positions in
+             a map of the output size (what torch's max_pool2d returns), or None
+    y        (N, out_channels, scale*H, scale*W), x's dtype
+
+for every integer `scale >= 2`. Every decoder offers both extras; an operator declares what it
+cannot do without in `needs`, and building it where that is not offered fails with a sentence.
+"""
+
+import difflib
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from torch import nn
+
+
+Factory = TypeVar("Factory", bound=Callable[..., nn.Module])
+
+
+@dataclass(frozen=True)
+class Operator:
+    """A named way to upsample: what builds it and what it needs beyond x."""
+
+    build: Callable[..., nn.Module]
+    needs: frozenset[str]  # of {"skip", "indices"}
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Its keyword options with their defaults, in the order of its signature."""
+        parameters = inspect.signature(self.build).parameters.values()
+        return {p.name: p.default for p in parameters if p.default is not inspect.Parameter.empty}
+
+
+_operators: dict[str, Operator] = {}
+
+
+def operator(name: str, needs: tuple[str, ...] = ()) -> Callable[[Factory], Factory]:
+    """Put the decorated class or function into the table under `name`.
+
+    It is called as `(in_channels, out_channels, scale, **options)`, with `skip_channels` and
+    `indices_channels` added for what it `needs`. Every option has a default.
+    """
+
+    def register(factory: Factory) -> Factory:
+        _operators[name] = Operator(factory, frozenset(needs))
+        return factory
+
+    return register
+
+
+def available() -> dict[str, Operator]:
+    """All operators by name, in alphabetical order."""
+    return dict(sorted(_operators.items()))
+
+
+def build(
+    name: str,
+    in_channels: int,
+    out_channels: int,
+    scale: int,
+    *,
+    skip_channels: int | None = None,
+    indices_channels: int | None = None,
+    **options: Any,
+) -> nn.Module:
+    """Build the upsampler called `name`; `functools.partial(build, name, **options)` is what decoders take.
+
+    `skip_channels` and `indices_channels` say what `forward` will be offered (None: nothing).
+    Raises ValueError, in one sentence, for an unknown name or option, a scale or channel count
+    that cannot be, a need that is not offered, and whatever the operator itself refuses.
+    """
+    if name not in _operators:
+        near = difflib.get_close_matches(name, _operators, n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise ValueError(f"unknown upsampler '{name}'{hint} (choose from {', '.join(sorted(_operators))})")
+    found = _operators[name]
+    unknown = set(options) - set(found.options)
+    if unknown:
+        raise ValueError(
+            f"{name} has no option {', '.join(sorted(unknown))}; it takes {', '.join(found.options) or 'none'}"
+        )
+    if type(scale) is not int or scale < 2:
+        raise ValueError(f"{name}: scale must be an integer of at least 2, not {scale!r}")
+    for key, value in (("in_channels", in_channels), ("out_channels", out_channels)):
+        if type(value) is not int or value < 1:
+            raise ValueError(f"{name}: {key} must be an integer of at least 1, not {value!r}")
+    offered = {"skip": skip_channels, "indices": indices_channels}
+    extras = {}
+    for need in sorted(found.needs):
+        if offered[need] is None:
+            raise ValueError(
+                f"{name} needs the encoder's {'pooling ' if need == 'indices' else ''}{need}, "
+                "which this network does not offer; choose an upsampler without needs, "
+                "or a U-Net whose encoder offers it"
+            )
+        extras[f"{need}_channels"] = offered[need]
+    return found.build(in_channels, out_channels, scale, **extras, **options)

@@ -1,0 +1,99 @@
+"""Transposed convolution, plain and dilated."""
+
+from itertools import count
+from math import gcd
+
+from torch import Tensor, nn
+
+from upsample.contract import operator
+from upsample.phases import even_settings, overlap, padding_for
+
+
+class TransposedConv(nn.Module):
+    """A transposed convolution that returns exactly `scale` times its input's height and width.
+
+    Dumoulin & Visin, "A guide to convolution arithmetic for deep learning" (2016), section 4.
+    Cost: kernel_size**2 / scale**2 * in_channels * out_channels MACs per output pixel.
+    Raises ValueError if some output pixels would be holes, unless `allow_holes`.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        scale: int,
+        kernel_size: int,
+        dilation: int,
+        bias: bool = True,
+        allow_holes: bool = False,
+    ) -> None:
+        super().__init__()
+        if kernel_size < 1 or dilation < 1:
+            raise ValueError(
+                f"a transposed convolution needs kernel_size and dilation of at least 1, "
+                f"not kernel_size={kernel_size} and dilation={dilation}"
+            )
+        holes = overlap(kernel_size, scale, dilation).hole_fraction
+        if holes and not allow_holes:
+            near = ", or ".join(f"kernel_size={k} dilation={d}" for k, d in even_settings(kernel_size, scale, dilation))
+            raise ValueError(
+                f"kernel_size={kernel_size}, dilation={dilation} at stride {scale} leaves {holes:.0%} of the output "
+                f"pixels as holes that hold only the bias; what works: {near}; allow_holes=true builds it anyway"
+            )
+        padding, output_padding = padding_for(kernel_size, scale, dilation)
+        self.conv = nn.ConvTranspose2d(
+            in_channels,
+            out_channels,
+            kernel_size,
+            stride=scale,
+            padding=padding,
+            output_padding=output_padding,
+            dilation=dilation,
+            bias=bias,
+        )
+
+    def forward(self, x: Tensor, skip: Tensor | None = None, indices: Tensor | None = None) -> Tensor:
+        """(N, in_channels, H, W) -> (N, out_channels, scale*H, scale*W); skip and indices are not used."""
+        return self.conv(x)
+
+
+@operator("deconv")
+def deconv(
+    in_channels: int,
+    out_channels: int,
+    scale: int,
+    kernel_size: int | None = None,
+    dilation: int = 1,
+    bias: bool = True,
+    allow_holes: bool = False,
+) -> TransposedConv:
+    """Transposed convolution. kernel_size=None takes the smallest multiple of scale, from 2*scale, that is centred:
+    2*scale for even scales, 3*scale for odd ones at dilation 1."""
+    if kernel_size is None:
+        candidates = (m * scale for m in (2, 3, 4))
+        kernel_size = next((k for k in candidates if padding_for(k, scale, dilation)[1] == 0), 2 * scale)
+    return TransposedConv(in_channels, out_channels, scale, kernel_size, dilation, bias, allow_holes)
+
+
+@operator("dilated_deconv")
+def dilated_deconv(
+    in_channels: int,
+    out_channels: int,
+    scale: int,
+    kernel_size: int | None = None,
+    dilation: int | None = None,
+    bias: bool = True,
+    allow_holes: bool = False,
+) -> TransposedConv:
+    """Transposed convolution whose taps lie `dilation` output pixels apart while its stride stays `scale`.
+
+    kernel_size=None is 2*scale; dilation=None is the smallest above 1 that shares no factor with
+    scale (so no holes) and keeps the output centred. Scale 2: kernel 4, dilation 3, padding 4.
+    """
+    kernel_size = 2 * scale if kernel_size is None else kernel_size
+    if dilation is None:
+        coprime = (d for d in count(2) if gcd(scale, d) == 1)
+        first = next(coprime)
+        centred = (d for d in (first, *(next(coprime) for _ in range(3))) if not padding_for(kernel_size, scale, d)[1])
+        dilation = next(centred, first)
+    return TransposedConv(in_channels, out_channels, scale, kernel_size, dilation, bias, allow_holes)

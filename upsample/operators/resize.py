@@ -1,0 +1,77 @@
+"""Fixed interpolation, alone and followed by a convolution."""
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from upsample.contract import operator
+
+
+def resize(x: Tensor, scale: int, mode: str) -> Tensor:
+    """Interpolate (N, C, H, W) to (N, C, scale*H, scale*W) with half-pixel centres (align_corners=False)."""
+    return F.interpolate(x, scale_factor=scale, mode=mode, align_corners=None if mode == "nearest" else False)
+
+
+class FixedResize(nn.Module):
+    """Interpolation with nothing to learn; a 1x1 convolution only where the channel count changes.
+
+    The convolution comes first: it commutes with the interpolation, whose weights sum to one, and
+    costs scale**2 times less there: in_channels * out_channels / scale**2 MACs per output pixel.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, scale: int, mode: str) -> None:
+        super().__init__()
+        self.scale, self.mode = scale, mode
+        self.project = nn.Identity() if in_channels == out_channels else nn.Conv2d(in_channels, out_channels, 1)
+
+    def forward(self, x: Tensor, skip: Tensor | None = None, indices: Tensor | None = None) -> Tensor:
+        """(N, in_channels, H, W) -> (N, out_channels, scale*H, scale*W); skip and indices are not used."""
+        return resize(self.project(x), self.scale, self.mode)
+
+
+@operator("nearest")
+def nearest(in_channels: int, out_channels: int, scale: int) -> FixedResize:
+    """Nearest neighbour: every pixel becomes a scale x scale block."""
+    return FixedResize(in_channels, out_channels, scale, "nearest")
+
+
+@operator("bilinear")
+def bilinear(in_channels: int, out_channels: int, scale: int) -> FixedResize:
+    """Bilinear interpolation: the published decoders' usual fixed choice."""
+    return FixedResize(in_channels, out_channels, scale, "bilinear")
+
+
+@operator("resize_conv")
+class ResizeConv(nn.Module):
+    """Resize, then convolve: every output phase sees the same kernel.
+
+    Odena, Dumoulin & Olah, "Deconvolution and Checkerboard Artifacts" (Distill, 2016).
+    Cost: kernel_size**2 * in_channels * out_channels MACs per output pixel.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        scale: int,
+        mode: str = "nearest",
+        kernel_size: int = 3,
+        padding_mode: str = "zeros",
+        bias: bool = True,
+    ) -> None:
+        super().__init__()
+        if mode not in ("nearest", "bilinear", "bicubic"):
+            raise ValueError(f"resize_conv: mode must be nearest, bilinear or bicubic, not '{mode}'")
+        if kernel_size < 1 or kernel_size % 2 == 0:
+            raise ValueError(f"resize_conv: kernel_size must be odd, so that the output is centred, not {kernel_size}")
+        if padding_mode not in ("zeros", "reflect", "replicate", "circular"):
+            raise ValueError(
+                f"resize_conv: padding_mode must be zeros, reflect, replicate or circular, not '{padding_mode}'"
+            )
+        self.scale, self.mode = scale, mode
+        self.conv = nn.Conv2d(
+            in_channels, out_channels, kernel_size, padding=kernel_size // 2, padding_mode=padding_mode, bias=bias
+        )
+
+    def forward(self, x: Tensor, skip: Tensor | None = None, indices: Tensor | None = None) -> Tensor:
+        """(N, in_channels, H, W) -> (N, out_channels, scale*H, scale*W); skip and indices are not used."""
+        return self.conv(resize(x, self.scale, self.mode))
