@@ -21,7 +21,6 @@ from typing import Any, TypeVar
 
 from torch import nn
 
-
 Factory = TypeVar("Factory", bound=Callable[..., nn.Module])
 
 
