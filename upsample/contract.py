@@ -55,6 +55,20 @@ def operator(name: str, needs: tuple[str, ...] = ()) -> Callable[[Factory], Fact
     return register
 
 
+def check_divisible(name: str, key: str, value: int, divisor: int, why: str) -> None:
+    """Raise ValueError, naming the nearest counts that would work, unless `divisor` divides `value`."""
+    if value % divisor:
+        below = value // divisor * divisor
+        works = f"{below} or {below + divisor}" if below else str(divisor)
+        raise ValueError(f"{name}: {key} must be a multiple of {divisor} ({why}), such as {works}, not {value}")
+
+
+def check_odd(name: str, key: str, value: int) -> None:
+    """Raise ValueError unless `value` is odd and positive: only then is a kernel centred on a pixel."""
+    if value < 1 or value % 2 == 0:
+        raise ValueError(f"{name}: {key} must be odd, so that the output is centred, not {value}")
+
+
 def available() -> dict[str, Operator]:
     """All operators by name, in alphabetical order."""
     return dict(sorted(_operators.items()))

@@ -1,10 +1,11 @@
-"""Transposed convolution, plain and dilated."""
+"""Transposed convolution: plain, dilated, and depthwise separable."""
 
 from itertools import count
 from math import gcd
 
 from torch import Tensor, nn
 
+from upsample.balance import balance_transposed
 from upsample.contract import operator
 from upsample.phases import even_settings, overlap, padding_for
 
@@ -13,7 +14,9 @@ class TransposedConv(nn.Module):
     """A transposed convolution that returns exactly `scale` times its input's height and width.
 
     Dumoulin & Visin, "A guide to convolution arithmetic for deep learning" (2016), section 4.
-    Cost: kernel_size**2 / scale**2 * in_channels * out_channels MACs per output pixel.
+    Cost: kernel_size**2 / scale**2 * in_channels * out_channels / groups MACs per output pixel.
+    Pitfall: where scale does not divide kernel_size, or the weights of the output phases differ, it
+    prints a checkerboard; `balanced` rules that out on constant inputs (see upsample.balance).
     Raises ValueError if some output pixels would be holes, unless `allow_holes`.
     """
 
@@ -26,6 +29,8 @@ class TransposedConv(nn.Module):
         dilation: int,
         bias: bool = True,
         allow_holes: bool = False,
+        balanced: bool = False,
+        groups: int = 1,
     ) -> None:
         super().__init__()
         if kernel_size < 1 or dilation < 1:
@@ -49,12 +54,21 @@ class TransposedConv(nn.Module):
             padding=padding,
             output_padding=output_padding,
             dilation=dilation,
+            groups=groups,
             bias=bias,
         )
+        if balanced:
+            balance_transposed(self.conv)
 
     def forward(self, x: Tensor, skip: Tensor | None = None, indices: Tensor | None = None) -> Tensor:
         """(N, in_channels, H, W) -> (N, out_channels, scale*H, scale*W); skip and indices are not used."""
         return self.conv(x)
+
+
+def default_kernel_size(scale: int, dilation: int) -> int:
+    """The smallest multiple of scale, from 2*scale, that keeps the output centred."""
+    candidates = (m * scale for m in (2, 3, 4))
+    return next((k for k in candidates if padding_for(k, scale, dilation)[1] == 0), 2 * scale)
 
 
 @operator("deconv")
@@ -66,13 +80,13 @@ def deconv(
     dilation: int = 1,
     bias: bool = True,
     allow_holes: bool = False,
+    balanced: bool = False,
 ) -> TransposedConv:
     """Transposed convolution. kernel_size=None takes the smallest multiple of scale, from 2*scale, that is centred:
     2*scale for even scales, 3*scale for odd ones at dilation 1."""
     if kernel_size is None:
-        candidates = (m * scale for m in (2, 3, 4))
-        kernel_size = next((k for k in candidates if padding_for(k, scale, dilation)[1] == 0), 2 * scale)
-    return TransposedConv(in_channels, out_channels, scale, kernel_size, dilation, bias, allow_holes)
+        kernel_size = default_kernel_size(scale, dilation)
+    return TransposedConv(in_channels, out_channels, scale, kernel_size, dilation, bias, allow_holes, balanced)
 
 
 @operator("dilated_deconv")
@@ -84,6 +98,7 @@ def dilated_deconv(
     dilation: int | None = None,
     bias: bool = True,
     allow_holes: bool = False,
+    balanced: bool = False,
 ) -> TransposedConv:
     """Transposed convolution whose taps lie `dilation` output pixels apart while its stride stays `scale`.
 
@@ -96,4 +111,36 @@ def dilated_deconv(
         first = next(coprime)
         centred = (d for d in (first, *(next(coprime) for _ in range(3))) if not padding_for(kernel_size, scale, d)[1])
         dilation = next(centred, first)
-    return TransposedConv(in_channels, out_channels, scale, kernel_size, dilation, bias, allow_holes)
+    return TransposedConv(in_channels, out_channels, scale, kernel_size, dilation, bias, allow_holes, balanced)
+
+
+@operator("separable_deconv")
+class SeparableDeconv(nn.Module):
+    """Depthwise transposed convolution, then a 1x1 convolution that mixes the channels.
+
+    The factorisation of Howard et al., "MobileNets" (2017), section 3.1, applied to a transposed
+    convolution. kernel_size=None is chosen as for deconv.
+    Cost: kernel_size**2 / scale**2 * in_channels + in_channels * out_channels MACs per output pixel.
+    Pitfall: the 1x1 convolution runs at the output size, so with few taps it is most of the cost.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        scale: int,
+        kernel_size: int | None = None,
+        bias: bool = True,
+        balanced: bool = False,
+    ) -> None:
+        super().__init__()
+        kernel_size = default_kernel_size(scale, 1) if kernel_size is None else kernel_size
+        # No bias between the two: the 1x1 convolution's own bias already covers it.
+        self.depthwise = TransposedConv(
+            in_channels, in_channels, scale, kernel_size, 1, bias=False, balanced=balanced, groups=in_channels
+        )
+        self.pointwise = nn.Conv2d(in_channels, out_channels, 1, bias=bias)
+
+    def forward(self, x: Tensor, skip: Tensor | None = None, indices: Tensor | None = None) -> Tensor:
+        """(N, in_channels, H, W) -> (N, out_channels, scale*H, scale*W); skip and indices are not used."""
+        return self.pointwise(self.depthwise(x))

@@ -1,9 +1,13 @@
 """Fixed interpolation, alone and followed by a convolution."""
 
+from typing import Literal, get_args
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from upsample.contract import operator
+from upsample.contract import check_odd, operator
+
+PaddingMode = Literal["zeros", "reflect", "replicate", "circular"]
 
 
 def resize(x: Tensor, scale: int, mode: str) -> Tensor:
@@ -40,6 +44,12 @@ def bilinear(in_channels: int, out_channels: int, scale: int) -> FixedResize:
     return FixedResize(in_channels, out_channels, scale, "bilinear")
 
 
+@operator("bicubic")
+def bicubic(in_channels: int, out_channels: int, scale: int) -> FixedResize:
+    """Bicubic interpolation (Keys 1981, a = -0.75 as in torch). Pitfall: it overshoots at edges, beyond x's range."""
+    return FixedResize(in_channels, out_channels, scale, "bicubic")
+
+
 @operator("resize_conv")
 class ResizeConv(nn.Module):
     """Resize, then convolve: every output phase sees the same kernel.
@@ -55,15 +65,14 @@ class ResizeConv(nn.Module):
         scale: int,
         mode: str = "nearest",
         kernel_size: int = 3,
-        padding_mode: str = "zeros",
+        padding_mode: PaddingMode = "zeros",
         bias: bool = True,
     ) -> None:
         super().__init__()
         if mode not in ("nearest", "bilinear", "bicubic"):
             raise ValueError(f"resize_conv: mode must be nearest, bilinear or bicubic, not '{mode}'")
-        if kernel_size < 1 or kernel_size % 2 == 0:
-            raise ValueError(f"resize_conv: kernel_size must be odd, so that the output is centred, not {kernel_size}")
-        if padding_mode not in ("zeros", "reflect", "replicate", "circular"):
+        check_odd("resize_conv", "kernel_size", kernel_size)
+        if padding_mode not in get_args(PaddingMode):
             raise ValueError(
                 f"resize_conv: padding_mode must be zeros, reflect, replicate or circular, not '{padding_mode}'"
             )

@@ -1,0 +1,80 @@
+"""Weights whose kernel sums are the same for every output phase, before, during and after training.
+
+On a constant input an output pixel is the sum of the taps that reach its phase, so layers with
+these weights answer a constant with a constant and cannot print a checkerboard there. The
+projection adds to every tap of phase r the same amount, (mean S - S_r) / n_r, with S_r the sum of
+the n_r taps of that phase: the parameters stay free and the optimiser never sees the constraint.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+from upsample.phases import overlap
+
+
+class BalancedTaps(nn.Module):
+    """Projects the weight (in, out, k, k) of a transposed convolution onto equal phase sums."""
+
+    phase: Tensor  # (k*k,) int64: which of the stride**2 output phases each tap reaches
+    taps: Tensor  # (stride**2,): how many taps reach each phase
+
+    def __init__(self, kernel_size: int, stride: int, dilation: int) -> None:
+        super().__init__()
+        axis = dilation * torch.arange(kernel_size) % stride
+        phase = (stride * axis[:, None] + axis).flatten()
+        self.register_buffer("phase", phase, persistent=False)
+        self.register_buffer("taps", phase.bincount(minlength=stride**2).float(), persistent=False)
+
+    def forward(self, weight: Tensor) -> Tensor:
+        flat = weight.flatten(2)
+        sums = flat.new_zeros(*flat.shape[:2], len(self.taps)).index_add(2, self.phase, flat)
+        correction = (sums.mean(2, keepdim=True) - sums) / self.taps.to(sums.dtype)
+        return (flat + correction[..., self.phase]).view_as(weight)
+
+    def right_inverse(self, weight: Tensor) -> Tensor:
+        """What assigning to the layer's weight stores: the projection is taken when it is read."""
+        return weight
+
+
+class BalancedShuffle(nn.Module):
+    """The same for a convolution whose channels a pixel shuffle deals out: weight (C*phases, in, k, k).
+
+    On its bias (C*phases,), one tap per phase, this is the mean over the phases: the bias is tied.
+    """
+
+    def __init__(self, phases: int) -> None:
+        super().__init__()
+        self.phases = phases
+
+    def forward(self, weight: Tensor) -> Tensor:
+        taps = weight.unflatten(0, (-1, self.phases)).unsqueeze(-1)
+        taps = taps.flatten(3) if weight.dim() == 4 else taps
+        mean = taps.mean(-1, keepdim=True)
+        return (taps + (mean.mean(1, keepdim=True) - mean)).reshape(weight.shape)
+
+    def right_inverse(self, weight: Tensor) -> Tensor:
+        """What assigning to the layer's weight stores: the projection is taken when it is read."""
+        return weight
+
+
+def balance_transposed(conv: nn.ConvTranspose2d) -> None:
+    """Keep the phase sums of a square transposed convolution equal from now on (torch.nn.utils.parametrize).
+
+    Raises ValueError where some phase has no tap that could be corrected.
+    """
+    kernel_size, stride, dilation = conv.kernel_size[0], conv.stride[0], conv.dilation[0]
+    if overlap(kernel_size, stride, dilation).hole_fraction:
+        raise ValueError(
+            f"balanced=true needs a kernel without holes, but kernel_size={kernel_size}, dilation={dilation} at "
+            f"stride {stride} reaches only some output phases; use kernel_size >= {stride} with a dilation that "
+            f"shares no factor with {stride}"
+        )
+    parametrize.register_parametrization(conv, "weight", BalancedTaps(kernel_size, stride, dilation))
+
+
+def balance_shuffle(conv: nn.Conv2d, scale: int) -> None:
+    """Keep equal phase sums, and a tied bias, in a convolution that a pixel shuffle by `scale` follows."""
+    parametrize.register_parametrization(conv, "weight", BalancedShuffle(scale**2))
+    if conv.bias is not None:
+        parametrize.register_parametrization(conv, "bias", BalancedShuffle(scale**2))
