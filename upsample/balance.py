@@ -7,6 +7,7 @@ the n_r taps of that phase: the parameters stay free and the optimiser never see
 """
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
@@ -14,23 +15,27 @@ from upsample.phases import overlap
 
 
 class BalancedTaps(nn.Module):
-    """Projects the weight (in, out, k, k) of a transposed convolution onto equal phase sums."""
+    """Projects the weight (in, out, k, k) of a transposed convolution onto equal phase sums.
 
-    phase: Tensor  # (k*k,) int64: which of the stride**2 output phases each tap reaches
-    taps: Tensor  # (stride**2,): how many taps reach each phase
+    Taps k and k' reach the same output phase when stride divides k - k': without holes the dilation
+    shares no factor with the stride, so it permutes the phases and changes nothing else.
+    """
 
-    def __init__(self, kernel_size: int, stride: int, dilation: int) -> None:
+    taps: Tensor  # (stride, 1, stride): how many taps reach each phase
+
+    def __init__(self, kernel_size: int, stride: int) -> None:
         super().__init__()
-        axis = dilation * torch.arange(kernel_size) % stride
-        phase = (stride * axis[:, None] + axis).flatten()
-        self.register_buffer("phase", phase, persistent=False)
-        self.register_buffer("taps", phase.bincount(minlength=stride**2).float(), persistent=False)
+        self.stride, self.missing = stride, -kernel_size % stride  # taps short of a multiple of stride
+        axis = torch.tensor([float(len(range(r, kernel_size, stride))) for r in range(stride)])
+        self.register_buffer("taps", axis[:, None, None] * axis, persistent=False)
 
     def forward(self, weight: Tensor) -> Tensor:
-        flat = weight.flatten(2)
-        sums = flat.new_zeros(*flat.shape[:2], len(self.taps)).index_add(2, self.phase, flat)
-        correction = (sums.mean(2, keepdim=True) - sums) / self.taps.to(sums.dtype)
-        return (flat + correction[..., self.phase]).view_as(weight)
+        split = (-1, self.stride)
+        periods = F.pad(weight, [0, self.missing, 0, self.missing]).unflatten(3, split).unflatten(2, split)
+        sums = periods.sum((2, 4), keepdim=True)  # (in, out, 1, stride, 1, stride)
+        correction = (sums.mean((3, 5), keepdim=True) - sums) / self.taps
+        tiled = correction.expand_as(periods).flatten(4, 5).flatten(2, 3)
+        return weight + tiled[:, :, : weight.shape[2], : weight.shape[3]]
 
     def right_inverse(self, weight: Tensor) -> Tensor:
         """What assigning to the layer's weight stores: the projection is taken when it is read."""
@@ -70,7 +75,7 @@ def balance_transposed(conv: nn.ConvTranspose2d) -> None:
             f"stride {stride} reaches only some output phases; use kernel_size >= {stride} with a dilation that "
             f"shares no factor with {stride}"
         )
-    parametrize.register_parametrization(conv, "weight", BalancedTaps(kernel_size, stride, dilation))
+    parametrize.register_parametrization(conv, "weight", BalancedTaps(kernel_size, stride))
 
 
 def balance_shuffle(conv: nn.Conv2d, scale: int) -> None:

@@ -27,13 +27,17 @@ class LearnedInterpolation(nn.Module):
         self.weight_down, self.weight_across = nn.Parameter(logits.clone()), nn.Parameter(logits.clone())
 
     @staticmethod
-    def _interpolate(x: Tensor, weight: Tensor) -> Tensor:
-        """(N, C, L, M) with weights (C, scale-1) -> (N, C, scale*L, M)."""
-        near = torch.cat([torch.ones_like(weight[:, :1]), weight.sigmoid()], 1).to(x.dtype)[:, None, :, None]
-        following = torch.cat([x[:, :, 1:], x[:, :, -1:]], 2)
-        return (near * x.unsqueeze(3) + (1 - near) * following.unsqueeze(3)).flatten(2, 3)
+    def _interpolate(x: Tensor, weight: Tensor, dim: int) -> Tensor:
+        """Make dimension `dim` (2 or 3) of (N, C, H, W) scale times longer, by weights (C, scale-1)."""
+        shape = [1, len(weight), 1, 1, 1]
+        shape[dim + 1] = -1
+        near = torch.cat([torch.ones_like(weight[:, :1]), weight.sigmoid()], 1).to(x.dtype).view(shape)
+        length = x.shape[dim]
+        following = torch.cat([x.narrow(dim, 1, length - 1), x.narrow(dim, length - 1, 1)], dim)
+        between = near * x.unsqueeze(dim + 1) + (1 - near) * following.unsqueeze(dim + 1)
+        return between.flatten(dim, dim + 1)
 
     def forward(self, x: Tensor, skip: Tensor | None = None, indices: Tensor | None = None) -> Tensor:
         """(N, in_channels, H, W) -> (N, out_channels, scale*H, scale*W); skip and indices are not used."""
-        y = self._interpolate(self.project(x), self.weight_down)
-        return self._interpolate(y.transpose(2, 3), self.weight_across).transpose(2, 3)
+        y = self._interpolate(self.project(x), self.weight_down, 2)
+        return self._interpolate(y, self.weight_across, 3)

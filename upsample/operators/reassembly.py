@@ -120,9 +120,9 @@ class Sapa(nn.Module):
         check_odd("sapa", "window_size", window_size)
         self.scale, self.window_size = scale, window_size
         self.project = nn.Identity() if in_channels == out_channels else nn.Conv2d(in_channels, out_channels, 1)
-        # GroupNorm with one group would mix the pixels; LayerNorm over the channels of each pixel does not.
-        self.norm_query, self.norm_key = nn.LayerNorm(skip_channels), nn.LayerNorm(in_channels)
-        self.query, self.key = nn.Linear(skip_channels, embedding), nn.Linear(in_channels, embedding)
+        # The keys have no biases: what all keys of a window share, the softmax cancels.
+        self.norm_query, self.norm_key = nn.LayerNorm(skip_channels), nn.LayerNorm(in_channels, bias=False)
+        self.query, self.key = nn.Linear(skip_channels, embedding), nn.Linear(in_channels, embedding, bias=False)
 
     def kernels(self, x: Tensor, skip: Tensor) -> Tensor:
         """x (N, C, H, W), skip (N, S, scale*H, scale*W) -> (N, 1, window**2, scale**2, H, W), summing to 1."""

@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from upsample.contract import check_odd, operator
+from upsample.fold import fold_kernel
 
 PaddingMode = Literal["zeros", "reflect", "replicate", "circular"]
 
@@ -55,7 +56,11 @@ class ResizeConv(nn.Module):
     """Resize, then convolve: every output phase sees the same kernel.
 
     Odena, Dumoulin & Olah, "Deconvolution and Checkerboard Artifacts" (Distill, 2016).
-    Cost: kernel_size**2 * in_channels * out_channels MACs per output pixel.
+    Nearest with zero padding runs as the one transposed convolution that the pair folds into (see
+    upsample.fold): the same numbers and gradients, the same parameters, no enlarged input.
+    Cost: (kernel_size+scale-1)**2 / scale**2 * in_channels * out_channels MACs per output pixel where
+    it folds, kernel_size**2 * in_channels * out_channels elsewhere.
+    Pitfall: nothing checks what the convolution sees beyond the border: zeros darken the frame.
     """
 
     def __init__(
@@ -77,10 +82,15 @@ class ResizeConv(nn.Module):
                 f"resize_conv: padding_mode must be zeros, reflect, replicate or circular, not '{padding_mode}'"
             )
         self.scale, self.mode = scale, mode
+        # Faster wherever measured in training, but for an input of 3 channels, where the two are equal.
+        self.folds = mode == "nearest" and padding_mode == "zeros"
         self.conv = nn.Conv2d(
             in_channels, out_channels, kernel_size, padding=kernel_size // 2, padding_mode=padding_mode, bias=bias
         )
 
     def forward(self, x: Tensor, skip: Tensor | None = None, indices: Tensor | None = None) -> Tensor:
         """(N, in_channels, H, W) -> (N, out_channels, scale*H, scale*W); skip and indices are not used."""
+        if self.folds:
+            weight = fold_kernel(self.conv.weight, self.scale)
+            return F.conv_transpose2d(x, weight, self.conv.bias, self.scale, self.conv.padding)
         return self.conv(resize(x, self.scale, self.mode))
