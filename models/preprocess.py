@@ -1,0 +1,26 @@
+"""What happens to an image before a network sees it. Part of the trained thing, so it is saved with the weights."""
+
+import torch
+from torch import Tensor, nn
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+class Normalise(nn.Module):
+    """(N, 3, H, W) uint8, or floating in [0, 1], to float32 of about zero mean and unit variance per channel.
+
+    ImageNet's statistics by default: pretrained encoders expect them, and others do not mind.
+    """
+
+    def __init__(self, mean: tuple[float, ...] = IMAGENET_MEAN, std: tuple[float, ...] = IMAGENET_STD) -> None:
+        super().__init__()
+        self.mean: Tensor
+        self.std: Tensor
+        self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1))
+        self.register_buffer("std", torch.tensor(std).view(1, -1, 1, 1))
+
+    def forward(self, image: Tensor) -> Tensor:
+        """See the class."""
+        x = image.float() / 255 if image.dtype == torch.uint8 else image.float()
+        return (x - self.mean) / self.std

@@ -1,0 +1,92 @@
+"""The picture a run leaves behind."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import torch
+from matplotlib.colors import ListedColormap
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+from torch import Tensor
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure as PNG, whole or not at all."""
+    partial = path.with_name(path.name + ".partial")
+    figure.savefig(partial, format="png", dpi=110)
+    os.replace(partial, path)
+
+
+def spectrum_db(image: Tensor) -> Tensor:
+    """Power spectrum of (H, W) under a Hann window in dB below its maximum, zero frequency in the middle."""
+    centred = image - image.mean()
+    window = torch.outer(*(torch.hann_window(n) for n in image.shape))
+    power = torch.fft.fftshift(torch.fft.fft2(centred * window)).abs().square()
+    return 10 * (power / power.max().clamp_min(1e-30)).clamp_min(1e-12).log10()
+
+
+def segmentation_report(
+    path: Path,
+    title: str,
+    example: dict[str, Tensor],
+    classes: list[str],
+    palette: list[tuple[int, int, int]],
+    ignore_index: int,
+    period: int,
+) -> None:
+    """Input, truth, prediction, error, a logit map and its spectrum, as a PNG at `path`.
+
+    example: image (3, H, W) uint8, mask (H, W) int64, logits (K, H, W) float32. The logits shown are of the
+    class with the largest area in this image; circles on the spectrum mark the multiples of 1/period,
+    where a checkerboard would show.
+    """
+    image, mask, logits = example["image"], example["mask"], example["logits"]
+    prediction = logits.argmax(0)
+    kept = mask != ignore_index
+    shown = int(torch.bincount(prediction.flatten(), minlength=len(classes)).argmax())
+    colours = ListedColormap(np.array(palette) / 255)
+    figure = Figure(figsize=(12, 8.6), layout="compressed")
+    figure.suptitle(title)
+    axes = figure.subplots(2, 3)
+
+    axes[0, 0].imshow(image.permute(1, 2, 0))
+    axes[0, 0].set_title("input")
+    for axis, labels, name in ((axes[0, 1], mask.where(kept, 0), "truth"), (axes[0, 2], prediction, "prediction")):
+        axis.imshow(labels, cmap=colours, vmin=-0.5, vmax=len(classes) - 0.5, interpolation="nearest")
+        axis.set_title(name)
+    present = sorted(set(mask[kept].tolist()) | set(prediction.flatten().tolist()))
+    axes[0, 2].legend(
+        handles=[Patch(color=colours(k), label=classes[k]) for k in present],
+        loc="lower right",
+        fontsize=8 if len(present) < 8 else 6,
+    )
+
+    wrong = (prediction != mask) & kept
+    overlay = image.permute(1, 2, 0).float().mean(-1, keepdim=True).expand(-1, -1, 3) / 255 * 0.6 + 0.2
+    overlay = torch.where(wrong[..., None], torch.tensor([0.9, 0.1, 0.1]), overlay)
+    axes[1, 0].imshow(overlay)
+    axes[1, 0].set_title(f"error: {wrong.sum() / kept.sum().clamp_min(1):.1%} of the pixels")
+
+    logit = axes[1, 1].imshow(logits[shown], cmap="viridis", interpolation="nearest")
+    axes[1, 1].set_title(f"logit of {classes[shown]}")
+    figure.colorbar(logit, ax=axes[1, 1], shrink=0.8)
+    for axis in (*axes[0], axes[1, 0], axes[1, 1]):
+        axis.set_xticks([])
+        axis.set_yticks([])
+
+    spectrum = axes[1, 2].imshow(
+        spectrum_db(logits[shown]),
+        cmap="magma",
+        vmin=-90,
+        vmax=0,
+        extent=(-0.5, 0.5, 0.5, -0.5),
+        interpolation="nearest",
+    )
+    axes[1, 2].set_title(f"its spectrum; circles: multiples of 1/{period}")
+    axes[1, 2].set_xlabel("cycles per pixel")
+    harmonics = [m / period for m in range(-(period // 2), (period + 1) // 2)]
+    points = [(x, y) for x in harmonics for y in harmonics if (x, y) != (0, 0)]
+    axes[1, 2].scatter(*zip(*points, strict=True), s=34, facecolors="none", edgecolors="white", linewidths=0.6)
+    figure.colorbar(spectrum, ax=axes[1, 2], shrink=0.8, label="dB below the maximum")
+    save(figure, path)

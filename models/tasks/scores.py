@@ -1,0 +1,78 @@
+"""Scores of a segmentation, accumulated over a data set: never averages of batches or images."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torchmetrics import Metric
+from torchmetrics.functional.classification import multiclass_confusion_matrix
+
+BOUNDARY_WIDTH = 0.02  # of the image's diagonal: the boundary IoU paper's choice
+
+
+def iou(confusion: Tensor) -> Tensor:
+    """Intersection over union per class, (K,), of a confusion matrix (K, K) of truth by prediction.
+
+    NaN for a class absent from both truth and prediction.
+    """
+    hit = confusion.diagonal().double()
+    return hit / (confusion.sum(0) + confusion.sum(1) - hit)
+
+
+def boundary(mask: Tensor, classes: int, width: int) -> Tensor:
+    """Pixels of each class within `width` pixels (Chebyshev) of another class or of the border.
+
+    mask (N, H, W) int64, values from `classes` up belong to no class; returns (N, classes, H, W) bool.
+    Cheng et al., "Boundary IoU" (2021), section 4: the mask minus its erosion.
+    """
+    member = torch.stack([mask == k for k in range(classes)], 1)
+    outside = F.pad((~member).float(), (width,) * 4, value=1.0)
+    for size in ((2 * width + 1, 1), (1, 2 * width + 1)):  # a square maximum, one axis at a time
+        outside = F.max_pool2d(outside, size, stride=1)
+    return member & (outside > 0)
+
+
+class SegmentationScores(Metric):
+    """mIoU, per-class IoU, pixel accuracy and boundary IoU over a whole data set.
+
+    update(prediction, target): both (N, H, W) int64; target pixels of `ignore_index` count nowhere.
+    compute(): a flat dict of floats `miou`, `pixel_accuracy`, `boundary_iou` and `iou/<class>`. A class
+    absent from both prediction and truth is NaN and left out of the means.
+    """
+
+    full_state_update = False
+    confusion: Tensor
+    boundary_hits: Tensor
+    boundary_union: Tensor
+
+    def __init__(self, classes: list[str], ignore_index: int) -> None:
+        super().__init__()
+        self.classes, self.ignore_index = classes, ignore_index
+        k = len(classes)
+        self.add_state("confusion", torch.zeros(k, k, dtype=torch.long), dist_reduce_fx="sum")
+        self.add_state("boundary_hits", torch.zeros(k, dtype=torch.long), dist_reduce_fx="sum")
+        self.add_state("boundary_union", torch.zeros(k, dtype=torch.long), dist_reduce_fx="sum")
+
+    def update(self, prediction: Tensor, target: Tensor) -> None:
+        """Count one batch."""
+        k = len(self.classes)
+        self.confusion += multiclass_confusion_matrix(
+            prediction, target, k, ignore_index=self.ignore_index, validate_args=False
+        )
+        height, width = target.shape[-2:]
+        reach = max(1, round(BOUNDARY_WIDTH * (height**2 + width**2) ** 0.5))
+        kept = target != self.ignore_index
+        # An ignored pixel belongs to no class in either mask, so both see the same boundary beside it.
+        truth = boundary(target.where(kept, k), k, reach)
+        predicted = boundary(prediction.where(kept, k), k, reach)
+        self.boundary_hits += (truth & predicted).sum((0, 2, 3))
+        self.boundary_union += (truth | predicted).sum((0, 2, 3))
+
+    def compute(self) -> dict[str, float]:
+        """See the class."""
+        each = iou(self.confusion)
+        return {
+            "miou": each.nanmean().item(),
+            "pixel_accuracy": (self.confusion.diagonal().sum() / self.confusion.sum()).item(),
+            "boundary_iou": (self.boundary_hits.double() / self.boundary_union).nanmean().item(),
+            **{f"iou/{name}": value for name, value in zip(self.classes, each.tolist(), strict=True)},
+        }

@@ -1,0 +1,105 @@
+"""Lightning's trainer, set up the way every task here trains."""
+
+import logging
+import resource
+import sys
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import Callback, ModelCheckpoint, RichProgressBar
+from rich.console import Console
+
+# Said by Lightning to its own developers, or true of every run here.
+for _message in ("Checkpoint directory .* exists and is not empty", ".*LeafSpec", ".*does not have many workers"):
+    warnings.filterwarnings("ignore", _message)
+for _library in ("pytorch_lightning", "lightning_fabric"):
+    logging.getLogger(_library).setLevel(logging.WARNING)
+
+
+def fast_precision() -> str:
+    """bf16-mixed where the hardware multiplies bfloat16 fast (CUDA 8.0 and up, AVX512-BF16 or AMX), else 32-true."""
+    if torch.cuda.is_available():
+        return "bf16-mixed" if torch.cuda.get_device_capability() >= (8, 0) else "32-true"
+    cpu = torch.cpu.get_capabilities()
+    return "bf16-mixed" if cpu.get("avx512_bf16") or cpu.get("amx_bf16") else "32-true"
+
+
+class StepClock(Callback):
+    """Times training steps, data loading included."""
+
+    def __init__(self) -> None:
+        self.seconds: list[float] = []
+        self.previous: float | None = None
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        now = time.perf_counter()
+        if self.previous is not None:
+            self.seconds.append(now - self.previous)
+        self.previous = now
+
+    def on_validation_start(self, *_: Any) -> None:
+        self.previous = None
+
+    def median(self) -> float:
+        """Seconds of the median step, NaN before the second one."""
+        return torch.tensor(self.seconds).median().item() if self.seconds else float("nan")
+
+
+class ValidateLastStep(Callback):
+    """Has the weights validated where max_steps ends a run inside an epoch; Lightning would leave them unseen."""
+
+    def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
+        trainer.should_stop = trainer.should_stop or trainer.global_step == trainer.max_steps
+
+
+class ProgressLines(Callback):
+    """A line after each validation, where no terminal shows a bar."""
+
+    def on_validation_end(self, trainer: pl.Trainer, *_: Any) -> None:
+        if trainer.state.fn == "fit":
+            scores = ", ".join(f"{k} {v:.4f}" for k, v in trainer.callback_metrics.items() if k != "train/loss_step")
+            print(f"step {trainer.global_step} of {trainer.estimated_stepping_batches}: {scores}", flush=True)
+
+
+def build_trainer(options: dict[str, Any], folder: Path, monitor: str) -> pl.Trainer:
+    """A trainer that keeps best.ckpt (highest `monitor`) and last.ckpt in `folder` and shows its progress."""
+    options = dict(options)
+    if options["precision"] == "auto":
+        options["precision"] = fast_precision()
+    checkpoints = ModelCheckpoint(
+        dirpath=folder,
+        filename="best",
+        monitor=monitor,
+        mode="max",
+        save_last=True,
+        auto_insert_metric_name=False,
+        enable_version_counter=False,
+    )
+    progress = RichProgressBar() if Console().is_terminal else ProgressLines()
+    return pl.Trainer(
+        **options,
+        callbacks=[checkpoints, StepClock(), ValidateLastStep(), progress],
+        enable_progress_bar=isinstance(progress, RichProgressBar),
+        enable_model_summary=False,
+        logger=False,
+        num_sanity_val_steps=0,
+        default_root_dir=folder,
+    )
+
+
+def fit(trainer: pl.Trainer, task: pl.LightningModule, data: pl.LightningDataModule, folder: Path) -> None:
+    """Train, from last.ckpt where the folder has one; leaves best.ckpt and last.ckpt."""
+    last = folder / "last.ckpt"
+    trainer.fit(task, data, ckpt_path=last if last.exists() else None, weights_only=True)
+
+
+def peak_memory_mb() -> float:
+    """The process's peak: CUDA memory where a GPU was used, resident memory elsewhere, in MB (10**6 bytes)."""
+    if torch.cuda.is_available() and torch.cuda.max_memory_allocated():
+        return torch.cuda.max_memory_allocated() / 1e6
+    unit = 1 if sys.platform == "darwin" else 1024  # ru_maxrss is in bytes there, in KiB on Linux
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6

@@ -1,0 +1,103 @@
+"""One run, one folder: its name, what lies in it, and whether it is finished. Knows Hydra's configuration, not torch.
+
+runs/<model>-<data>-<upsampler>-<seed>-<hash of the resolved configuration>/
+config.yaml    the resolved configuration
+last.ckpt      where a stopped run goes on; best.ckpt, the best validation score
+report.png     the pictures
+metrics.json   the scores, written last: a folder that holds it is finished
+"""
+
+import hashlib
+import json
+import math
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+HOW_TO_RUN = ("hydra", "resume", "debug")  # sections that change no result, so they are not part of a run's identity
+
+
+def plain(config: DictConfig) -> dict[str, Any]:
+    """The resolved configuration as plain dicts and lists, without Hydra's own section."""
+    own = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
+    return OmegaConf.to_container(own, resolve=True)  # type: ignore[return-value]  # a DictConfig gives a dict
+
+
+def name(config: DictConfig) -> str:
+    """The folder's name. The same configuration gives the same name; with resume=never, one not taken yet."""
+    identity = {key: value for key, value in plain(config).items() if key not in HOW_TO_RUN}
+    digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:8]
+    chosen = (identity["model"]["name"], identity["data"]["name"], identity["upsample"]["name"], identity["seed"])
+    base = "-".join(map(str, (*chosen, digest)))
+    if config.resume != "never":
+        return base
+    return next(n for n in (base, *(f"{base}-{i}" for i in range(2, sys.maxsize))) if not Path("runs", n).exists())
+
+
+OmegaConf.register_new_resolver("run_name", lambda *, _root_: name(_root_), replace=True)
+
+
+def write(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(text, encoding="utf-8")
+    os.replace(partial, path)
+
+
+def write_metrics(folder: Path, metrics: dict[str, Any]) -> None:
+    """Write metrics.json; a score that does not exist (NaN: the class is absent) becomes null."""
+    clean = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in metrics.items()}
+    write(folder / "metrics.json", json.dumps(clean, indent=1) + "\n")
+
+
+def read_metrics(folder: Path) -> dict[str, Any] | None:
+    """What a finished run measured, or None where the folder holds no finished run."""
+    path = folder / "metrics.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+
+def print_table(metrics: dict[str, Any], folder: Path) -> None:
+    """Print a run's scores, its checkerboards beside what noise would show, and its costs."""
+
+    def cell(value: Any) -> str:
+        if value is None:
+            return "absent"
+        return f"{value:,}" if isinstance(value, int) else f"{value:.4g}" if isinstance(value, float) else str(value)
+
+    table = Table(title=folder.name, title_style="bold", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("measure", no_wrap=True)
+    table.add_column("value", justify="right")
+    table.add_column("beside it")
+    for key, value in metrics.items():
+        if key.endswith("/null") or key.startswith("baseline/"):
+            continue  # shown beside the value they belong to
+        beside = ""
+        if f"{key}/null" in metrics:
+            floor = metrics[f"{key}/null"]
+            beside = f"{'PRINTS' if value > floor else 'even'} (noise {floor:.2g})"
+        elif key.startswith("test/") and (baseline := key.replace("test/", "baseline/", 1)) in metrics:
+            beside = f"colour table {metrics[baseline]:.4f}"
+        table.add_row(key, cell(value), beside)
+    Console().print(table)
+    print("noise: what 95 % of images of plain 1/f noise stay under; above it, the decoder prints a checkerboard")
+    print(f"{folder / 'report.png'}\n{folder / 'metrics.json'}")
+
+
+@contextmanager
+def one_sentence(debug: bool) -> Iterator[None]:
+    """Turn what is refused (ValueError, OSError) into its sentence and exit code 1; with debug, leave the trace."""
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        if debug:
+            raise
+        print(f"Error: {' '.join(str(error).split())}", file=sys.stderr)
+        raise SystemExit(1) from None

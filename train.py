@@ -1,0 +1,59 @@
+"""Train a network whose upsampling you can see, measure and trust: compose, build, fit, test, report.
+
+    python train.py upsample=dilated_deconv
+
+Everything it can be told is in conf/; everything it leaves behind is in the run's folder (run_folder.py).
+"""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf
+
+import run_folder
+
+STARTED = time.perf_counter()
+
+
+@hydra.main(version_base="1.3", config_path="conf", config_name="config")
+def main(config: DictConfig) -> None:
+    """Run, or find the finished run of the same configuration, and print its table."""
+    folder = Path(HydraConfig.get().runtime.output_dir)
+    metrics = run_folder.read_metrics(folder)
+    if metrics:
+        print(f"This run is finished (resume=never starts it afresh): {folder}")
+    else:
+        metrics = run(run_folder.plain(config), folder)
+    run_folder.print_table(metrics, folder)
+
+
+def run(config: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Build, fit, test and report one configuration in its folder; returns what metrics.json holds."""
+    print(f"Run folder: {folder}\nImporting torch ...", flush=True)
+    import pytorch_lightning as pl  # here, not above, so that --help and a typo answer at once
+
+    import data
+    from models import tasks
+
+    with run_folder.one_sentence(config["debug"]):
+        pl.seed_everything(config["seed"], workers=True, verbose=False)
+        module = data.build(config["data"], config["seed"])
+        task = tasks.build(config, module)
+        trainer = tasks.build_trainer(config["trainer"], folder, task.monitor)
+    run_folder.write(folder / "config.yaml", OmegaConf.to_yaml(config))
+    tasks.announce(task, trainer, module)
+
+    tasks.fit(trainer, task, module, folder)
+    trainer.test(task, module, ckpt_path=folder / "best.ckpt", weights_only=True, verbose=False)
+    metrics = task.results(module) | tasks.costs(task, trainer) | {"seed": config["seed"]}
+    task.report(folder / "report.png", title=folder.name)
+    metrics |= {"upsampler": config["upsample"]["name"], "seconds": time.perf_counter() - STARTED}
+    run_folder.write_metrics(folder, metrics)
+    return metrics
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,171 @@
+"""Measures of checkerboards: patterns of period p that a decoder prints, whatever the image.
+
+Both measures look for power exactly at the multiples of 1/p, where an image has no reason to have
+more than beside them. One period is cropped at each side first, since borders break any pattern.
+"""
+
+from functools import lru_cache
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torchmetrics import Metric
+
+MINIMUM_PERIODS = 10  # per side of an image, two of which are cropped: the spectral background needs eight
+RINGS = (4, 10)  # Chebyshev radii, in frequency bins, of the background around a harmonic
+NOISE_IMAGES = 128  # behind the 95th percentile of a null
+
+
+def _measured(y: Tensor, period: int) -> Tensor:
+    """Crop one period at each side, and the rest to whole periods, in float32 with each channel's mean removed."""
+    height, width = y.shape[-2:]
+    if min(height, width) < MINIMUM_PERIODS * period:
+        raise ValueError(
+            f"a checkerboard of period {period} is measured on images of at least "
+            f"{MINIMUM_PERIODS * period} x {MINIMUM_PERIODS * period} pixels, not {height} x {width}"
+        )
+    inner = y[..., period : height // period * period - period, period : width // period * period - period].float()
+    return inner - inner.mean((-2, -1), keepdim=True)
+
+
+def phase_variance(y: Tensor, period: int) -> Tensor:
+    """Share of the fine detail's variance that repeats with the period.
+
+    y (N, C, H, W), floating; returns (N, C) float32 in [0, 1]. The detail is r = y - y * box_p * box_p
+    (per axis; the kernel nulls every multiple of 1/p, so r keeps the pattern whole); the result is the
+    variance over the p*p phases of r's phase means, over r's variance. A channel without detail scores 0.
+    Raises ValueError where an image is smaller than 10 periods.
+    """
+    n, c, height, width = y.shape
+    centred = y.float() - y.float().mean((-2, -1), keepdim=True)
+    kept = _measured(y, period)
+    rows, columns = kept.shape[-2:]
+    smooth = flat = centred.reshape(n * c, 1, height, width)
+    for box in ((period, 1), (1, period)):
+        smooth = F.avg_pool2d(F.avg_pool2d(smooth, box, stride=1), box, stride=1)
+    smooth = smooth[..., 1 : 1 + rows, 1 : 1 + columns]  # valid output starts p-1 in; measuring starts p in
+    detail = flat[..., period : period + rows, period : period + columns] - smooth
+    phases = detail.reshape(n, c, rows // period, period, columns // period, period).mean((2, 4))
+    total = detail.reshape(n, c, -1).var(-1, correction=0)
+    printed = phases.reshape(n, c, -1).var(-1, correction=0)
+    # Rounding leaves a constant image with a residue near 1e-7 of its magnitude, which is no detail.
+    silent = total <= 1e-12 * y.float().square().mean((-2, -1))
+    return torch.where(silent, 0.0, printed / total.where(~silent, 1.0))
+
+
+def spectral_peak_db(y: Tensor, period: int) -> Tensor:
+    """How far the strongest harmonic of the period stands above the spectrum around it, in dB.
+
+    y (N, C, H, W), floating; returns (N, C) float32. Power spectrum under a periodic Hann window; at each
+    harmonic (m1/p, m2/p) != 0 the mean power within Chebyshev radius 1 over the mean at radius 4 to 10
+    (less where the next harmonic is nearer than 20 bins); the maximum over the harmonics. A channel
+    without power beside a harmonic scores 0. Raises ValueError where an image is smaller than 10 periods.
+    """
+    inner = _measured(y, period)
+    rows, columns = inner.shape[-2:]
+    window = torch.outer(
+        torch.hann_window(rows, device=y.device, dtype=torch.float32),
+        torch.hann_window(columns, device=y.device, dtype=torch.float32),
+    )
+    power = torch.fft.fft2(inner * window).abs().square()
+    near, far = RINGS[0], min(RINGS[1], rows // (2 * period), columns // (2 * period))
+    # A real image's spectrum is symmetric, so half of the harmonics say it all.
+    m = [(i, j) for i in range(period // 2 + 1) for j in range(period) if (i, j) != (0, 0)]
+    offsets = torch.arange(-far, far + 1)
+    centre_rows = torch.tensor([i * rows // period for i, _ in m])
+    centre_columns = torch.tensor([j * columns // period for _, j in m])
+    at_rows = ((centre_rows[:, None, None] + offsets[None, :, None]) % rows).to(y.device)
+    at_columns = ((centre_columns[:, None, None] + offsets[None, None, :]) % columns).to(y.device)
+    radius = torch.maximum(offsets.abs()[:, None], offsets.abs()[None, :]).to(y.device)
+    around = power[..., at_rows, at_columns]  # (N, C, harmonics, 2*far+1, 2*far+1)
+    peak = around[..., radius <= 1].mean(-1)
+    background = around[..., radius >= near].mean(-1)
+    silent = background <= 1e-12 * power.mean((-2, -1))[..., None]
+    ratio = torch.where(silent & (peak <= background.clamp_min(1e-30)), 1.0, peak / background.clamp_min(1e-30))
+    return 10 * ratio.amax(-1).log10()
+
+
+def pink_noise(count: int, height: int, width: int, seed: int = 0) -> Tensor:
+    """(count, 1, height, width) float32 noise whose power falls as 1/f**2, like photographs'; unit variance.
+
+    Four images are the quarters of one field, so that their borders do not match, as no photograph's do.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    tall, wide = 2 * height, 2 * width
+    frequency = torch.hypot(torch.fft.fftfreq(tall)[:, None], torch.fft.rfftfreq(wide)[None, :])
+    frequency[0, 0] = torch.inf
+    white = torch.randn(-(-count // 4), 1, tall, wide, generator=generator)
+    fields = torch.fft.irfft2(torch.fft.rfft2(white) / frequency, s=(tall, wide))
+    quarters = fields.unflatten(-2, (2, height)).unflatten(-1, (2, width)).movedim((2, 4), (0, 1))
+    noise = quarters.reshape(-1, 1, height, width)[:count]
+    noise = noise - noise.mean((-2, -1), keepdim=True)
+    return noise / noise.std((-2, -1), keepdim=True)
+
+
+@lru_cache
+def null(period: int, height: int, width: int) -> tuple[float, float]:
+    """95th percentiles of (phase_variance, spectral_peak_db) over images of 1/f**2 noise of the given size.
+
+    Their floors depend on period and size, so a value means something only above its own null.
+    """
+    noise = pink_noise(NOISE_IMAGES, height, width)
+    values = (phase_variance(noise, period), spectral_peak_db(noise, period))
+    return values[0].quantile(0.95).item(), values[1].quantile(0.95).item()
+
+
+def divisors(period: int) -> list[int]:
+    """The divisors of the period above 1, the period itself first."""
+    return [p for p in range(period, 1, -1) if period % p == 0]
+
+
+class Checkerboard(Metric):
+    """Both measures over a data set, at a decoder's period and at each of its divisors.
+
+    update(y) takes (N, C, H, W) logits or images, all of one size; `compute()` gives a flat dict of floats:
+    `phase_variance` and `spectral_peak_db` (the median over images and channels) at the period, the same
+    with `/p2`, `/p4` ... at its divisors, and each with `/null`, its value's 95th percentile on noise of
+    the same size. At most `max_images` images are measured (None: all). Periods of which an image holds
+    fewer than 10 are left out.
+    """
+
+    full_state_update = False
+
+    def __init__(self, period: int, max_images: int | None = 64) -> None:
+        super().__init__()
+        self.period = period
+        self.max_images = max_images
+        self.images: Tensor
+        self.size: tuple[int, int] | None = None
+        for p in divisors(period):
+            for name in ("phase_variance", "spectral_peak_db"):
+                self.add_state(f"{name}_{p}", default=[], dist_reduce_fx="cat")
+        self.add_state("images", default=torch.tensor(0), dist_reduce_fx="sum")
+
+    def update(self, y: Tensor) -> None:
+        """Measure (N, C, H, W) logits or images."""
+        if self.max_images is not None:
+            y = y[: max(0, self.max_images - int(self.images))]
+        if not len(y):
+            return
+        self.images += len(y)
+        self.size = (y.shape[-2], y.shape[-1])
+        for p in self.measured():
+            getattr(self, f"phase_variance_{p}").append(phase_variance(y, p).flatten())
+            getattr(self, f"spectral_peak_db_{p}").append(spectral_peak_db(y, p).flatten())
+
+    def measured(self) -> list[int]:
+        """The periods that the images seen so far are large enough for."""
+        return [] if self.size is None else [p for p in divisors(self.period) if min(self.size) >= MINIMUM_PERIODS * p]
+
+    def compute(self) -> dict[str, float]:
+        """Medians and their nulls, keyed as the class says."""
+        result = {}
+        for p in self.measured():
+            floors = null(p, *self.size) if self.size else (0.0, 0.0)
+            for name, floor in zip(("phase_variance", "spectral_peak_db"), floors, strict=True):
+                values = getattr(self, f"{name}_{p}")
+                values = torch.cat(values) if isinstance(values, list) else values
+                key = name if p == self.period else f"{name}/p{p}"
+                result[key] = values.median().item()
+                result[f"{key}/null"] = floor
+        return result
