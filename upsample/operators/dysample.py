@@ -50,14 +50,14 @@ class DySample(nn.Module):
             nn.init.zeros_(self.scope.weight)  # sigmoid(0) / 2: the static scope of 0.25
 
     def offsets(self, x: Tensor) -> Tensor:
-        """(N, in_channels, H, W) -> (N, groups, 2, scale*H, scale*W): right and down, in input pixels."""
+        """(N, in_channels, H, W) -> (N, 2, groups, scale*H, scale*W): right and down, in input pixels."""
         if self.style == "pl":
             x = F.pixel_shuffle(x, self.scale)
         scope = 0.25 if self.scope is None else 0.5 * self.scope(x).sigmoid()
         offset = scope * self.offset(x)
         if self.style == "lp":
             offset = F.pixel_shuffle(offset, self.scale)
-        return offset.unflatten(1, (self.groups, 2))
+        return offset.unflatten(1, (2, self.groups))
 
     def forward(self, x: Tensor, skip: Tensor | None = None, indices: Tensor | None = None) -> Tensor:
         """(N, in_channels, H, W) -> (N, out_channels, scale*H, scale*W); skip and indices are not used."""
@@ -69,8 +69,8 @@ class DySample(nn.Module):
         across = torch.arange(self.scale * width, device=x.device, dtype=offset.dtype)
         down = torch.arange(self.scale * height, device=x.device, dtype=offset.dtype)
         # Output pixel o has its centre at (o + 0.5) / scale, in input pixels from the edge; -1..1 spans the edges.
-        right = 2 / width * ((across + 0.5) / self.scale + offset[:, :, 0]) - 1
-        below = 2 / height * ((down[:, None] + 0.5) / self.scale + offset[:, :, 1]) - 1
+        right = 2 / width * ((across + 0.5) / self.scale + offset[:, 0]) - 1
+        below = 2 / height * ((down[:, None] + 0.5) / self.scale + offset[:, 1]) - 1
         grid = torch.stack([right, below], -1).flatten(0, 1)
         grouped = features.to(grid.dtype).unflatten(1, (self.groups, -1)).flatten(0, 1)
         y = F.grid_sample(grouped, grid, mode="bilinear", padding_mode="border", align_corners=False)

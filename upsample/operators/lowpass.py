@@ -17,7 +17,7 @@ class LowpassDeconv(nn.Module):
     Raises ValueError where kernel_size, scale and order cannot be centred.
     """
 
-    taps: Tensor  # (order * (scale-1) + 1,), the filter along one axis, sum scale
+    taps: Tensor  # (order * (scale-1) + 1,): `order` boxes of ones convolved along one axis, whole numbers
 
     def __init__(
         self, name: str, in_channels: int, out_channels: int, scale: int, kernel_size: int, order: int, bias: bool
@@ -33,11 +33,11 @@ class LowpassDeconv(nn.Module):
                 f"{name}: kernel_size must be {parity} at scale {scale} and order {order}, "
                 f"so that the output is centred, not {kernel_size}"
             )
-        box = torch.ones(scale) / scale
         taps = torch.ones(1)
         for _ in range(order):
-            taps = F.conv1d(taps[None, None], box[None, None], padding=scale - 1)[0, 0]
-        self.register_buffer("taps", scale * taps, persistent=False)
+            taps = F.conv1d(taps[None, None], torch.ones(1, 1, scale), padding=scale - 1)[0, 0]
+        self.register_buffer("taps", taps, persistent=False)
+        self.divisor = scale ** (order - 1)  # makes the sum of the taps, the gain of one axis, scale
         # Of the crop, the filter takes what its own growth allows and the transposed convolution the rest.
         self.filter_padding = max(0, reach - excess // 2)
         self.conv = nn.ConvTranspose2d(
@@ -49,7 +49,7 @@ class LowpassDeconv(nn.Module):
         """(N, in_channels, H, W) -> (N, out_channels, scale*H, scale*W); skip and indices are not used."""
         y, pad = self.conv(x), self.filter_padding
         channels = y.shape[1]
-        taps = self.taps.to(y.dtype).expand(channels, 1, -1)
+        taps = (self.taps.to(y.dtype) / self.divisor).expand(channels, 1, -1)
         y = F.conv2d(y, taps[..., None], padding=(pad, 0), groups=channels)
         return F.conv2d(y, taps[..., None, :], self.bias, padding=(0, pad), groups=channels)
 
