@@ -15,11 +15,15 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from data.module import SegmentationData
+from data.sampler import balanced
 
 CLASSES = ["ocean", "land", "lake"]
+MEAN, STD = (0.243, 0.287, 0.326), (0.302, 0.278, 0.274)  # of the training crops
 PALETTE = [(38, 84, 140), (196, 178, 128), (90, 200, 250)]
 BANDS = 15  # of 24 degrees, 360 pixels
-SPLIT_OF_BAND = ("train", "train", "val", "train", "test")  # repeated; validation and test never touch
+# Dealt in turn, so that validation and test never touch. The other way round, the Caspian, a sea in all but
+# name, would make up half of the lakes under test.
+SPLIT_OF_BAND = ("train", "train", "test", "train", "val")
 GAP = 32  # pixels (2.1 degrees) that training keeps from a band of another split
 
 
@@ -37,8 +41,11 @@ def world() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     return image, grid[rows[:, None], columns[None, :]]
 
 
-def corners(mask: NDArray[np.uint8], split: str, size: int, step: int) -> list[tuple[int, int]]:
-    """(top, left) of the size x size crops of a split that hold coast or lake, on a grid of `step` pixels."""
+def corners(
+    mask: NDArray[np.uint8], split: str, size: int, step: int
+) -> tuple[list[tuple[int, int]], NDArray[np.float64]]:
+    """(top, left) of a split's size x size crops that hold coast or lake, on a grid of `step` pixels, and the
+    share of each class in each of them, (n, 3)."""
     height, width = mask.shape
     band = width // BANDS
     if not 1 <= size <= band - 2 * GAP * (split == "train"):
@@ -47,7 +54,7 @@ def corners(mask: NDArray[np.uint8], split: str, size: int, step: int) -> list[t
             + (f", of which training keeps {GAP} from either neighbour" if split == "train" else "")
         )
     owner = [SPLIT_OF_BAND[i % len(SPLIT_OF_BAND)] for i in range(BANDS)]
-    found = []
+    found, areas = [], []
     for i in range(BANDS):
         if owner[i] != split:
             continue
@@ -57,10 +64,11 @@ def corners(mask: NDArray[np.uint8], split: str, size: int, step: int) -> list[t
             right -= GAP * (owner[(i + 1) % BANDS] != "train")
         for y in range(0, height - size + 1, step):
             for x in range(left, right - size + 1, step):
-                present = np.bincount(mask[y : y + size, x : x + size].ravel(), minlength=3) > 0
-                if present.sum() > 1 or present[2]:
+                counts = np.bincount(mask[y : y + size, x : x + size].ravel(), minlength=3)
+                if (counts > 0).sum() > 1 or counts[2]:
                     found.append((y, x))
-    return found
+                    areas.append(counts / size**2)
+    return found, np.array(areas)
 
 
 class EarthCrops(Dataset[dict[str, Tensor | str]]):
@@ -74,7 +82,7 @@ class EarthCrops(Dataset[dict[str, Tensor | str]]):
         image, mask = world()
         self.image, self.mask = torch.from_numpy(image), torch.from_numpy(mask)
         self.size, self.seed = size, seed
-        self.corners = corners(mask, split, size, step)
+        self.corners, self.areas = corners(mask, split, size, step)
 
     def __len__(self) -> int:
         return len(self.corners)
@@ -90,17 +98,21 @@ class EarthCrops(Dataset[dict[str, Tensor | str]]):
 
 
 def segmentation(
-    crop: int, step: int, test_crop: int, batch_size: int, class_weights: list[float], seed: int
+    crop: int, step: int, balance: float, test_crop: int, batch_size: int, class_weights: list[float], seed: int
 ) -> SegmentationData:
     """Ocean, land and lake. Validation and test take crops of `test_crop` pixels side by side, so each pixel once."""
+    train = EarthCrops("train", crop, step, seed)
     return SegmentationData(
-        EarthCrops("train", crop, step, seed),
+        train,
         EarthCrops("val", test_crop, test_crop, seed),
         EarthCrops("test", test_crop, test_crop, seed),
         name="earth",
         classes=CLASSES,
         palette=PALETTE,
         class_weights=class_weights,
+        mean=MEAN,
+        std=STD,
+        probability=balanced(train.areas, balance),
         batch_size=batch_size,
         seed=seed,
     )

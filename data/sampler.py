@@ -3,25 +3,43 @@
 from collections.abc import Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 from torch.utils.data import Sampler
 
 
+def balanced(areas: NDArray[np.float64], balance: float) -> NDArray[np.float64] | None:
+    """How likely each sample is to be drawn, (n,) summing to 1, or None for every sample once.
+
+    areas (n, K): the share of each class in each sample. With probability `balance` a draw picks a class,
+    all equally likely, and then a sample in proportion to the class's area in it; else any sample. A class
+    that fills 1 % of the pixels is so met as often as the others.
+    """
+    if not 0 <= balance <= 1:
+        raise ValueError(f"data.balance must lie in [0, 1], not {balance}")
+    if not balance:
+        return None
+    present = areas[:, areas.sum(0) > 0]
+    return balance * (present / present.sum(0)).mean(1) + (1 - balance) / len(areas)
+
+
 class EpochSampler(Sampler[tuple[int, int]]):
-    """Yields (epoch, index) for every index once, shuffled anew each epoch.
+    """Yields (epoch, index), as many as there are samples: every index once, or drawn by probability.
 
     The pair is what a dataset is asked for, so that its augmentation can depend on nothing else: neither
     the number of workers nor an interruption changes a sample. Lightning calls `set_epoch`.
     """
 
-    def __init__(self, length: int, seed: int) -> None:
-        self.length, self.seed, self.epoch = length, seed, 0
+    def __init__(self, length: int, seed: int, probability: NDArray[np.float64] | None = None) -> None:
+        self.length, self.seed, self.probability, self.epoch = length, seed, probability, 0
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch that the next iteration yields."""
         self.epoch = epoch
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
-        for index in np.random.default_rng((self.seed, self.epoch)).permutation(self.length).tolist():
+        random = np.random.default_rng((self.seed, self.epoch))
+        drawn = random.choice(self.length, self.length, replace=self.probability is not None, p=self.probability)
+        for index in drawn.tolist():
             yield self.epoch, index
 
     def __len__(self) -> int:

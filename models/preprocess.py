@@ -3,17 +3,11 @@
 import torch
 from torch import Tensor, nn
 
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
-
 
 class Normalise(nn.Module):
-    """(N, 3, H, W) uint8, or floating in [0, 1], to float32 of about zero mean and unit variance per channel.
+    """(N, C, H, W) uint8, or floating in [0, 1], to float32 of about zero mean and unit variance per channel."""
 
-    ImageNet's statistics by default: pretrained encoders expect them, and others do not mind.
-    """
-
-    def __init__(self, mean: tuple[float, ...] = IMAGENET_MEAN, std: tuple[float, ...] = IMAGENET_STD) -> None:
+    def __init__(self, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
         super().__init__()
         self.mean: Tensor
         self.std: Tensor

@@ -27,6 +27,8 @@ def build(config: dict[str, Any], data: SegmentationData) -> Segmentation:
         palette=data.palette,
         ignore_index=data.ignore_index,
         class_weights=data.class_weights,
+        mean=data.mean,
+        std=data.std,
         **options,
     )
 

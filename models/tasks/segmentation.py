@@ -35,6 +35,8 @@ class Segmentation(pl.LightningModule):
         palette: list[tuple[int, int, int]],
         ignore_index: int,
         class_weights: list[float],
+        mean: tuple[float, ...],
+        std: tuple[float, ...],
         lr: float,
         weight_decay: float,
         warmup: float,
@@ -43,7 +45,7 @@ class Segmentation(pl.LightningModule):
     ) -> None:
         super().__init__()
         self.network = network.to(memory_format=torch.channels_last)
-        self.normalise = Normalise()
+        self.normalise = Normalise(mean, std)
         self.classes, self.palette, self.ignore_index = classes, palette, ignore_index
         self.class_weights: Tensor
         self.register_buffer("class_weights", torch.tensor(class_weights, dtype=torch.float32), persistent=False)
