@@ -4,6 +4,9 @@ On a constant input an output pixel is the sum of the taps that reach its phase,
 these weights answer a constant with a constant and cannot print a checkerboard there. The
 projection adds to every tap of phase r the same amount, (mean S - S_r) / n_r, with S_r the sum of
 the n_r taps of that phase: the parameters stay free and the optimiser never sees the constraint.
+
+The stored parameter moves to `parametrizations.weight.original`; call
+`torch.nn.utils.parametrize.remove_parametrizations(layer, "weight")` to bake the projection in.
 """
 
 import torch

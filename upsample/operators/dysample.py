@@ -18,7 +18,8 @@ class DySample(nn.Module):
     interpolation exactly, and the layer starts close to that.
     Where the channel count changes, a 1x1 convolution comes first (it commutes with the sampling).
     Cost: 4 * out_channels + 2 * groups * in_channels (lp) or 2 * groups * in_channels / scale**2 (pl)
-    MACs per output pixel, the linear part twice with `dynamic_scope`.
+    MACs per output pixel, the linear part twice with `dynamic_scope`; in_channels * out_channels /
+    scale**2 more where the channel count changes.
     Pitfalls: sampling gathers, so it is memory-bound; out_channels must be a multiple of `groups`
     and, with style pl, in_channels of scale**2 (ValueError).
     """

@@ -60,7 +60,7 @@ class ResizeConv(nn.Module):
     upsample.fold): the same numbers and gradients, the same parameters, no enlarged input.
     Cost: (kernel_size+scale-1)**2 / scale**2 * in_channels * out_channels MACs per output pixel where
     it folds, kernel_size**2 * in_channels * out_channels elsewhere.
-    Pitfall: nothing checks what the convolution sees beyond the border: zeros darken the frame.
+    Pitfall: zero padding darkens the frame; padding_mode=replicate does not, at the unfolded cost.
     """
 
     def __init__(
@@ -92,5 +92,5 @@ class ResizeConv(nn.Module):
         """(N, in_channels, H, W) -> (N, out_channels, scale*H, scale*W); skip and indices are not used."""
         if self.folds:
             weight = fold_kernel(self.conv.weight, self.scale)
-            return F.conv_transpose2d(x, weight, self.conv.bias, self.scale, self.conv.padding)
+            return F.conv_transpose2d(x, weight, self.conv.bias, self.scale, self.conv.kernel_size[0] // 2)
         return self.conv(resize(x, self.scale, self.mode))
