@@ -14,6 +14,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,8 @@ def name(config: DictConfig) -> str:
     base = "-".join(map(str, (*chosen, digest)))
     if config.resume != "never":
         return base
-    return next(n for n in (base, *(f"{base}-{i}" for i in range(2, sys.maxsize))) if not Path("runs", n).exists())
+    numbered = (f"{base}-{i}" for i in count(2))
+    return next(n for n in chain([base], numbered) if not Path("runs", n).exists())
 
 
 OmegaConf.register_new_resolver("run_name", lambda *, _root_: name(_root_), replace=True)

@@ -70,19 +70,13 @@ def build_trainer(options: dict[str, Any], folder: Path, monitor: str) -> pl.Tra
     options = dict(options)
     if options["precision"] == "auto":
         options["precision"] = fast_precision()
-    checkpoints = ModelCheckpoint(
-        dirpath=folder,
-        filename="best",
-        monitor=monitor,
-        mode="max",
-        save_last=True,
-        auto_insert_metric_name=False,
-        enable_version_counter=False,
-    )
+    best = ModelCheckpoint(folder, "best", monitor=monitor, mode="max", enable_version_counter=False)
+    # Lightning's own save_last writes only when the best one changes. Comes second, so that it knows the best score.
+    last = ModelCheckpoint(folder, "last", enable_version_counter=False)
     progress = RichProgressBar() if Console().is_terminal else ProgressLines()
     return pl.Trainer(
         **options,
-        callbacks=[checkpoints, StepClock(), ValidateLastStep(), progress],
+        callbacks=[StepClock(), ValidateLastStep(), progress, best, last],
         enable_progress_bar=isinstance(progress, RichProgressBar),
         enable_model_summary=False,
         logger=False,

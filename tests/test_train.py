@@ -1,0 +1,150 @@
+"""The main job as a user runs it, on four tiny batches."""
+
+import json
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import matplotlib.image
+import pytest
+import torch
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+
+import run_folder
+import train
+from models.tasks.segmentation import Segmentation
+
+ROOT = Path(train.__file__).parent
+TINY = [
+    "encoder.width=4",
+    "encoder.depth=2",
+    "data.crop=64",
+    "data.step=256",
+    "data.batch_size=4",
+    "trainer.max_epochs=2",
+    "trainer.precision=32-true",
+    "+trainer.limit_train_batches=2",
+    "+trainer.limit_val_batches=1",
+    "+trainer.limit_test_batches=2",
+]
+
+
+def configuration(*overrides: str) -> dict[str, Any]:
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        return run_folder.plain(compose("config", [*TINY, *overrides]))
+
+
+def command(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, str(ROOT / "train.py"), *arguments], capture_output=True, text=True)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    """A finished run: its folder and what it returned."""
+    folder = tmp_path_factory.mktemp("finished")
+    return folder, train.run(configuration(), folder)
+
+
+def weights(checkpoint: Path) -> dict[str, torch.Tensor]:
+    return torch.load(checkpoint, weights_only=True)["state_dict"]
+
+
+def test_a_run_leaves_scores_checkerboards_picture_configuration_and_checkpoints(
+    finished: tuple[Path, dict[str, Any]],
+) -> None:
+    folder, metrics = finished
+    written = json.loads((folder / "metrics.json").read_text())
+    assert set(written) == set(metrics)
+    scores = {"miou", "pixel_accuracy", "boundary_iou", "iou/ocean", "iou/land", "iou/lake"}
+    measures = {
+        f"checkerboard/{name}{at}{end}"
+        for name in ("phase_variance", "spectral_peak_db")
+        for at in ("", "/p2")
+        for end in ("", "/null")
+    }
+    costs = {"parameters", "macs", "macs_image", "seconds_per_step", "peak_memory_mb", "seconds", "precision"}
+    assert set(written) == {f"test/{k}" for k in scores | measures} | costs | {"seed", "upsampler", "baseline/miou"}
+    assert 0 < written["test/miou"] < 1
+    assert 0.6 < written["baseline/miou"] < 0.8
+    assert written["upsampler"] == "dilated_deconv"
+    assert matplotlib.image.imread(folder / "report.png").std() > 0.1
+    assert (folder / "config.yaml").read_text().startswith("upsample:\n  name: dilated_deconv")
+    assert {p.name for p in folder.iterdir()} == {
+        "metrics.json", "report.png", "config.yaml", "best.ckpt", "last.ckpt"
+    }  # fmt: skip
+
+
+def test_macs_are_counted_by_hand(finished: tuple[Path, dict[str, Any]]) -> None:
+    _, metrics = finished
+    full, half, quarter = 320 * 320, 160 * 160, 80 * 80
+    encoder = full * 9 * (3 * 4 + 4 * 4) + half * 9 * (4 * 8 + 8 * 8) + quarter * 9 * (8 * 16 + 16 * 16)
+    # A 4 x 4 transposed convolution at stride 2 spends 16 taps on each input pixel.
+    decoder = quarter * 16 * 16 * 8 + half * 9 * (16 * 8 + 8 * 8) + half * 16 * 8 * 4 + full * 9 * (8 * 4 + 4 * 4)
+    assert metrics["macs"] == encoder + decoder + full * 4 * 3
+
+
+def test_a_stopped_run_continues_to_the_same_weights(
+    finished: tuple[Path, dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, metrics = finished
+    step = Segmentation.training_step
+
+    def failing(self: Segmentation, batch: dict[str, Any], index: int) -> torch.Tensor:
+        if self.trainer.global_step == 3:
+            raise RuntimeError("the power went out")
+        return step(self, batch, index)
+
+    monkeypatch.setattr(Segmentation, "training_step", failing)
+    with pytest.raises(RuntimeError, match="the power went out"):
+        train.run(configuration(), tmp_path)
+    assert run_folder.read_metrics(tmp_path) is None
+    monkeypatch.setattr(Segmentation, "training_step", step)
+    again = train.run(configuration(), tmp_path)
+    assert again["test/miou"] == metrics["test/miou"]
+    for key, value in weights(folder / "last.ckpt").items():
+        assert torch.equal(value, weights(tmp_path / "last.ckpt")[key]), key
+
+
+def test_steps_beyond_the_last_epoch_are_validated_and_can_be_the_best(tmp_path: Path) -> None:
+    train.run(configuration("trainer.max_steps=3"), tmp_path)
+    assert torch.load(tmp_path / "last.ckpt", weights_only=True)["global_step"] == 3
+    assert (tmp_path / "best.ckpt").exists()
+
+
+def test_a_finished_run_is_found_and_its_result_printed(
+    finished: tuple[Path, dict[str, Any]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, metrics = finished
+    monkeypatch.setattr(sys, "argv", ["train.py", *TINY, f"hydra.run.dir='{folder}'"])
+    GlobalHydra.instance().clear()
+    runpy.run_path(str(ROOT / "train.py"), run_name="__main__")
+    printed = capsys.readouterr().out
+    assert f"This run is finished (resume=never starts it afresh): {folder}" in printed
+    assert f"{metrics['test/miou']:.4g}" in printed
+
+
+def test_help_and_a_typo_list_the_choices() -> None:
+    help_text = command("--help")
+    assert help_text.returncode == 0
+    assert "dilated_deconv" in help_text.stdout
+    assert "max_epochs" in help_text.stdout
+    typo = command("upsample=dilated_decnov")
+    assert typo.returncode == 1
+    assert "Could not find 'upsample/dilated_decnov'" in typo.stderr
+    assert "dilated_deconv" in typo.stderr
+    assert "Traceback" not in typo.stderr
+
+
+def test_torch_is_not_imported_to_compose_a_run() -> None:
+    code = "import sys, train; sys.exit('torch' in sys.modules or 'matplotlib' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
+
+
+def test_what_cannot_be_built_is_refused_in_one_sentence(tmp_path: Path) -> None:
+    refused = command("upsample=deconv", "upsample.kernel_size=3", "upsample.dilation=2", f"hydra.run.dir='{tmp_path}'")
+    assert refused.returncode == 1
+    assert refused.stderr.count("\n") == 1
+    assert refused.stderr.startswith("Error: kernel_size=3, dilation=2 at stride 2 leaves 75% of the output pixels")
