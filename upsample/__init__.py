@@ -10,6 +10,17 @@ torch.Size([1, 4, 10, 14])
 
 import upsample.operators  # noqa: F401  (registers them)
 from upsample.contract import Operator, available, build, operator
+from upsample.describe import describe
 from upsample.phases import Overlap, even_settings, overlap, padding_for
 
-__all__ = ["Operator", "Overlap", "available", "build", "even_settings", "operator", "overlap", "padding_for"]
+__all__ = [
+    "Operator",
+    "Overlap",
+    "available",
+    "build",
+    "describe",
+    "even_settings",
+    "operator",
+    "overlap",
+    "padding_for",
+]

@@ -1,11 +1,16 @@
 """Known inputs for any upsampler: what its weights alone do not say is read off its output."""
 
+from collections.abc import Iterator
 from copy import deepcopy
+from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-CHUNK = 2**24  # input values per forward pass, so that wide layers are probed in bounded memory
+from upsample.contract import build
+
+CHUNK = 2**18  # input values per forward pass, so that wide layers are probed in bounded memory
 
 
 def frozen(module: nn.Module) -> nn.Module:
@@ -72,3 +77,72 @@ def constant_response(module: nn.Module, in_channels: int | None = None) -> Tens
             break
     answers = answers.flatten(2).permute(2, 1, 0)  # (phases, out, inputs)
     return torch.cat([answers[..., :-1] - answers[..., -1:], answers[..., -1:]], -1)
+
+
+class Alone(nn.Module):
+    """An operator as a function of x alone: the skip and the pooling indices it is offered are noise (seed 0)."""
+
+    def __init__(self, name: str, in_channels: int, out_channels: int, scale: int, **options: Any) -> None:
+        super().__init__()
+        self.in_channels, self.scale = in_channels, scale
+        self.operator = build(
+            name,
+            in_channels,
+            out_channels,
+            scale,
+            skip_channels=in_channels,
+            indices_channels=in_channels,
+            **options,
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, in_channels, H, W) -> (N, out_channels, scale*H, scale*W)."""
+        height, width = self.scale * x.shape[2], self.scale * x.shape[3]
+        noise = torch.randn(1, self.in_channels, height, width, generator=torch.Generator().manual_seed(0))
+        skip = noise.to(x).expand(len(x), -1, -1, -1)
+        return self.operator(x, skip, F.max_pool2d(skip, self.scale, return_indices=True)[1])
+
+
+@torch.no_grad()
+def footprint(module: nn.Module, in_channels: int) -> Tensor:
+    """How strongly one input pixel moves each output pixel, (s*(2*r+1), s*(2*r+1)) float64, r input pixels around it.
+
+    Root of the sum over all channels of the squared derivatives, by differences around noise of unit
+    variance (seed 0): exact for a linear layer, and exactly 0 where the pixel moves nothing. r is the
+    smallest that holds everything it moves, at most 32.
+    """
+    module, scale = frozen(module), scale_of(frozen(module), in_channels)
+    for reach in (8, 32):
+        size = 2 * reach + 1
+        lit = torch.zeros(in_channels, in_channels, size, size, dtype=torch.float64, device=device_of(module))
+        lit[range(in_channels), range(in_channels), reach, reach] = 1
+        moved = torch.cat(list(_moved(module, lit))).sum(0).sqrt().cpu()
+        reached = ((moved > 0).nonzero() // scale - reach).abs().max().item() if moved.any() else 0
+        if reached < reach:
+            break
+    inner = slice(scale * int(reach - reached), scale * int(reach + reached + 1))
+    return moved[inner, inner]
+
+
+@torch.no_grad()
+def overlap_map(module: nn.Module, in_channels: int, blocks: int) -> Tensor:
+    """How many input pixels of channel 0 move each output pixel, (s*blocks, s*blocks) int64, far from the border."""
+    module, scale = frozen(module), scale_of(frozen(module), in_channels)
+    around = len(footprint(module, in_channels)) // scale // 2
+    size = blocks + 2 * around  # every pixel that can reach the blocks in the middle
+    lit = torch.zeros(size**2, in_channels, 3 * size, 3 * size, dtype=torch.float64, device=device_of(module))
+    places = torch.arange(size**2)
+    lit[places, 0, size + places // size, size + places % size] = 1
+    counts = sum((part > 0).sum(0) for part in _moved(module, lit))
+    assert isinstance(counts, Tensor)
+    inner = slice(scale * (size + around), scale * (size + around + blocks))
+    return counts[inner, inner].cpu()
+
+
+def _moved(module: nn.Module, lit: Tensor) -> Iterator[Tensor]:
+    """By how much each output pixel moves, squared and summed over channels, (n, H, W), for chunks of (n, C, h, w)."""
+    noise = torch.randn(lit.shape[1:], dtype=torch.float64, generator=torch.Generator().manual_seed(0)).to(lit)
+    still, step = module(noise[None]), 1e-3
+    for some in lit.split(max(1, CHUNK // noise.numel())):
+        moved = ((module(noise + step * some) - still) / step).square().sum(1)
+        yield torch.where(moved > 1e-22 * moved.max(), moved, 0)  # rounding is about 1e-26 of what is moved

@@ -9,11 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from upsample.phases import Polyphase, polyphase
-from upsample.probe import device_of, frozen, input_channels, scale_of
+from upsample.probe import device_of, footprint, frozen, input_channels, scale_of
 
 # Input pixels per period of the test signal. Odd, so that no frequency lies on the edge of the base band.
 PERIOD = 31
-MARGIN = 16  # input pixels around it, so that the border does not reach what is measured
 
 
 def power_gain(layer: nn.Module, in_channels: int | None = None) -> Tensor:
@@ -58,8 +57,9 @@ def _measured_gain(layer: nn.Module, in_channels: int | None) -> Tensor:
     channels = input_channels(module) if in_channels is None else in_channels
     scale = scale_of(module, channels)
     noise = _pink_noise().to(device_of(module))
-    around = torch.arange(-MARGIN, PERIOD + MARGIN) % PERIOD
-    inner = slice(scale * MARGIN, scale * (MARGIN + PERIOD))
+    margin = len(footprint(module, channels)) // scale // 2  # keeps the border out of what is measured
+    around = torch.arange(-margin, PERIOD + margin) % PERIOD
+    inner = slice(scale * margin, scale * (margin + PERIOD))
     x = noise.new_zeros(1, channels, len(around), len(around))
     still = module(x)
     power = torch.zeros(scale * PERIOD, scale * PERIOD, dtype=torch.float64)
@@ -92,7 +92,11 @@ def imaging_ratio(layer: nn.Module, in_channels: int | None = None) -> float:
     how a layer whose weights are not known is measured. 0 is ideal interpolation, and inserting zeros
     (every image at full strength) is s**2 - 1. The images of f = 0 are left to `phase_imbalance`.
     """
-    gain = power_gain(layer, in_channels)
+    return imaging_of(power_gain(layer, in_channels))
+
+
+def imaging_of(gain: Tensor) -> float:
+    """`imaging_ratio` from what `power_gain` returned."""
     scale = len(gain) // PERIOD
     power = gain * _natural_power().repeat(scale, scale)
     power[::PERIOD, ::PERIOD] = 0

@@ -46,37 +46,37 @@ def segmentation_report(
     kept = mask != ignore_index
     shown = int(torch.bincount(prediction.flatten(), minlength=len(classes)).argmax())
     colours = ListedColormap(np.array(palette) / 255)
-    figure = Figure(figsize=(12, 8.6), layout="compressed")
+    figure = Figure(figsize=(12, 9.4), layout="constrained")
     figure.suptitle(title)
     axes = figure.subplots(2, 3)
 
-    axes[0, 0].imshow(image.permute(1, 2, 0))
+    axes[0, 0].imshow(image.permute(1, 2, 0).numpy())
     axes[0, 0].set_title("input")
     for axis, labels, name in ((axes[0, 1], mask.where(kept, 0), "truth"), (axes[0, 2], prediction, "prediction")):
-        axis.imshow(labels, cmap=colours, vmin=-0.5, vmax=len(classes) - 0.5, interpolation="nearest")
+        axis.imshow(labels.numpy(), cmap=colours, vmin=-0.5, vmax=len(classes) - 0.5, interpolation="nearest")
         axis.set_title(name)
     present = sorted(set(mask[kept].tolist()) | set(prediction.flatten().tolist()))
-    axes[0, 2].legend(
+    figure.legend(
         handles=[Patch(color=colours(k), label=classes[k]) for k in present],
-        loc="lower right",
-        fontsize=8 if len(present) < 8 else 6,
+        loc="outside lower left",
+        ncols=min(len(present), 8),
     )
 
     wrong = (prediction != mask) & kept
     overlay = image.permute(1, 2, 0).float().mean(-1, keepdim=True).expand(-1, -1, 3) / 255 * 0.6 + 0.2
     overlay = torch.where(wrong[..., None], torch.tensor([0.9, 0.1, 0.1]), overlay)
-    axes[1, 0].imshow(overlay)
+    axes[1, 0].imshow(overlay.numpy())
     axes[1, 0].set_title(f"error: {wrong.sum() / kept.sum().clamp_min(1):.1%} of the pixels")
 
-    logit = axes[1, 1].imshow(logits[shown], cmap="viridis", interpolation="nearest")
+    logit = axes[1, 1].imshow(logits[shown].numpy(), cmap="viridis", interpolation="nearest")
     axes[1, 1].set_title(f"logit of {classes[shown]}")
-    figure.colorbar(logit, ax=axes[1, 1], shrink=0.8)
+    figure.colorbar(logit, ax=axes[1, 1], location="bottom", shrink=0.8)
     for axis in (*axes[0], axes[1, 0], axes[1, 1]):
         axis.set_xticks([])
         axis.set_yticks([])
 
     spectrum = axes[1, 2].imshow(
-        spectrum_db(logits[shown]),
+        spectrum_db(logits[shown]).numpy(),
         cmap="magma",
         vmin=-90,
         vmax=0,
@@ -87,6 +87,8 @@ def segmentation_report(
     axes[1, 2].set_xlabel("cycles per pixel")
     harmonics = [m / period for m in range(-(period // 2), (period + 1) // 2)]
     points = [(x, y) for x in harmonics for y in harmonics if (x, y) != (0, 0)]
-    axes[1, 2].scatter(*zip(*points, strict=True), s=34, facecolors="none", edgecolors="white", linewidths=0.6)
-    figure.colorbar(spectrum, ax=axes[1, 2], shrink=0.8, label="dB below the maximum")
+    axes[1, 2].scatter(
+        *zip(*points, strict=True), s=270 / period, facecolors="none", edgecolors="white", linewidths=0.6
+    )
+    figure.colorbar(spectrum, ax=axes[1, 2], location="bottom", shrink=0.8, label="dB")
     save(figure, path)

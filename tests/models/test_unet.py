@@ -69,7 +69,7 @@ def test_wrong_number_of_channels_is_refused() -> None:
 
 
 def test_unknown_names_are_refused_with_the_choices() -> None:
-    with pytest.raises(ValueError, match="model.name is 'vnet', which does not exist; choose from unet"):
+    with pytest.raises(ValueError, match=r"model\.name is 'vnet', which does not exist; choose from unet"):
         models.build(CONFIG | {"model": {"name": "vnet"}}, 3, 2)
 
 

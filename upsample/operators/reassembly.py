@@ -19,8 +19,9 @@ def neighbours(padded: Tensor, window_size: int) -> Iterator[Tensor]:
     """Views of (..., H+window_size-1, W+window_size-1), one (..., H, W) per tap in row-major order."""
     height, width = padded.shape[-2] - window_size + 1, padded.shape[-1] - window_size + 1
     for dy in range(window_size):
+        rows = padded[..., dy : dy + height, :]
         for dx in range(window_size):
-            yield padded[..., dy : dy + height, dx : dx + width]
+            yield rows[..., dx : dx + width]
 
 
 def reassemble(padded: Tensor, weights: Tensor, scale: int) -> Tensor:
