@@ -35,14 +35,12 @@ def run(config: dict[str, Any], folder: Path) -> dict[str, Any]:
     print(f"Run folder: {folder}\nImporting torch ...", flush=True)
     import pytorch_lightning as pl  # here, not above, so that --help and a typo answer at once
 
-    import data
     from models import tasks
 
     with run_folder.one_sentence(config["debug"]):
         pl.seed_everything(config["seed"], workers=True, verbose=False)
-        module = data.build(config["data"], config["seed"])
-        task = tasks.build(config, module)
-        trainer = tasks.build_trainer(config["trainer"], folder, task.monitor)
+        task, module = tasks.build(config)
+        trainer = tasks.build_trainer(config["trainer"], folder, task)
     run_folder.write(folder / "config.yaml", OmegaConf.to_yaml(config))
     tasks.announce(task, trainer, module)
 

@@ -2,16 +2,23 @@
 
 from typing import Any
 
-from data import earth
-from data.module import SegmentationData
+from data.earth import Earth
+from data.module import DataModule, Images, LabelledImages
 
-SOURCES = {"earth": earth.segmentation}
+__all__ = ["DataModule", "Images", "LabelledImages", "build"]
+
+# A source is built from its configuration and a seed. It has a method for each kind of data it can give, returning
+# a DataModule: `labelled_images` for segmentation, `images` for generation and super-resolution.
+SOURCES = {"earth": Earth}
 
 
-def build(config: dict[str, Any], seed: int) -> SegmentationData:
-    """Build the data module that a configuration's `data` section names. Raises ValueError in one sentence."""
+def build(config: dict[str, Any], kind: str, seed: int) -> DataModule:
+    """Build the data of a `kind` that a configuration's `data` section names. Raises ValueError in one sentence."""
     options = dict(config)
     name = options.pop("name", None)
     if name not in SOURCES:
         raise ValueError(f"data.name is '{name}', which does not exist; choose from {', '.join(SOURCES)}")
-    return SOURCES[name](seed=seed, **options)
+    if not hasattr(SOURCES[name], kind):
+        able = ", ".join(key for key, source in SOURCES.items() if hasattr(source, kind))
+        raise ValueError(f"data={name} has no {kind.replace('_', ' ')}; choose from {able}")
+    return getattr(SOURCES[name](seed=seed, **options), kind)()

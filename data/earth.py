@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from data.module import SegmentationData
+from data.module import DataModule, Images, LabelledImages
 from data.sampler import balanced
 
 CLASSES = ["ocean", "land", "lake"]
@@ -97,22 +97,40 @@ class EarthCrops(Dataset[dict[str, Tensor | str]]):
         return {"image": image, "mask": mask, "name": f"earth-{y:04d}-{x:04d}"}
 
 
-def segmentation(
-    crop: int, step: int, balance: float, test_crop: int, batch_size: int, class_weights: list[float], seed: int
-) -> SegmentationData:
-    """Ocean, land and lake. Validation and test take crops of `test_crop` pixels side by side, so each pixel once."""
-    train = EarthCrops("train", crop, step, seed)
-    return SegmentationData(
-        train,
-        EarthCrops("val", test_crop, test_crop, seed),
-        EarthCrops("test", test_crop, test_crop, seed),
-        name="earth",
-        classes=CLASSES,
-        palette=PALETTE,
-        class_weights=class_weights,
-        mean=MEAN,
-        std=STD,
-        probability=balanced(train.areas, balance),
-        batch_size=batch_size,
-        seed=seed,
-    )
+class Earth:
+    """The source that conf/data/earth.yaml describes. Validation and test take crops side by side, each pixel once."""
+
+    def __init__(
+        self,
+        crop: int,
+        step: int,
+        balance: float,
+        test_crop: int,
+        batch_size: int,
+        class_weights: list[float],
+        seed: int,
+    ) -> None:
+        self.train = EarthCrops("train", crop, step, seed)
+        self.val, self.test = (EarthCrops(split, test_crop, test_crop, seed) for split in ("val", "test"))
+        self.balance, self.batch_size, self.class_weights, self.seed = balance, batch_size, class_weights, seed
+
+    def labelled_images(self) -> DataModule:
+        """Ocean, land and lake."""
+        info = LabelledImages("earth", MEAN, STD, CLASSES, PALETTE, self.class_weights)
+        probability = balanced(self.train.areas, self.balance)
+        return self._module(info, probability)
+
+    def images(self) -> DataModule:
+        """The same crops; what is in them draws none more often."""
+        return self._module(Images("earth", MEAN, STD), None)
+
+    def _module(self, info: Images, probability: NDArray[np.float64] | None) -> DataModule:
+        return DataModule(
+            info,
+            self.train,
+            self.val,
+            self.test,
+            batch_size=self.batch_size,
+            seed=self.seed,
+            probability=probability,
+        )

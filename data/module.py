@@ -1,6 +1,7 @@
 """One way for samples to reach a task: three data sets behind Lightning's loaders."""
 
 from collections.abc import Sized
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -12,61 +13,83 @@ from data.sampler import EpochSampler
 
 
 class Samples(Sized, Protocol):
-    """A data set that answers an index, or (epoch, index) for the random variant that training sees."""
+    """A data set of {"image": (C, H, W) uint8, "name": str}, for segmentation with "mask": (H, W) uint8.
+
+    It answers an index with the sample as it is, and (epoch, index) with the random variant that training sees.
+    """
 
     def __getitem__(self, key: int | tuple[int, int]) -> dict[str, Any]: ...
 
 
-class SegmentationData(LightningDataModule):
-    """Images and masks for segmentation, with what the task must know about them.
+@dataclass(frozen=True)
+class Images:
+    """What a task must know of images. mean and std are per channel, of the training images in [0, 1]."""
 
-    mean, std    per channel of the training images in [0, 1], for normalisation
+    name: str
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    @property
+    def channels(self) -> int:
+        """1 for grey images, 3 for colour."""
+        return len(self.mean)
+
+
+@dataclass(frozen=True)
+class LabelledImages(Images):
+    """What a segmentation must know besides. Labels are indices into `classes`, or `ignore_index`."""
+
+    classes: list[str]
+    palette: list[tuple[int, int, int]]
+    class_weights: list[float]
+    ignore_index: int = 255
+
+    def __post_init__(self) -> None:
+        if len(self.class_weights) != len(self.classes):
+            raise ValueError(
+                f"data.class_weights has {len(self.class_weights)} numbers for the {len(self.classes)} "
+                f"classes of {self.name}"
+            )
+
+
+class DataModule(LightningDataModule):
+    """Training, validation and test samples of one kind, `info` telling which.
+
+    A batch is {"image": (N, C, H, W) uint8, "name": list of str}, for segmentation with "mask": (N, H, W) uint8.
     probability  of each training sample to be drawn, as `data.sampler.balanced` gives; None: each once an epoch
-
-    A batch is {"image": (N, 3, H, W) uint8, "mask": (N, H, W) uint8, "name": list of str}.
     """
 
     def __init__(
         self,
+        info: Images,
         train: Samples,
         val: Samples,
         test: Samples,
         *,
-        name: str,
-        classes: list[str],
-        palette: list[tuple[int, int, int]],
-        class_weights: list[float],
-        mean: tuple[float, ...],
-        std: tuple[float, ...],
         batch_size: int,
         seed: int,
+        test_batch_size: int | None = None,
         probability: NDArray[np.float64] | None = None,
-        ignore_index: int = 255,
     ) -> None:
         super().__init__()
-        if len(class_weights) != len(classes):
-            raise ValueError(
-                f"data.class_weights has {len(class_weights)} numbers for the {len(classes)} classes of {name}"
-            )
-        self.train, self.val, self.test = train, val, test
-        self.name, self.classes, self.palette = name, classes, palette
-        self.class_weights, self.ignore_index = class_weights, ignore_index
-        self.mean, self.std = mean, std
-        self.batch_size, self.seed, self.probability = batch_size, seed, probability
+        self.info, self.train, self.val, self.test = info, train, val, test
+        self.batch_size, self.test_batch_size = batch_size, test_batch_size or batch_size
+        self.seed, self.probability = seed, probability
 
     def train_dataloader(self) -> DataLoader:
         """Shuffled anew each epoch; the last, smaller batch is left out, so that every step is the same size."""
         if len(self.train) < self.batch_size:
             raise ValueError(
-                f"data.batch_size={self.batch_size} is more than the {len(self.train)} training samples of {self.name}"
+                f"data.batch_size={self.batch_size} is more than the {len(self.train)} training samples "
+                f"of {self.info.name}"
             )
         sampler = EpochSampler(len(self.train), self.seed, self.probability)
         return DataLoader(self.train, self.batch_size, sampler=sampler, drop_last=True)  # type: ignore[arg-type]
 
     def val_dataloader(self) -> DataLoader:
         """In order, complete."""
-        return DataLoader(self.val, self.batch_size)  # type: ignore[arg-type]
+        return DataLoader(self.val, self.test_batch_size)  # type: ignore[arg-type]
 
     def test_dataloader(self) -> DataLoader:
         """In order, complete."""
-        return DataLoader(self.test, self.batch_size)  # type: ignore[arg-type]
+        return DataLoader(self.test, self.test_batch_size)  # type: ignore[arg-type]

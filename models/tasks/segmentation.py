@@ -3,40 +3,36 @@
 from pathlib import Path
 from typing import Any
 
-import pytorch_lightning as pl
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from data import SegmentationData
+from data import DataModule, LabelledImages
 from models.interfaces import Network
 from models.preprocess import Normalise
 from models.tasks.baseline import colour_counts, lookup_miou
 from models.tasks.losses import dice_loss
 from models.tasks.report import segmentation_report
 from models.tasks.scores import SegmentationScores
+from models.tasks.task import Task
 from upsample.checkerboard import Checkerboard
 
 
-class Segmentation(pl.LightningModule):
+class Segmentation(Task):
     """Cross-entropy plus Dice, AdamW with one cycle of learning rate; scores over whole data sets.
 
     network   maps (N, 3, H, W) normalised images to (N, K, H, W) logits and has `period`
     A batch is {"image": (N, 3, H, W) uint8, "mask": (N, H, W) uint8} with labels below K or `ignore_index`.
     """
 
+    kind = "labelled_images"
     monitor = "val/miou"
 
     def __init__(
         self,
         network: Network,
+        info: LabelledImages,
         *,
-        classes: list[str],
-        palette: list[tuple[int, int, int]],
-        ignore_index: int,
-        class_weights: list[float],
-        mean: tuple[float, ...],
-        std: tuple[float, ...],
         lr: float,
         weight_decay: float,
         warmup: float,
@@ -45,13 +41,13 @@ class Segmentation(pl.LightningModule):
     ) -> None:
         super().__init__()
         self.network = network.to(memory_format=torch.channels_last)
-        self.normalise = Normalise(mean, std)
-        self.classes, self.palette, self.ignore_index = classes, palette, ignore_index
+        self.normalise = Normalise(info.mean, info.std)
+        self.classes, self.palette, self.ignore_index = info.classes, info.palette, info.ignore_index
         self.class_weights: Tensor
-        self.register_buffer("class_weights", torch.tensor(class_weights, dtype=torch.float32), persistent=False)
+        self.register_buffer("class_weights", torch.tensor(info.class_weights, dtype=torch.float32), persistent=False)
         self.lr, self.weight_decay, self.warmup, self.dice = lr, weight_decay, warmup, dice
-        self.val_scores = SegmentationScores(classes, ignore_index)
-        self.test_scores = SegmentationScores(classes, ignore_index)
+        self.val_scores = SegmentationScores(info.classes, info.ignore_index)
+        self.test_scores = SegmentationScores(info.classes, info.ignore_index)
         self.checkerboard = Checkerboard(network.period, checkerboard_images)
         self.example: dict[str, Tensor] | None = None
 
@@ -90,7 +86,12 @@ class Segmentation(pl.LightningModule):
         best = torch.special.entr(shares).sum(1).argmax()
         return {"image": image[best].cpu(), "mask": mask[best].cpu(), "logits": logits[best].cpu()}
 
-    def results(self, data: SegmentationData) -> dict[str, float]:
+    def example_input(self) -> Tensor:
+        """One test image, (1, 3, H, W) uint8."""
+        assert self.example is not None
+        return self.example["image"][None]
+
+    def results(self, data: DataModule) -> dict[str, float]:
         """All scores of the test just run, and the baseline's on the same data, keyed as in metrics.json."""
         fitted, scored = (
             colour_counts(batches, len(self.classes)) for batches in (data.train_dataloader(), data.test_dataloader())

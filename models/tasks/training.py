@@ -13,6 +13,8 @@ import torch
 from pytorch_lightning.callbacks import Callback, ModelCheckpoint, RichProgressBar
 from rich.console import Console
 
+from models.tasks.task import Task
+
 # Said by Lightning to its own developers, or true of every run here.
 for _message in ("Checkpoint directory .* exists and is not empty", ".*LeafSpec", ".*does not have many workers"):
     warnings.filterwarnings("ignore", _message)
@@ -65,12 +67,12 @@ class ProgressLines(Callback):
             print(f"step {trainer.global_step} of {trainer.estimated_stepping_batches}: {scores}", flush=True)
 
 
-def build_trainer(options: dict[str, Any], folder: Path, monitor: str) -> pl.Trainer:
-    """A trainer that keeps best.ckpt (highest `monitor`) and last.ckpt in `folder` and shows its progress."""
+def build_trainer(options: dict[str, Any], folder: Path, task: Task) -> pl.Trainer:
+    """A trainer that keeps best.ckpt (by what the task monitors) and last.ckpt in `folder` and shows its progress."""
     options = dict(options)
     if options["precision"] == "auto":
         options["precision"] = fast_precision()
-    best = ModelCheckpoint(folder, "best", monitor=monitor, mode="max", enable_version_counter=False)
+    best = ModelCheckpoint(folder, "best", monitor=task.monitor, mode=task.mode, enable_version_counter=False)
     # Lightning's own save_last writes only when the best one changes. Comes second, so that it knows the best score.
     last = ModelCheckpoint(folder, "last", enable_version_counter=False)
     progress = RichProgressBar() if Console().is_terminal else ProgressLines()

@@ -1,0 +1,37 @@
+"""What every kind of learning promises to train.py and its siblings."""
+
+from pathlib import Path
+
+import pytorch_lightning as pl
+from torch import Tensor
+
+from data import DataModule
+from models.interfaces import Network
+
+
+class Task(pl.LightningModule):
+    """A network with how it learns and is scored.
+
+    network  what is trained and later used
+    kind     of data it needs: a method of the sources in `data`
+    monitor  the validation score that chooses best.ckpt; `mode` says which way is better, "max" or "min"
+
+    A task is built as `task(network, data.info, **options of conf/task/<name>.yaml)`.
+    """
+
+    network: Network
+    kind: str
+    monitor: str
+    mode = "max"
+
+    def results(self, data: DataModule) -> dict[str, float]:
+        """All scores of the test just run, as flat keys of metrics.json: `test/...` and `baseline/...`."""
+        raise NotImplementedError
+
+    def report(self, path: Path, title: str) -> None:
+        """Draw what the test just run saw, as a PNG at `path`."""
+        raise NotImplementedError
+
+    def example_input(self) -> Tensor:
+        """A batch of one for `forward`, of the size of the test images: what multiply-adds are counted on."""
+        raise NotImplementedError
