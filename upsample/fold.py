@@ -31,7 +31,7 @@ def fold(conv: nn.Conv2d, scale: int) -> nn.ConvTranspose2d:
     padding that keeps the size.
     """
     k = conv.kernel_size[0]
-    same = nn.Conv2d(conv.in_channels, conv.out_channels, k, padding=k // 2)
+    same = nn.Conv2d(conv.in_channels, conv.out_channels, k, padding=k // 2, device="meta")
     fixed = ("kernel_size", "stride", "padding", "dilation", "groups", "padding_mode")
     if k % 2 == 0 or any(getattr(conv, name) != getattr(same, name) for name in fixed):
         raise ValueError(

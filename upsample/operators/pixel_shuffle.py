@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from upsample.balance import balance_shuffle
+from upsample.border import replicate
 from upsample.contract import check_odd, operator
 
 
@@ -49,6 +50,5 @@ class PixelShuffle(nn.Module):
         """(N, in_channels, H, W) -> (N, out_channels, scale*H, scale*W); skip and indices are not used."""
         y = F.pixel_shuffle(self.conv(x), self.scale)
         if self.blur:
-            before, after = self.scale // 2, (self.scale - 1) // 2
-            y = F.avg_pool2d(F.pad(y, (before, after, before, after), mode="replicate"), self.scale, stride=1)
+            y = F.avg_pool2d(replicate(y, self.scale // 2, (self.scale - 1) // 2), self.scale, stride=1)
         return y

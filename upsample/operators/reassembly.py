@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from upsample.border import replicate
 from upsample.contract import check_divisible, check_odd, operator
 
 
@@ -33,10 +34,9 @@ def reassemble(padded: Tensor, weights: Tensor, scale: int) -> Tensor:
     """
     groups, taps = weights.shape[1:3]
     features = padded.unflatten(1, (groups, -1)).unsqueeze(3)  # (N, G, C, 1, H+k-1, W+k-1)
-    total: Tensor | None = None
+    total = weights.new_zeros(())
     for window, weight in zip(neighbours(features, round(taps**0.5)), weights.unsqueeze(2).unbind(3), strict=True):
-        total = window * weight if total is None else torch.addcmul(total, window, weight)
-    assert total is not None
+        total = torch.addcmul(total, window, weight)
     return F.pixel_shuffle(total.flatten(1, 3), scale)
 
 
@@ -130,7 +130,7 @@ class Sapa(nn.Module):
         query = self.query(self.norm_query(skip.movedim(1, -1))).movedim(-1, 1)
         key = self.key(self.norm_key(x.movedim(1, -1))).movedim(-1, 1)
         query = F.pixel_unshuffle(query, self.scale).unflatten(1, (-1, self.scale**2))  # (N, E, scale**2, H, W)
-        key = F.pad(key, [self.window_size // 2] * 4, mode="replicate").unsqueeze(2)
+        key = replicate(key, self.window_size // 2, self.window_size // 2).unsqueeze(2)
         logits = torch.stack([(query * near).sum(1) for near in neighbours(key, self.window_size)], 1)
         return logits.to(torch.promote_types(logits.dtype, torch.float32)).softmax(1).unsqueeze(1)
 
@@ -139,5 +139,5 @@ class Sapa(nn.Module):
         if skip is None:
             raise ValueError("sapa needs the encoder's skip at the output size; forward got none")
         features = self.project(x)
-        padded = F.pad(features, [self.window_size // 2] * 4, mode="replicate")
+        padded = replicate(features, self.window_size // 2, self.window_size // 2)
         return reassemble(padded, self.kernels(x, skip), self.scale).to(features.dtype)

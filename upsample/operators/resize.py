@@ -5,6 +5,7 @@ from typing import Literal, get_args
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from upsample.border import replicate
 from upsample.contract import check_odd, operator
 from upsample.fold import fold_kernel
 
@@ -60,7 +61,8 @@ class ResizeConv(nn.Module):
     upsample.fold): the same numbers and gradients, the same parameters, no enlarged input.
     Cost: (kernel_size+scale-1)**2 / scale**2 * in_channels * out_channels MACs per output pixel where
     it folds, kernel_size**2 * in_channels * out_channels elsewhere.
-    Pitfall: zero padding darkens the frame; padding_mode=replicate does not, at the unfolded cost.
+    Pitfalls: zero padding darkens the frame; padding_mode=replicate does not, at the unfolded cost.
+    reflect and circular need an output larger than kernel_size // 2 (torch raises RuntimeError).
     """
 
     def __init__(
@@ -90,7 +92,10 @@ class ResizeConv(nn.Module):
 
     def forward(self, x: Tensor, skip: Tensor | None = None, indices: Tensor | None = None) -> Tensor:
         """(N, in_channels, H, W) -> (N, out_channels, scale*H, scale*W); skip and indices are not used."""
+        padding = self.conv.kernel_size[0] // 2
         if self.folds:
-            weight = fold_kernel(self.conv.weight, self.scale)
-            return F.conv_transpose2d(x, weight, self.conv.bias, self.scale, self.conv.kernel_size[0] // 2)
-        return self.conv(resize(x, self.scale, self.mode))
+            return F.conv_transpose2d(x, fold_kernel(self.conv.weight, self.scale), self.conv.bias, self.scale, padding)
+        large = resize(x, self.scale, self.mode)
+        if self.conv.padding_mode == "replicate":
+            return F.conv2d(replicate(large, padding, padding), self.conv.weight, self.conv.bias)
+        return self.conv(large)

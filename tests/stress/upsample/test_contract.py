@@ -3,27 +3,42 @@
 Run with `pytest tests/stress/upsample`.
 """
 
+from collections.abc import Callable
+
 import onnxruntime
 import pytest
 import torch
 from torch import Tensor, nn
 
+import upsample
 
-def test_inductor(build_variant, offer):
+
+def check_compiled(layer: nn.Module, offer: Callable[..., tuple[Tensor, Tensor, Tensor]], last: bool) -> None:
     """One dynamic compilation, forward and backward, without a graph break, right at three sizes."""
     torch.compiler.reset()
-    layer = build_variant(8, 4, 2)
+    memory_format = torch.channels_last if last else torch.contiguous_format
+    layer = layer.to(memory_format=memory_format)
     compiled = torch.compile(layer, fullgraph=True, dynamic=True)
     for size in ((7, 3), (33, 47), (5, 8)):
         results = []
         for module in (layer, compiled):
-            x, *others = offer(8, *size, 2)
+            x, *others = (tensor.to(memory_format=memory_format) for tensor in offer(8, *size, 2))
             layer.zero_grad()
             y = module(x.requires_grad_(), *others)
             y.square().mean().backward()
             results.append([y, x.grad, *(parameter.grad for parameter in layer.parameters())])
         for value, reference in zip(*results, strict=True):
-            assert (value - reference).abs().max() <= 1e-4 * reference.abs().max()
+            assert torch.allclose(value, reference, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_inductor(build_variant, offer, channels_last):
+    check_compiled(build_variant(8, 4, 2), offer, channels_last)
+
+
+@pytest.mark.parametrize("padding_mode", ["reflect", "replicate", "circular"])
+def test_inductor_with_other_borders(offer, padding_mode):
+    check_compiled(upsample.build("resize_conv", 8, 4, 2, padding_mode=padding_mode), offer, True)
 
 
 class Offered(nn.Module):
