@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from upsample.contract import build
+from upsample.contract import available, build
 
 CHUNK = 2**18  # input values per forward pass, so that wide layers are probed in bounded memory
 
@@ -80,26 +80,21 @@ def constant_response(module: nn.Module, in_channels: int | None = None) -> Tens
 
 
 class Alone(nn.Module):
-    """An operator as a function of x alone: the skip and the pooling indices it is offered are noise (seed 0)."""
+    """An operator as a function of x alone: the skip or the pooling indices that it needs are noise (seed 0)."""
 
     def __init__(self, name: str, in_channels: int, out_channels: int, scale: int, **options: Any) -> None:
         super().__init__()
         self.in_channels, self.scale = in_channels, scale
-        self.operator = build(
-            name,
-            in_channels,
-            out_channels,
-            scale,
-            skip_channels=in_channels,
-            indices_channels=in_channels,
-            **options,
-        )
+        extras = {"skip_channels": in_channels, "indices_channels": in_channels}
+        self.operator = build(name, in_channels, out_channels, scale, **extras, **options)
+        self.needs = available()[name].needs
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, in_channels, H, W) -> (N, out_channels, scale*H, scale*W)."""
-        height, width = self.scale * x.shape[2], self.scale * x.shape[3]
-        noise = torch.randn(1, self.in_channels, height, width, generator=torch.Generator().manual_seed(0))
-        skip = noise.to(x).expand(len(x), -1, -1, -1)
+        if not self.needs:
+            return self.operator(x)
+        shape = 1, self.in_channels, self.scale * x.shape[2], self.scale * x.shape[3]
+        skip = torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(x).expand(len(x), -1, -1, -1)
         return self.operator(x, skip, F.max_pool2d(skip, self.scale, return_indices=True)[1])
 
 

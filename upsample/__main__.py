@@ -1,0 +1,111 @@
+"""`python -m upsample list | explain | audit`: See, understand and check upsampling layers."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any, NoReturn
+
+from upsample.contract import available
+
+
+class Parser(argparse.ArgumentParser):
+    """Errors are one sentence and exit code 2."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}\n")
+
+
+def build_parser() -> Parser:
+    """The three commands and their arguments."""
+    parser = Parser(prog="python -m upsample", description=__doc__.partition(": ")[2])
+    commands = parser.add_subparsers(dest="command", required=True, metavar="{list,explain,audit}")
+    listing = commands.add_parser("list", help="a table of all operators: cost, overlap, checkerboard, what to know")
+    listing.add_argument("--scale", type=int, default=2, help="output pixels per input pixel and axis (default 2)")
+
+    explain = commands.add_parser(
+        "explain",
+        allow_abbrev=False,
+        help="one operator, or two side by side, in numbers and one picture",
+        epilog="Any option of the operator works too, such as --kernel_size 3 --dilation 2 or --balanced true; "
+        "--kernel is short for --kernel_size, and --vs-kernel_size 4 is an option of the second operator. "
+        "Kernels that leave holes are built without being asked twice.",
+    )
+    explain.add_argument("name", help=", ".join(available()))
+    explain.add_argument("--scale", type=int, default=2, help="output pixels per input pixel and axis (default 2)")
+    explain.add_argument("--vs", metavar="OTHER", help="a second operator, drawn below the first")
+    explain.add_argument("--output", type=Path, metavar="FILE", help="the PNG to write (default explain_NAME.png)")
+
+    audit = commands.add_parser(
+        "audit",
+        help="check every upsampling and strided layer of anyone's model",
+        epilog="TARGET is imported and called, so it is code that runs with your rights: audit only what you would "
+        "run. No checkpoint is loaded by the audit itself.",
+    )
+    audit.add_argument("target", metavar="package.module:callable", help="what returns the model")
+    audit.add_argument(
+        "--args", default="{}", metavar="JSON", help="the callable's keyword arguments, such as '{\"weights\": null}'"
+    )
+    return parser
+
+
+def operator_options(words: list[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Options of the first and of the second operator from `--key value`, `--key=value` and `--vs-key value`.
+
+    Values are read as JSON where they are (3, true, null) and as text where not. Raises ValueError.
+    """
+    first: dict[str, Any] = {}
+    second: dict[str, Any] = {}
+    rest = [part for word in words for part in (word.split("=", 1) if word.startswith("--") else [word])]
+    for word, value in zip(rest[::2], [*rest[1::2], None], strict=False):
+        if not word.startswith("--") or value is None or value.startswith("--"):
+            raise ValueError(f"'{word}' is not understood; options of the operator are written --key value")
+        options, key = (second, word[5:]) if word.startswith("--vs-") else (first, word[2:])
+        key = key.replace("-", "_")
+        try:
+            parsed = json.loads(value)
+        except json.JSONDecodeError:
+            parsed = value
+        options["kernel_size" if key == "kernel" else key] = parsed
+    return first, second
+
+
+def run(arguments: argparse.Namespace, words: list[str]) -> None:
+    """Carry out the parsed command. Raises ValueError for what cannot be done."""
+    if arguments.command != "explain" and words:
+        raise ValueError(f"unrecognized arguments: {' '.join(words)}")
+    if arguments.command == "list":
+        from upsample.listing import table
+
+        print(table(arguments.scale))
+    elif arguments.command == "explain":
+        from upsample.explain import explain
+        from upsample.pictures import draw
+
+        first, second = operator_options(words)
+        if second and not arguments.vs:
+            raise ValueError("--vs-... options need --vs OTHER")
+        explained = [explain(arguments.name, arguments.scale, **first)]
+        if arguments.vs:
+            explained.append(explain(arguments.vs, arguments.scale, **second))
+        path = arguments.output or Path(f"explain_{'_vs_'.join(e.name for e in explained)}.png")
+        draw(explained, path)
+        print(*explained, f"picture: {path}", sep="\n\n")
+    else:
+        from upsample.audit import audit, build_target
+
+        print(audit(build_target(arguments.target, arguments.args)))
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Entry point; exit code 2 and one sentence on standard error for a mistake."""
+    parser = build_parser()
+    arguments, words = parser.parse_known_args(argv)
+    try:
+        run(arguments, words)
+    except (ValueError, OSError) as error:
+        parser.error(str(error))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
