@@ -4,27 +4,41 @@ from functools import partial
 from typing import Any
 
 import upsample
-from models.encoders import ENCODERS
+from models.dcgan import DCGAN
+from models.deeplab import DeepLab
+from models.encoders import FAMILIES
 from models.interfaces import Network
+from models.super_resolution import EDSR, ESPCN, SRResNet
 from models.unet import UNet
 
+# With an encoder, images to classes; without one, networks that make images.
+SEGMENTATION: dict[str, type[Network]] = {"unet": UNet, "deeplab": DeepLab}
+GENERATION: dict[str, type[Network]] = {"dcgan": DCGAN, "espcn": ESPCN, "srresnet": SRResNet, "edsr_baseline": EDSR}
+NETWORKS = SEGMENTATION | GENERATION
 
-def choose(table: dict[str, Any], section: str, config: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-    """Split a configuration section into what its `name` stands for in the table and its other keys."""
+
+def choose(
+    table: dict[str, Any], section: str, config: dict[str, Any], key: str = "name"
+) -> tuple[Any, dict[str, Any]]:
+    """Split a configuration section into what its `key` stands for in the table and its other keys."""
     options = dict(config)
-    name = options.pop("name", None)
-    if name not in table:
-        raise ValueError(f"{section}.name is '{name}', which does not exist; choose from {', '.join(table)}")
-    return table[name], options
+    chosen = options.pop(key, None)
+    if chosen not in table:
+        raise ValueError(f"{section}.{key} is '{chosen}', which does not exist; choose from {', '.join(table)}")
+    return table[chosen], options
 
 
-def build(config: dict[str, Any], in_channels: int, classes: int) -> Network:
-    """Build the network of a configuration with the sections `model`, `encoder` and `upsample`.
+def build(config: dict[str, Any], channels: int, classes: int | None = None) -> Network:
+    """Build the network of a configuration with the sections `model`, `upsample` and, for segmentation, `encoder`.
 
+    channels  of the images that go in and, from networks that make images, come out
+    classes   that a segmentation tells apart
     Raises ValueError, in one sentence, for what cannot be built.
     """
-    network, options = choose({"unet": UNet}, "model", config["model"])
-    encoder, encoder_options = choose(ENCODERS, "encoder", config["encoder"])
+    network, options = choose(NETWORKS, "model", config["model"])
     upsampler = dict(config["upsample"])
     factory = partial(upsample.build, upsampler.pop("name"), **upsampler)
-    return network(encoder(in_channels, **encoder_options), classes, factory, **options)
+    if config["model"]["name"] in GENERATION:
+        return network(channels, factory, **options)
+    encoder, encoder_options = choose(FAMILIES, "encoder", config["encoder"], key="family")
+    return network(encoder(channels, **encoder_options), classes, factory, **options)

@@ -54,7 +54,7 @@ class UNet(Network):
     ) -> None:
         super().__init__()
         self.encoder = encoder
-        self.period = encoder.strides[-1]
+        self.period, self.normalisation = encoder.strides[-1], encoder.normalisation
         # A decoder level for each gap between encoder levels, and one more where the finest is not at full size.
         strides, pooled = [*encoder.strides], [*encoder.indices_channels]
         skips: list[int | None] = [*encoder.channels[:-1]]

@@ -12,7 +12,7 @@ from models.unet import UNet
 
 CONFIG = {
     "model": {"name": "unet"},
-    "encoder": {"name": "plain", "width": 4, "depth": 2},
+    "encoder": {"family": "plain", "width": 4, "depth": 2},
     "upsample": {"name": "deconv"},
 }
 
