@@ -92,7 +92,8 @@ def run(arguments: argparse.Namespace, words: list[str]) -> None:
         draw(explained, path)
         print(*explained, f"picture: {path}", sep="\n\n")
     else:
-        from upsample.audit import audit, build_target
+        from upsample.audit import audit
+        from upsample.target import build_target
 
         print(audit(build_target(arguments.target, arguments.args)))
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from upsample.contract import available
 from upsample.listing import macs_per_pixel
 from upsample.phases import even_settings, overlap, phase_imbalance
-from upsample.probe import Alone, footprint, frozen, overlap_map
+from upsample.probe import Alone, footprint, frozen, overlap_map, transposed_inside
 from upsample.spectrum import imaging_of, power_gain
 
 STEP_AT = 16  # input column where the step rises, of twice as many
@@ -84,7 +84,7 @@ def explain(name: str, scale: int = 2, **options: Any) -> Explanation:
         except TypeError as error:
             given = " ".join(f"{key}={value!r}" for key, value in asked.items())
             raise ValueError(f"{name} cannot be built with {given}: {error}") from error
-    conv = _transposed(module)
+    conv = transposed_inside(module)
     equal = None
     if _is_linear(module, channels) and (flat := _equal_weights(module)) is not None:
         equal = _respond(flat, channels, scale)
@@ -112,7 +112,7 @@ def _respond(module: Alone, channels: int, scale: int) -> Response:
     rows = (frozen(module)(step) - still)[0, :, scale * STEP_AT]  # the middle row: (out_channels, 2*16*s)
     plateau = rows[:, scale * (STEP_AT + 6) : scale * (STEP_AT + 12)].mean(1)
     best = int(plateau.abs().argmax())  # the channel that answers most, which says most about the edge
-    conv = _transposed(module)  # whose algebra needs no probing
+    conv = transposed_inside(module)  # whose algebra needs no probing
     gain = power_gain(conv or module, channels)
     return Response(
         step=rows[best] / plateau[best],
@@ -140,18 +140,6 @@ def _equal_weights(module: Alone) -> Alone | None:
         if parameter.dim() in (1, 4):
             parameter.fill_(float(parameter.dim() == 4))
     return module if kernels else None
-
-
-@torch.no_grad()
-def _transposed(module: Alone) -> nn.ConvTranspose2d | None:
-    """The transposed convolution that the operator is, if it is just that."""
-    convs = [m for m in module.modules() if isinstance(m, nn.ConvTranspose2d)]
-    x = torch.randn(1, module.in_channels, 5, 5, generator=torch.Generator().manual_seed(0))
-    if len(convs) == 1 and convs[0].in_channels == module.in_channels:
-        y, z = module(x), convs[0](x)
-        if y.shape == z.shape and torch.equal(y, z):
-            return convs[0]
-    return None
 
 
 def _setting(conv: nn.ConvTranspose2d) -> str:

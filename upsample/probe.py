@@ -141,3 +141,17 @@ def _moved(module: nn.Module, lit: Tensor) -> Iterator[Tensor]:
     for some in lit.split(max(1, CHUNK // noise.numel())):
         moved = ((module(noise + step * some) - still) / step).square().sum(1)
         yield torch.where(moved > 1e-22 * moved.max(), moved, 0)  # rounding is about 1e-26 of what is moved
+
+
+@torch.no_grad()
+def transposed_inside(module: nn.Module) -> nn.ConvTranspose2d | None:
+    """The transposed convolution that the module is, where it is one and nothing else."""
+    convs = [m for m in module.modules() if isinstance(m, nn.ConvTranspose2d)]
+    if len(convs) != 1:
+        return None
+    x = torch.randn(1, convs[0].in_channels, 5, 5, generator=torch.Generator().manual_seed(0)).to(convs[0].weight)
+    try:
+        y, z = module(x), convs[0](x)
+    except Exception:  # what is inside takes something else than the whole does
+        return None
+    return convs[0] if y.shape == z.shape and torch.equal(y, z) else None

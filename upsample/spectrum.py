@@ -41,14 +41,12 @@ def _known_gain(parts: Polyphase) -> Tensor:
         places += [(rh - sh * (top + qh * i), rw - sw * (left + qw * j)) for i in range(kh) for j in range(kw)]
         taps.append(part.kernel.double().flatten(2).flatten(0, 1))
     matrix = torch.cat(taps, 1).cpu()  # (out * in/groups, taps)
-    gram = (matrix.T @ matrix).to(torch.complex128)
-    # Sum over channels of |sum_k w_k e(k)|^2 = e* Gram e: the channels are summed once, not per frequency.
-    turns = torch.arange(sh * PERIOD, dtype=torch.float64) / (sh * PERIOD)
-    down, across = (
-        torch.exp(-2j * torch.pi * turns[:, None] * torch.tensor([place[a] for place in places])) for a in (0, 1)
-    )
-    waves = down[:, None] * across[None]  # (frequencies, frequencies, taps)
-    return ((waves.conj() @ gram) * waves).sum(-1).real
+    # |H|^2 is the transform of the kernel's autocorrelation, in which the channels are summed once and for all.
+    gram, place = matrix.T @ matrix, torch.tensor(places)
+    apart = (place[:, None] - place) % (sh * PERIOD)
+    correlation = torch.zeros(sh * PERIOD, sh * PERIOD, dtype=torch.float64)
+    correlation.index_put_((apart[..., 0], apart[..., 1]), gram, accumulate=True)
+    return torch.fft.fft2(correlation).real.clamp(min=0)
 
 
 @torch.no_grad()
