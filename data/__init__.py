@@ -3,13 +3,15 @@
 from typing import Any
 
 from data.earth import Earth
+from data.fashion_mnist import FashionMNIST
 from data.module import DataModule, Images, LabelledImages
+from data.photos import Photos
 
 __all__ = ["DataModule", "Images", "LabelledImages", "build"]
 
 # A source is built from its configuration and a seed. It has a method for each kind of data it can give, returning
 # a DataModule: `labelled_images` for segmentation, `images` for generation and super-resolution.
-SOURCES = {"earth": Earth}
+SOURCES = {"earth": Earth, "photos": Photos, "fashion_mnist": FashionMNIST}
 
 
 def build(config: dict[str, Any], kind: str, seed: int) -> DataModule:

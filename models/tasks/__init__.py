@@ -10,13 +10,15 @@ import data
 import models
 import upsample
 from data import DataModule, LabelledImages
+from models.tasks.gan import GAN
 from models.tasks.segmentation import Segmentation
+from models.tasks.super_resolution import SuperResolution
 from models.tasks.task import Task
 from models.tasks.training import StepClock, build_trainer, fit, peak_memory_mb
 
 __all__ = ["Task", "announce", "build", "build_trainer", "costs", "fit"]
 
-TASKS = {"segmentation": Segmentation}
+TASKS = {"segmentation": Segmentation, "super_resolution": SuperResolution, "gan": GAN}
 # Of a task's configuration, what concerns only its data: conf/data/*.yaml refer to them.
 OF_DATA = ("crop", "test_crop", "batch_size")
 

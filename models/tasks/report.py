@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
@@ -26,6 +27,26 @@ def spectrum_db(image: Tensor) -> Tensor:
     return 10 * (power / power.max().clamp_min(1e-30)).clamp_min(1e-12).log10()
 
 
+def draw_spectrum(figure: Figure, axis: Axes, image: Tensor, period: int) -> None:
+    """Draw the power spectrum of (H, W) with circles at the multiples of 1/period, where a checkerboard would show."""
+    spectrum = axis.imshow(
+        spectrum_db(image).numpy(),
+        cmap="magma",
+        vmin=-90,
+        vmax=0,
+        extent=(-0.5, 0.5, 0.5, -0.5),
+        aspect="equal",
+        interpolation="nearest",
+    )
+    axis.set_title(f"its spectrum; circles: multiples of 1/{period}")
+    axis.set_xlabel("cycles per pixel")
+    harmonics = [m / period for m in range(-(period // 2), (period + 1) // 2)]
+    points = [(x, y) for x in harmonics for y in harmonics if (x, y) != (0, 0)]
+    across, down = zip(*points, strict=True)
+    axis.scatter(across, down, s=270 / period, facecolors="none", edgecolors="white", linewidths=0.6)
+    figure.colorbar(spectrum, ax=axis, location="bottom", shrink=0.8, label="dB")
+
+
 def segmentation_report(
     path: Path,
     title: str,
@@ -38,8 +59,7 @@ def segmentation_report(
     """Input, truth, prediction, error, a logit map and its spectrum, as a PNG at `path`.
 
     example: image (3, H, W) uint8, mask (H, W) int64, logits (K, H, W) float32. The logits shown are of the
-    class with the largest area in this image; circles on the spectrum mark the multiples of 1/period,
-    where a checkerboard would show.
+    class with the largest area in this image.
     """
     image, mask, logits = example["image"], example["mask"], example["logits"]
     prediction = logits.argmax(0)
@@ -75,20 +95,5 @@ def segmentation_report(
         axis.set_xticks([])
         axis.set_yticks([])
 
-    spectrum = axes[1, 2].imshow(
-        spectrum_db(logits[shown]).numpy(),
-        cmap="magma",
-        vmin=-90,
-        vmax=0,
-        extent=(-0.5, 0.5, 0.5, -0.5),
-        interpolation="nearest",
-    )
-    axes[1, 2].set_title(f"its spectrum; circles: multiples of 1/{period}")
-    axes[1, 2].set_xlabel("cycles per pixel")
-    harmonics = [m / period for m in range(-(period // 2), (period + 1) // 2)]
-    points = [(x, y) for x in harmonics for y in harmonics if (x, y) != (0, 0)]
-    axes[1, 2].scatter(
-        *zip(*points, strict=True), s=270 / period, facecolors="none", edgecolors="white", linewidths=0.6
-    )
-    figure.colorbar(spectrum, ax=axes[1, 2], location="bottom", shrink=0.8, label="dB")
+    draw_spectrum(figure, axes[1, 2], logits[shown], period)
     save(figure, path)
