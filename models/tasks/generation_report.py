@@ -73,7 +73,7 @@ def _rings(axis: Axes, spectra: dict[str, Tensor]) -> None:
             frequency, 10 * (power / power[0]).log10().cpu(), color=COLOURS[name], label=NAMES[name], linewidth=1.5
         )
     axis.axvspan(frequency[3 * len(power) // 4].item(), 0.5, color="0.9", zorder=0)
-    axis.set_title("power over rings; grey: where the gap is taken")
+    axis.set_title("power over rings; gap: grey")
     axis.set_xlabel("cycles per pixel")
     axis.set_ylabel("dB of the lowest frequency")
     axis.legend()
