@@ -47,8 +47,8 @@ class Discriminator(nn.Sequential):
     def __init__(self, channels: int, size: int, width: int, batch_norm: bool) -> None:
         widths = [width * 2**i for i in range(round(log2(size / 4)))]
         layers: list[nn.Module] = []
-        for before, after in zip([channels, *widths], widths, strict=False):
-            norm = batch_norm and before != channels
+        for i, (before, after) in enumerate(zip([channels, *widths], widths, strict=False)):
+            norm = batch_norm and i > 0
             layers.append(nn.Conv2d(before, after, 4, stride=2, padding=1, bias=not norm))
             if norm:
                 layers.append(nn.BatchNorm2d(after))

@@ -128,6 +128,8 @@ class DeepLab(Network):
                 f"model.steps={steps} do not lead from the encoder's output stride {stride} to 1{by_way_of}, "
                 f"as {default_steps(version, stride)} would"
             )
+        if rates is not None and min(rates, default=0) < 1:
+            raise ValueError(f"model.rates needs one or more rates of at least 1, not {rates}")
         self.encoder, self.normalisation, self.period = encoder, encoder.normalisation, stride
         self.rates = [max(1, round(rate * 8 / stride)) for rate in RATES[version]] if rates is None else rates
         out = classes if channels is None else channels
