@@ -57,6 +57,13 @@ def test_resize_is_the_literal_double_loop(size: tuple[int, int], resized: tuple
     assert torch.allclose(ours, literal(image, *resized), atol=1e-10)
 
 
+def test_resizing_does_not_depend_on_the_precision_of_the_training() -> None:
+    image = torch.randint(0, 256, (1, 3, 12, 16), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed = enlarge(shrink(image, 2), 2)
+    assert torch.equal(enlarge(shrink(image, 2), 2), mixed)
+
+
 def test_kernel_taps_of_halving_by_hand() -> None:
     """Halving reads at +-0.25, 0.75, 1.25, 1.75 of the widened kernel: (111, 29, -9, -3) / 256 on either side."""
     image = torch.zeros(1, 1, 1, 16)

@@ -63,6 +63,14 @@ def test_ssim_is_the_literal_loop() -> None:
     assert ssim(flat, flat).item() == pytest.approx(1)
 
 
+def test_scores_do_not_depend_on_the_precision_of_the_training() -> None:
+    plain, mixed = ImageScores(border=1), ImageScores(border=1)
+    plain.update(*pair(20, 20))
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed.update(*pair(20, 20))
+    assert mixed.compute() == plain.compute()
+
+
 def test_scores_are_means_over_images_of_any_size_with_the_border_cropped() -> None:
     scores, border = ImageScores(border=3), 3
     expected: dict[str, list[float]] = {"psnr_y": [], "ssim_y": []}
