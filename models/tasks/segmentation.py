@@ -52,7 +52,7 @@ class Segmentation(Task):
         if schedule not in ("one_cycle", "poly"):
             raise ValueError(f"task.schedule is '{schedule}', which does not exist; choose from one_cycle, poly")
         self.network = network.to(memory_format=torch.channels_last)
-        self.normalise = Normalise(info.mean, info.std)
+        self.normalise = Normalise(*(network.normalisation or (info.mean, info.std)))
         self.classes, self.palette, self.ignore_index = info.classes, info.palette, info.ignore_index
         self.class_weights: Tensor
         self.register_buffer("class_weights", torch.tensor(info.class_weights, dtype=torch.float32), persistent=False)
