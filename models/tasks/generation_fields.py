@@ -11,7 +11,7 @@ STAMP = 4  # coarse pixels a side that one latent is projected to
 
 
 def fields(generator: Generator, latents: Tensor) -> Tensor:
-    """A larger image (N, C, T, T) in [-1, 1] of a grid of latents (N, latent, g, g); T = (g - 3) * period.
+    """Larger images (N, C, (g - 3) * period, (h - 3) * period) in [-1, 1] of grids of latents (N, latent, g, h).
 
     An image starts from 4 x 4 coarse pixels, which is four periods a side, where a checkerboard needs ten. All
     that follows is convolutional, so it runs on larger maps as well. These are the projections of the latents,
@@ -20,11 +20,10 @@ def fields(generator: Generator, latents: Tensor) -> Tensor:
     channels averaged over the sixteen places. Only full overlaps are kept. Nothing but the upsamplers sees
     position here, so what repeats with the period is theirs. A field is a texture, not an image of the data.
     """
-    count, _, grid, _ = latents.shape
+    count, _, rows, columns = latents.shape
     stamps = generator.project(latents.movedim(1, -1).flatten(0, 2))
-    columns = stamps.view(count, grid * grid, -1).transpose(1, 2)
-    summed = F.fold(columns, (grid + STAMP - 1,) * 2, STAMP)
-    kept = slice(STAMP - 1, grid)
+    laid = stamps.view(count, rows * columns, -1).transpose(1, 2)
+    coarse = F.fold(laid, (rows + STAMP - 1, columns + STAMP - 1), STAMP) / STAMP
     levels = deepcopy(generator)
     levels.project = nn.Identity()  # type: ignore[assignment]  # the coarse pixels are made already
-    return levels(summed[..., kept, kept] / STAMP)
+    return levels(coarse[..., STAMP - 1 : rows, STAMP - 1 : columns])
