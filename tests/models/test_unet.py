@@ -68,11 +68,6 @@ def test_wrong_number_of_channels_is_refused() -> None:
         UNet(PlainEncoder(3, 4, 2), 2, partial(upsample.build, "deconv"), channels=[8])
 
 
-def test_unknown_names_are_refused_with_the_choices() -> None:
-    with pytest.raises(ValueError, match=r"model\.name is 'vnet', which does not exist; choose from unet"):
-        models.build(CONFIG | {"model": {"name": "vnet"}}, 3, 2)
-
-
 def test_pooling_indices_point_at_the_maxima() -> None:
     features, indices = PlainEncoder(3, 4, 1).eval()(torch.randn(1, 3, 8, 8))
     assert indices[0] is not None

@@ -1,0 +1,147 @@
+"""Every network with every upsampler and every encoder; nothing here lists upsamplers by name."""
+
+import inspect
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+
+import models
+import upsample
+from models.encoders import FAMILIES
+
+CONF = Path(models.__file__).parents[1] / "conf"
+PLAIN = {"family": "plain", "width": 16, "depth": 3}
+LITTLE = {"blocks": 1, "width": 16}
+# A small configuration of each network, and whether it offers all that an upsampler may need.
+NETWORKS: dict[str, tuple[dict[str, Any], bool]] = {
+    "unet": ({"name": "unet"}, True),
+    **{
+        f"deeplab-{version}": (
+            {"name": "deeplab", "version": version, "width": 16, "channels": 16, "steps": [2, 2, 2]}, True
+        )
+        for version in (1, 2, 3, "3plus")
+    },
+    "dcgan": ({"name": "dcgan", "width": 16}, False),
+    **{
+        f"{name}-x{scale}": ({"name": name, "scale": scale, **({} if name == "espcn" else LITTLE)}, False)
+        for name in ("espcn", "srresnet", "edsr_baseline")
+        for scale in (2, 3, 4)
+    },
+}  # fmt: skip
+
+
+def test_every_network_is_here() -> None:
+    assert {model["name"] for model, _ in NETWORKS.values()} == set(models.NETWORKS)
+
+
+@pytest.mark.parametrize("upsampler", upsample.available())
+@pytest.mark.parametrize("network", NETWORKS)
+def test_every_network_runs_with_every_upsampler_or_says_why_not(network: str, upsampler: str) -> None:
+    torch.manual_seed(0)
+    model, offers_all = NETWORKS[network]
+    config = {"model": model, "encoder": PLAIN, "upsample": {"name": upsampler}}
+    needs = upsample.available()[upsampler].needs
+    if needs and not offers_all:
+        with pytest.raises(ValueError, match="needs the encoder's"):
+            models.build(config, 3, 5)
+        return
+    try:
+        built = models.build(config, 3, 5)
+    except ValueError as error:
+        refusal = str(error)
+    else:
+        refusal = ""
+    if refusal:  # 3 colours cannot be dealt out to 4 groups, say
+        assert not offers_all
+        assert "must be a multiple of" in refusal
+        return
+    if model["name"] == "dcgan":
+        y = built.get_submodule("discriminator")(built(torch.randn(2, 100)))
+        expected: tuple[int, ...] = (2,)
+    elif models.NETWORKS[model["name"]] in models.SEGMENTATION.values():
+        y, expected = built(torch.randn(2, 3, 15, 18)), (2, 5, 15, 18)
+    else:
+        y, expected = built(torch.randn(2, 3, 5, 6)), (2, 3, 5 * built.period, 6 * built.period)
+    assert y.shape == expected
+    y.square().mean().backward()
+    for name, parameter in built.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.isfinite().all(), name
+
+
+@pytest.mark.parametrize("model", models.SEGMENTATION)
+@pytest.mark.parametrize(
+    "encoder",
+    [
+        {"family": "plain", "width": 4, "depth": 2},
+        {"family": "resnet", "name": "resnet18", "output_stride": 32},
+        {"family": "resnet", "name": "resnet18", "output_stride": 8},
+        {"family": "timm", "name": "mobilenetv3_small_050", "output_stride": 32},
+        {"family": "timm", "name": "convnext_atto", "output_stride": 16},
+        {"family": "efficientnet_lite0", "output_stride": 16},
+    ],
+    ids=lambda encoder: f"{encoder['family']}-{encoder.get('output_stride', 4)}",
+)
+def test_segmentation_networks_take_every_encoder_at_any_size(model: str, encoder: dict[str, Any]) -> None:
+    small: dict[str, Any] = {"width": 8, "channels": 8} if model == "deeplab" else {}
+    if model == "deeplab" and encoder["family"] == "plain":
+        small["version"] = "3"  # 3+ wants a map deeper than stride 4
+    config = {"model": {"name": model, **small}, "encoder": encoder, "upsample": {"name": "resize_conv"}}
+    network = models.build(config, 3, 4).eval()
+    assert network.period == encoder.get("output_stride", 4)
+    with torch.no_grad():
+        for size in ((1, 1), (33, 47)):
+            assert network(torch.randn(1, 3, *size)).shape == (1, 4, *size)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_encoder_yaml_holds_every_option(name: str) -> None:
+    keys = set(yaml.safe_load((CONF / "encoder" / f"{name}.yaml").read_text()))
+    assert keys - {"defaults"} == {"family", *inspect.signature(FAMILIES[name]).parameters} - {"in_channels"}
+
+
+@pytest.mark.parametrize("name", models.NETWORKS)
+def test_model_yaml_holds_every_option(name: str) -> None:
+    keys = set(yaml.safe_load((CONF / "model" / f"{name}.yaml").read_text()))
+    given = {"encoder", "classes", "channels"} if name in models.GENERATION else {"encoder", "classes"}
+    options = set(inspect.signature(models.NETWORKS[name]).parameters) - given - {"upsample"}
+    assert keys - {"defaults"} == {"name", *options}
+
+
+@pytest.mark.parametrize(
+    ("command", "period", "trained"),
+    [
+        ("model=deeplab model.version=3plus upsample=dilated_deconv", 16, False),
+        ("model=deeplab encoder=efficientnet_lite0 encoder.pretrained=true", 16, True),
+        ("model=dcgan upsample=deconv", 8, False),
+        ("model=espcn upsample=pixel_shuffle", 2, False),
+        ("model=srresnet model.scale=4", 4, False),
+        ("model=edsr_baseline model.scale=3", 3, False),
+        ("model=unet encoder=timm encoder.name=resnet34", 32, False),
+        ("model=unet encoder=resnet", 16, False),
+    ],
+)
+def test_what_a_user_types_builds(command: str, period: int, trained: bool) -> None:
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        composed = compose("config", command.split())
+    sections = [key for key in ("model", "encoder", "upsample") if key in composed]
+    config: Any = OmegaConf.to_container(OmegaConf.masked_copy(composed, sections))
+    network = models.build(config, 3, 3)
+    assert network.period == period
+    assert (network.normalisation is not None) == trained
+
+
+def test_unknown_names_are_refused_with_the_choices() -> None:
+    config = {"model": {"name": "vnet"}, "encoder": PLAIN, "upsample": {"name": "deconv"}}
+    with pytest.raises(
+        ValueError, match=r"model.name is 'vnet', which does not exist; choose from unet, deeplab, dcgan"
+    ):
+        models.build(config, 3, 2)
+    config |= {"model": {"name": "unet"}, "encoder": {"family": "vgg"}}
+    with pytest.raises(ValueError, match=r"encoder.family is 'vgg', which does not exist; choose from plain, resnet"):
+        models.build(config, 3, 2)
