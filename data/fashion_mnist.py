@@ -66,9 +66,13 @@ class FashionMNIST:
     a pattern of period 8 into the real images: just what the networks here are measured for.
     """
 
-    def __init__(self, root: str, download: bool, size: int, batch_size: int, seed: int) -> None:
-        if size != SIDE + 2 * BORDER:
-            raise ValueError(f"data.size is {size}, but Fashion-MNIST comes in {SIDE + 2 * BORDER} pixels a side")
+    def __init__(self, root: str, download: bool, crop: int, batch_size: int, seed: int) -> None:
+        side = SIDE + 2 * BORDER
+        if crop != side:
+            raise ValueError(
+                f"data.crop is {crop}, but Fashion-MNIST comes in {side} pixels a side; set data.crop={side}, "
+                f"for a DCGAN model.size={side}"
+            )
         if download:
             from torchvision.datasets import FashionMNIST as Download  # here: it is slow to import
 

@@ -9,7 +9,7 @@ import torch
 import data
 from data.fashion_mnist import FashionMNIST, read_idx
 
-CONFIG = {"name": "fashion_mnist", "download": False, "size": 32, "batch_size": 4}
+CONFIG = {"name": "fashion_mnist", "download": False, "crop": 32, "batch_size": 4}
 
 
 def pictures(count: int, seed: int) -> np.ndarray:
@@ -43,7 +43,7 @@ def test_debians_and_torchvisions_layout_plain_and_compressed(tmp_path: Path, la
 
 def test_a_missing_set_is_said_with_what_to_put_where(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"holds no train-images-idx3-ubyte\[.gz\]; install Debian's dataset-fashion"):
-        FashionMNIST(str(tmp_path), download=False, size=32, batch_size=4, seed=0)
+        FashionMNIST(str(tmp_path), download=False, crop=32, batch_size=4, seed=0)
 
 
 def test_a_file_cut_short_is_refused(tmp_path: Path) -> None:
@@ -56,4 +56,4 @@ def test_a_file_cut_short_is_refused(tmp_path: Path) -> None:
 
 def test_other_sizes_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="comes in 32 pixels a side"):
-        FashionMNIST(str(tmp_path), download=False, size=64, batch_size=4, seed=0)
+        FashionMNIST(str(tmp_path), download=False, crop=64, batch_size=4, seed=0)
