@@ -9,18 +9,35 @@ torch.Size([1, 4, 10, 14])
 """
 
 import upsample.operators  # noqa: F401  (registers them)
+from upsample.audit import audit
 from upsample.contract import Operator, available, build, operator
 from upsample.describe import describe
-from upsample.phases import Overlap, even_settings, overlap, padding_for
+from upsample.phases import (
+    Overlap,
+    even_settings,
+    from_polyphase,
+    overlap,
+    padding_for,
+    phase_imbalance,
+    polyphase,
+)
+from upsample.spectrum import imaging_ratio
+from upsample.swap import swap
 
 __all__ = [
     "Operator",
     "Overlap",
+    "audit",
     "available",
     "build",
     "describe",
     "even_settings",
+    "from_polyphase",
+    "imaging_ratio",
     "operator",
     "overlap",
     "padding_for",
+    "phase_imbalance",
+    "polyphase",
+    "swap",
 ]

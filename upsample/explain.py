@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from upsample.contract import available
 from upsample.listing import macs_per_pixel
 from upsample.phases import even_settings, overlap, phase_imbalance
-from upsample.probe import Alone, footprint, frozen, overlap_map, transposed_inside
+from upsample.probe import Alone, footprint, frozen, is_linear, overlap_map, transposed_inside
 from upsample.spectrum import imaging_of, power_gain
 
 STEP_AT = 16  # input column where the step rises, of twice as many
@@ -86,7 +86,7 @@ def explain(name: str, scale: int = 2, **options: Any) -> Explanation:
             raise ValueError(f"{name} cannot be built with {given}: {error}") from error
     conv = transposed_inside(module)
     equal = None
-    if _is_linear(module, channels) and (flat := _equal_weights(module)) is not None:
+    if is_linear(module, channels) and (flat := _equal_weights(module)) is not None:
         equal = _respond(flat, channels, scale)
     return Explanation(
         name=name,
@@ -120,15 +120,6 @@ def _respond(module: Alone, channels: int, scale: int) -> Response:
         imbalance=phase_imbalance(conv or module, channels),
         imaging=imaging_of(gain),
     )
-
-
-@torch.no_grad()
-def _is_linear(module: nn.Module, channels: int) -> bool:
-    module = frozen(module)
-    x = torch.randn(3, channels, 9, 9, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    x[2] = x[0] + x[1]
-    y, still = module(x), module(torch.zeros_like(x[:1]))[0]
-    return torch.allclose(y[2] - still, y[0] + y[1] - 2 * still)
 
 
 @torch.no_grad()

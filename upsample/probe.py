@@ -155,3 +155,14 @@ def transposed_inside(module: nn.Module) -> nn.ConvTranspose2d | None:
     except Exception:  # what is inside takes something else than the whole does
         return None
     return convs[0] if y.shape == z.shape and torch.equal(y, z) else None
+
+
+@torch.no_grad()
+def is_linear(module: nn.Module, in_channels: int) -> bool:
+    """Whether the module answers a sum of two noises with the sum of its answers, bias apart."""
+    module = frozen(module)
+    x = torch.randn(3, in_channels, 9, 9, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    x = x.to(device_of(module))
+    x[2] = x[0] + x[1]
+    y, still = module(x), module(torch.zeros_like(x[:1]))[0]
+    return torch.allclose(y[2] - still, y[0] + y[1] - 2 * still)
