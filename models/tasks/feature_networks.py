@@ -44,6 +44,7 @@ class InceptionFeatures(nn.Module):
         from torchmetrics.image.fid import NoTrainInceptionV3  # here: it needs torch-fidelity
 
         weights = str(Path(torch.hub.get_dir(), INCEPTION_WEIGHTS))
+        torch.load(weights, weights_only=True)  # torch-fidelity's own loading would execute what else were in there
         self.body = NoTrainInceptionV3("inception-v3-compat", ["2048"], weights)
 
     def forward(self, images: Tensor) -> Tensor:
