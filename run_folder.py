@@ -86,7 +86,7 @@ def print_table(metrics: dict[str, Any], folder: Path) -> None:
             floor = metrics[f"{key}/null"]
             beside = f"{'PRINTS' if value > floor else 'even'} (noise {floor:.2g})"
         elif key.startswith("test/") and (baseline := key.replace("test/", "baseline/", 1)) in metrics:
-            beside = f"colour table {metrics[baseline]:.4f}"
+            beside = f"{metrics['baseline']} {metrics[baseline]:.4g}"
         table.add_row(key, cell(value), beside)
     Console().print(table)
     print("noise: what 95 % of images of plain 1/f noise stay under; above it, the decoder prints a checkerboard")

@@ -46,6 +46,7 @@ def test_metrics_are_written_whole_with_absent_scores_as_null(tmp_path: Path) ->
 def test_the_table_shows_the_baseline_and_judges_by_the_null(capsys: pytest.CaptureFixture[str]) -> None:
     metrics = {
         "test/miou": 0.75,
+        "baseline": "colour table",
         "baseline/miou": 0.6966,
         "test/iou/lake": None,
         "test/checkerboard/phase_variance": 0.5,

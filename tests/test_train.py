@@ -66,7 +66,9 @@ def test_a_run_leaves_scores_checkerboards_picture_configuration_and_checkpoints
         for end in ("", "/null")
     }
     costs = {"parameters", "macs", "macs_input", "seconds_per_step", "peak_memory_mb", "seconds", "precision"}
-    assert set(written) == {f"test/{k}" for k in scores | measures} | costs | {"seed", "upsampler", "baseline/miou"}
+    assert set(written) == {f"test/{k}" for k in scores | measures} | costs | {
+        "seed", "upsampler", "baseline", "baseline/miou"
+    }  # fmt: skip
     assert 0 < written["test/miou"] < 1
     assert 0.6 < written["baseline/miou"] < 0.8
     assert written["upsampler"] == "dilated_deconv"

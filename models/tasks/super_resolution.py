@@ -105,11 +105,12 @@ class SuperResolution(Task):
         assert self.example is not None
         return self.example.low[None]
 
-    def results(self, data: DataModule) -> dict[str, float]:
+    def results(self, data: DataModule) -> dict[str, Any]:
         """All scores of the test just run, and bicubic's on the same data, keyed as in metrics.json."""
         return {
             **{f"test/{key}": value for key, value in self.test_scores.compute().items()},
             **{f"test/checkerboard/{key}": value for key, value in self.checkerboard.compute().items()},
+            "baseline": "bicubic",
             **{f"baseline/{key}": value for key, value in self.baseline.compute().items()},
         }
 

@@ -1,6 +1,7 @@
 """What every kind of learning promises to train.py and its siblings."""
 
 from pathlib import Path
+from typing import Any
 
 import pytorch_lightning as pl
 from torch import Tensor
@@ -24,8 +25,9 @@ class Task(pl.LightningModule):
     monitor: str
     mode = "max"
 
-    def results(self, data: DataModule) -> dict[str, float]:
-        """All scores of the test just run, as flat keys of metrics.json: `test/...` and `baseline/...`."""
+    def results(self, data: DataModule) -> dict[str, Any]:
+        """All scores of the test just run, as flat keys of metrics.json: `test/...`, `baseline/...`, and `baseline`,
+        what that is."""
         raise NotImplementedError
 
     def report(self, path: Path, title: str) -> None:
