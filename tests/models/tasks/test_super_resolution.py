@@ -142,7 +142,8 @@ def test_scores_baseline_and_checkerboards_of_images_of_different_sizes(folders:
     for name, value in board.compute().items():
         assert result[f"test/checkerboard/{name}"] == pytest.approx(value, rel=1e-3)
     assert result["test/checkerboard/phase_variance"] > 10 * result["test/checkerboard/phase_variance/null"]
-    assert set(result) == {f"{k}/{s}_y" for k in scores for s in ("psnr", "ssim")} | {
+    assert result["baseline"] == "bicubic"
+    assert set(result) == {"baseline"} | {f"{k}/{s}_y" for k in scores for s in ("psnr", "ssim")} | {
         f"test/checkerboard/{name}{end}" for name in ("phase_variance", "spectral_peak_db") for end in ("", "/null")
     }
 
