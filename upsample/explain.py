@@ -32,7 +32,7 @@ class Explanation:
     """One operator, built with `channels` in and out and fresh weights (seed 0), as measured."""
 
     name: str
-    setting: str  # of the transposed convolution if it is one, else the options that were asked for
+    setting: str  # of the transposed convolution if it is one, and the other options that were asked for
     scale: int
     channels: int
     parameters: int
@@ -90,7 +90,7 @@ def explain(name: str, scale: int = 2, **options: Any) -> Explanation:
         equal = _respond(flat, channels, scale)
     return Explanation(
         name=name,
-        setting=", ".join(f"{key}={value}" for key, value in asked.items()) if conv is None else _setting(conv),
+        setting=_setting(conv, asked),
         scale=scale,
         channels=channels,
         parameters=sum(p.numel() for p in module.parameters()),
@@ -133,11 +133,14 @@ def _equal_weights(module: Alone) -> Alone | None:
     return module if kernels else None
 
 
-def _setting(conv: nn.ConvTranspose2d) -> str:
-    parts = {"kernel": conv.kernel_size, "stride": conv.stride, "dilation": conv.dilation, "padding": conv.padding}
-    if conv.output_padding[0]:
-        parts["output_padding"] = conv.output_padding
-    return ", ".join(f"{key} {value[0]}" for key, value in parts.items())
+def _setting(conv: nn.ConvTranspose2d | None, options: dict[str, Any]) -> str:
+    parts = []
+    if conv is not None:
+        options = {key: value for key, value in options.items() if key not in ("kernel_size", "dilation")}
+        parts = [f"kernel {conv.kernel_size[0]}, stride {conv.stride[0]}, dilation {conv.dilation[0]}"]
+        parts += [f"padding {conv.padding[0]}"]
+        parts += [f"output_padding {conv.output_padding[0]}"] if conv.output_padding[0] else []
+    return ", ".join([*parts, *(f"{key}={value}" for key, value in options.items())])
 
 
 def _taps(conv: nn.ConvTranspose2d) -> Tensor:

@@ -15,7 +15,7 @@ from upsample.explain import STEP_AT, Explanation
 # Okabe & Ito's colours, which colour-blind readers tell apart.
 BLUE, ORANGE, VERMILLION, GREY = "#0072B2", "#E69F00", "#D55E00", "#7F7F7F"
 FLOOR_DB = -50
-ROW_INCHES = 5.1
+ROW_INCHES = 5.2
 
 
 def draw(explanations: Sequence[Explanation], path: Path) -> None:
@@ -25,7 +25,7 @@ def draw(explanations: Sequence[Explanation], path: Path) -> None:
     for row, explanation in zip(rows, explanations, strict=True):
         title = "   ".join(filter(None, [explanation.name, explanation.setting, f"scale {explanation.scale}"]))
         row.suptitle(f"{title}\n", x=0.012, ha="left", fontsize=15, fontweight="bold")  # and room for:
-        row.text(0.012, 1 - 0.4 / ROW_INCHES, _summary(explanation), va="top", fontsize=12)
+        row.text(0.012, 1 - 0.35 / ROW_INCHES, _summary(explanation), va="top", fontsize=12)
         lands, counts, step, gain = row.subplots(1, 4, width_ratios=(1, 1, 1.25, 1.25))
         _draw_footprint(lands, explanation)
         _draw_counts(counts, explanation)

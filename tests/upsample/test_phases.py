@@ -1,8 +1,10 @@
 """The phase algebra against literal loops and against the layers themselves."""
 
 import doctest
+import re
 from itertools import product
 from math import gcd, inf
+from pathlib import Path
 
 import pytest
 import torch
@@ -252,3 +254,20 @@ def test_a_module_that_cannot_be_fed_says_so() -> None:
 
 def test_the_docstrings_run() -> None:
     assert doctest.testmod(upsample.phases).failed == 0
+
+
+def test_the_table_of_holes_in_the_page() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "dilated_deconvolution.md").read_text()
+    rows = re.findall(r"^\| (\d) \| (\d+) % \| (\d+) % \| (\d+) % \| (\d+) % \|$", page, re.MULTILINE)
+    assert len(rows) == 3
+    for stride, *shares in rows:
+        for dilation, share in enumerate(shares, 1):
+            assert round(100 * overlap(7, int(stride), dilation).hole_fraction) == int(share)
+
+
+@pytest.mark.parametrize(("k", "d", "p"), [(3, 1, 0), (3, 2, 1), (4, 3, 2)])
+def test_with_stride_1_it_is_an_ordinary_dilated_convolution(k: int, d: int, p: int) -> None:
+    x, weight = torch.randn(1, 2, 9, 8, dtype=torch.float64), torch.randn(2, 3, k, k, dtype=torch.float64)
+    transposed = nn.functional.conv_transpose2d(x, weight, padding=p, dilation=d)
+    ordinary = nn.functional.conv2d(x, weight.flip(2, 3).transpose(0, 1), padding=d * (k - 1) - p, dilation=d)
+    torch.testing.assert_close(transposed, ordinary)
