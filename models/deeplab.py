@@ -121,8 +121,9 @@ class DeepLab(Network):
                 f"not at {encoder.strides}"
             )
         steps = default_steps(version, stride) if steps is None else steps
-        reached = [stride // prod(steps[: i + 1]) for i in range(len(steps))]
-        if prod(steps) != stride or (version == "3plus" and LOW_LEVEL_STRIDE not in reached):
+        # The stride after each step; none where they do not end at full size.
+        reached = [stride // prod(steps[: i + 1]) for i in range(len(steps))] if prod(steps) == stride else []
+        if not reached or (version == "3plus" and LOW_LEVEL_STRIDE not in reached):
             by_way_of = f" by way of {LOW_LEVEL_STRIDE}" if version == "3plus" else ""
             raise ValueError(
                 f"model.steps={steps} do not lead from the encoder's output stride {stride} to 1{by_way_of}, "

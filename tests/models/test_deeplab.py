@@ -32,7 +32,7 @@ def test_any_size_in_the_same_size_out(version: Any, size: tuple[int, int]) -> N
 )
 def test_default_steps_are_few_and_pass_the_low_level_map(version: Any, depth: int, steps: list[int]) -> None:
     network = deeplab(version, depth)
-    x, scales = torch.zeros(1, 0), []
+    scales = []
     for step in network.upsamplers():
         convolution = next(m for m in step.modules() if isinstance(m, nn.ConvTranspose2d))
         x = torch.zeros(1, convolution.in_channels, 3, 3)
@@ -113,6 +113,7 @@ def test_notes_tell_how_much_of_its_field_the_head_sees() -> None:
         ({"version": 4}, "model.version must be one of 1, 2, 3, 3plus, not 4"),
         ({"version": 3, "steps": [2, 2]}, r"\[2, 2\] do not lead from the encoder's output stride 8 to 1, as \[4, 2\]"),
         ({"rates": []}, r"model.rates needs one or more rates of at least 1, not \[\]"),
+        ({"steps": [0, 4]}, r"\[0, 4\] do not lead"),
         ({"steps": [8]}, r"steps=\[8\] do not lead .* 8 to 1 by way of 4, as \[2, 4\] would"),
         ({"depth": 1}, r"3plus needs an encoder with maps at stride 4 and deeper, not at \[1, 2\]"),
     ],
