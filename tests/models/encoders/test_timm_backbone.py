@@ -51,7 +51,7 @@ def test_what_cannot_be_is_refused_by_name(name: str, output_stride: int, senten
 
 def test_without_timm_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "timm", None)  # what makes `import timm` fail
-    with pytest.raises(ValueError, match=r"encoder.name=resnet34 needs timm.*--extra timm"):
+    with pytest.raises(ValueError, match=r"the backbone resnet34 needs timm.*--extra timm"):
         TimmBackbone(3, "resnet34")
 
 
