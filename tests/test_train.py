@@ -125,6 +125,14 @@ def test_every_option_of_the_task_at_once(tmp_path: Path) -> None:
     assert len({group["initial_lr"] for group in checkpoint["optimizer_states"][0]["param_groups"]}) == 4
 
 
+@pytest.mark.parametrize("name", sorted(path.stem for path in (ROOT / "conf/upsample").glob("*.yaml")))
+def test_a_unet_trains_an_epoch_with_every_upsampler(name: str, tmp_path: Path) -> None:
+    metrics = train.run(configuration(f"upsample={name}", "trainer.max_epochs=1"), tmp_path)
+    assert metrics["upsampler"] == name
+    assert 0 < metrics["test/miou"] < 1
+    assert torch.load(tmp_path / "last.ckpt", weights_only=True)["global_step"] == 2
+
+
 def test_a_finished_run_is_found_and_its_result_printed(
     finished: tuple[Path, dict[str, Any]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
