@@ -98,9 +98,12 @@ def audit(model: nn.Module) -> Report:
         if is_operator(module):
             within.update(id(part) for part in module.modules())
     found += [(call.path, of_call(call, model)) for call in traced.calls]
+    untraced: dict[tuple[str, str], list[str]] = {}
     for path, reason in traced.unseen:
-        where = f"{path or 'the model'} ({type(model.get_submodule(path)).__name__})"
-        unseen.append(f"functions called in the forward of {where}, which torch.fx cannot trace: {reason}")
+        kind = type(model.get_submodule(path)).__name__
+        untraced.setdefault((kind, reason), []).append(path or "the model")
+    for (kind, reason), paths in untraced.items():
+        unseen.append(f"functions called in the forward of {', '.join(paths)} ({kind}), as torch.fx says: {reason}")
     layers = [replace(layer, name=name) for name, layer in found if layer is not None]
     layers = list(dict.fromkeys(layers))  # a module called twice calls the same functions twice
     return Report(tuple(sorted(layers, key=lambda layer: order[layer.name])), tuple(unseen))

@@ -1,5 +1,6 @@
 """What a model's forward methods call, found by torch.fx without running the model."""
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -46,17 +47,30 @@ def trace(model: nn.Module) -> Trace:
     return found
 
 
+def _graph(tracer: fx.Tracer, module: nn.Module) -> fx.Graph:
+    """With a symbol for every argument; where that fails, with the optional ones at their defaults."""
+    try:
+        return tracer.trace(module)
+    except Exception:
+        parameters = inspect.signature(module.forward).parameters.values()
+        optional = {p.name: p.default for p in parameters if p.default is not inspect.Parameter.empty}
+        if not optional:
+            raise
+        return tracer.trace(module, concrete_args=optional)
+
+
 def _trace(module: nn.Module, path: str, found: Trace) -> None:
     tracer = _Tracer()
     has_forward = type(module).forward is not nn.Module.forward  # nn.ModuleList, for one, has none
     if has_forward and tracer.is_leaf_module(module, path):
         return
-    try:
-        graph = tracer.trace(module) if has_forward else None
-    except Exception as error:  # whatever the model's own code raises when it is fed symbols
-        reason = str(error).strip().splitlines() or [type(error).__name__]
-        found.unseen.append((path, reason[0]))
-        graph = None
+    graph = None
+    if has_forward:
+        try:
+            graph = _graph(tracer, module)
+        except Exception as error:  # whatever the model's own code raises when it is fed symbols
+            reason = str(error).strip().splitlines() or [type(error).__name__]
+            found.unseen.append((path, reason[0]))
     if graph is None:
         for name, child in module.named_children():
             _trace(child, f"{path}.{name}".lstrip("."), found)

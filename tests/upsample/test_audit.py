@@ -163,8 +163,21 @@ def test_what_could_not_be_seen_is_said() -> None:
     assert [layer.name for layer in report.layers] == ["moody.inner"]
     lazy, forward = report.unseen
     assert lazy.startswith("moody.lazy (LazyConvTranspose2d) has no weights yet")
-    assert forward.startswith("functions called in the forward of moody (Moody), which torch.fx cannot trace")
+    assert forward.startswith("functions called in the forward of moody (Moody), as torch.fx says: symbolically")
     assert f"not seen: {forward}" in str(report)
+
+
+class Optional(nn.Module):
+    """Traced with its optional argument as it stands by default."""
+
+    def forward(self, x: Tensor, large: bool = True) -> Tensor:
+        return F.interpolate(x, scale_factor=2) if bool(large) else x
+
+
+def test_optional_arguments_and_equal_reasons() -> None:
+    report = audit(nn.ModuleDict({"moody": Moody(), "again": Moody(), "optional": Optional()}))
+    assert "optional" in by_name(report)
+    assert sum("moody, again (Moody)" in sentence for sentence in report.unseen) == 1
 
 
 class Functions(nn.Module):

@@ -57,7 +57,7 @@ def test_every_operator_can_be_explained(name: str) -> None:
 
 def test_the_picture_of_two_operators(tmp_path: Path) -> None:
     path = tmp_path / "new" / "picture.png"
-    draw([explain("deconv", 3, kernel_size=4), explain("carafe", 3)], path)
+    draw([explain("deconv", kernel_size=3), explain("carafe")], path)
     pixels = imread(path)
     assert pixels.shape[0] > 1000  # two rows
     assert len(np.unique(pixels.reshape(-1, pixels.shape[2]), axis=0)) > 50
