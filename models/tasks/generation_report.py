@@ -39,7 +39,9 @@ def generation_report(path: Path, title: str, images: dict[str, Tensor]) -> None
     for axis, name in zip(axes[0], NAMES, strict=True):
         axis.set_axis_off()
         if name in images:
-            grid = make_grid(images[name][:SHOWN], nrow=6, padding=1, pad_value=128)
+            # Spread over the set: neighbours in a data set are often neighbours in the world.
+            spread = torch.linspace(0, len(images[name]) - 1, min(SHOWN, len(images[name]))).long()
+            grid = make_grid(images[name][spread], nrow=6, padding=1, pad_value=128)
             axis.imshow(grid.permute(1, 2, 0).numpy(), interpolation="nearest")
             axis.set_title(NAMES[name])
 
