@@ -6,6 +6,7 @@ from shutil import get_terminal_size
 from textwrap import wrap
 from typing import Any
 
+import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
 
@@ -84,10 +85,15 @@ def audit(model: nn.Module) -> Report:
     order: dict[str, int] = {}
     found: list[tuple[str, Layer | None]] = []
     unseen: list[str] = []
+    closed: tuple[str, ...] = ()  # beginnings of names that are not looked into
     within: set[int] = set()  # modules that belong to an operator already listed
     for name, module in model.named_modules():
         order[name] = len(order)
-        if id(module) in within:
+        if id(module) in within or name.startswith(closed):
+            continue
+        if isinstance(module, torch.jit.ScriptModule):
+            unseen.append(f"whatever is in {name or 'the model'}, which is TorchScript")
+            closed = (*closed, f"{name}." if name else "")
             continue
         if any(is_lazy(p) for p in module.parameters(recurse=False)):
             unseen.append(f"{name} ({type(module).__name__}) has no weights yet: run the model once on an input")
@@ -99,11 +105,10 @@ def audit(model: nn.Module) -> Report:
             within.update(id(part) for part in module.modules())
     found += [(call.path, of_call(call, model)) for call in traced.calls]
     untraced: dict[tuple[str, str], list[str]] = {}
-    for path, reason in traced.unseen:
-        kind = type(model.get_submodule(path)).__name__
+    for path, kind, reason in traced.unseen:
         untraced.setdefault((kind, reason), []).append(path or "the model")
     for (kind, reason), paths in untraced.items():
-        unseen.append(f"functions called in the forward of {', '.join(paths)} ({kind}), as torch.fx says: {reason}")
+        unseen.append(f"functions called in the forward of {', '.join(paths)} ({kind}): {reason}")
     layers = [replace(layer, name=name) for name, layer in found if layer is not None]
     layers = list(dict.fromkeys(layers))  # a module called twice calls the same functions twice
     return Report(tuple(sorted(layers, key=lambda layer: order[layer.name])), tuple(unseen))

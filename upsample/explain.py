@@ -87,7 +87,7 @@ def explain(name: str, scale: int = 2, **options: Any) -> Explanation:
     conv = transposed_inside(module)
     equal = None
     if is_linear(module, channels) and (flat := _equal_weights(module)) is not None:
-        equal = _respond(flat, channels, scale)
+        equal = _respond(flat)
     return Explanation(
         name=name,
         setting=_setting(conv, asked),
@@ -98,14 +98,15 @@ def explain(name: str, scale: int = 2, **options: Any) -> Explanation:
         footprint=footprint(module, channels),
         taps=None if conv is None else _taps(conv),
         counts=overlap_map(module, channels, max(3, 8 // scale)),
-        fresh=_respond(module, channels, scale),
+        fresh=_respond(module),
         equal=equal,
         advice="" if conv is None else _advice(conv),
     )
 
 
 @torch.no_grad()
-def _respond(module: Alone, channels: int, scale: int) -> Response:
+def _respond(module: Alone) -> Response:
+    channels, scale = module.in_channels, module.scale
     step = torch.zeros(1, channels, 2 * STEP_AT, 2 * STEP_AT, dtype=torch.float64)
     still = frozen(module)(step)
     step[:, 0, :, STEP_AT:] = 1

@@ -71,7 +71,7 @@ def _of_operator(module: nn.Module) -> Layer:
         return Layer(
             "upsampling", what, verdict="not measured: it takes more than x, or channels that it does not tell"
         )
-    verdict, mend = _verdict("upsampling", [], imbalance)
+    verdict, mend = _verdict("upsampling", [], imbalance, cure="balanced=true, where it has that, or resize_conv")
     return Layer("upsampling", what, imbalance=imbalance, imaging=imaging, verdict=verdict, mend=mend)
 
 
@@ -97,7 +97,7 @@ def _of_weights(conv: Transposed | Convolution) -> tuple[float | None, float | N
     """
     if conv.weight.is_meta or len(conv.stride) == 3:
         return None, None
-    weight, bias = conv.weight.detach().cpu(), conv.bias if isinstance(conv, Transposed) else None
+    weight, bias = conv.weight.detach(), conv.bias if isinstance(conv, Transposed) else None
     flat = len(conv.stride) == 1  # one axis is an image of one row
     (kernel, stride, dilation) = (
         (1, values[0]) if flat else (values[0], values[1]) for values in (conv.kernel_size, conv.stride, conv.dilation)
@@ -113,7 +113,7 @@ def _of_weights(conv: Transposed | Convolution) -> tuple[float | None, float | N
         device="meta",
     )
     layer.weight = nn.Parameter(weight[:, :, None] if flat else weight)
-    layer.bias = None if bias is None else nn.Parameter(bias.detach().cpu())
+    layer.bias = None if bias is None else nn.Parameter(bias.detach())
     return phase_imbalance(layer), imaging_ratio(layer) if stride[0] == stride[1] else None
 
 
@@ -142,7 +142,7 @@ def _of_shuffle(kind: str, scale: int, fed_by: nn.Module | None) -> Layer:
         imbalance, imaging = phase_imbalance(tail), imaging_ratio(tail)
     except ValueError:
         return Layer("upsampling", what, verdict="not measured: the convolution cannot be probed by itself")
-    verdict, mend = _verdict("upsampling", [], imbalance)
+    verdict, mend = _verdict("upsampling", [], imbalance, cure="upsample's pixel_shuffle with balanced=true")
     return Layer("upsampling", what, imbalance=imbalance, imaging=imaging, verdict=verdict, mend=mend)
 
 
@@ -187,8 +187,17 @@ def _short(values: tuple[int, ...]) -> str:
     return str(values[0]) if len(set(values)) == 1 else "x".join(map(str, values))
 
 
-def _verdict(kind: str, axes: list[Overlap], imbalance: float | None, near: str = "") -> tuple[str, str]:
-    """(verdict, mend) for taps that overlap like `axes`; `near` names the even settings around their own."""
+def _verdict(
+    kind: str,
+    axes: list[Overlap],
+    imbalance: float | None,
+    near: str = "",
+    cure: str = "swap it for resize_conv or deconv with balanced=true (upsample.swap)",
+) -> tuple[str, str]:
+    """(verdict, mend) for taps that overlap like `axes`; `near` names the even settings around their own.
+
+    `cure` is what helps against weights that differ from phase to phase.
+    """
     holes, up = _holes(axes), kind == "upsampling"
     if near and up:
         verdict = f"{holes:.0%} holes: they hold only the bias" if holes else "uneven overlap"
@@ -198,7 +207,7 @@ def _verdict(kind: str, axes: list[Overlap], imbalance: float | None, near: str 
     if near:
         return "uneven gradient", f"{near}; or stride 1, then blur and subsample (Zhang 2019)"
     if up and imbalance is not None and imbalance > VISIBLE:
-        return "even overlap, unequal weights", "swap it for resize_conv or deconv with balanced=true (upsample.swap)"
+        return "even overlap, unequal weights" if axes else "unequal weights", cure
     return "even", ""
 
 

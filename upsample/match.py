@@ -10,7 +10,7 @@ STEPS = 200  # of L-BFGS, where there is no closed form
 
 
 def match(new: nn.Module, old: nn.ConvTranspose2d) -> None:
-    """Set the parameters of `new`, by least squares, so that it answers like `old`. Both are in float64.
+    """Set the parameters of `new`, by least squares, so that it answers like `old`. Both are in float64 on the CPU.
 
     Where `new` is linear with one dense convolution in it, its response to an impulse is linear in that
     convolution's weight, with the same matrix for every pair of channels: one small least-squares
@@ -37,7 +37,7 @@ def _noise(old: nn.ConvTranspose2d, seed: int) -> Tensor:
     """(N, in_channels, 12, 12), with rows of output enough to settle every weight."""
     images = max(2, -(-old.in_channels // 36))
     generator = torch.Generator().manual_seed(seed)
-    return torch.randn(images, old.in_channels, 12, 12, dtype=torch.float64, generator=generator).to(old.weight)
+    return torch.randn(images, old.in_channels, 12, 12, dtype=torch.float64, generator=generator)
 
 
 def _only_convolution(new: nn.Module, old: nn.ConvTranspose2d) -> nn.Conv2d | nn.ConvTranspose2d | None:
@@ -71,13 +71,13 @@ def _solve(new: nn.Module, conv: nn.Conv2d | nn.ConvTranspose2d, old: nn.ConvTra
         taps[torch.arange(len(some)), 0, some] = 1
         set_taps(taps)
         columns.append((new(impulse)[0] - still)[: len(some)])
-    answers = torch.cat(columns).flatten(1).T.cpu()  # (output pixels, count)
+    answers = torch.cat(columns).flatten(1).T  # (output pixels, count)
 
     rows = s * middle + dh * torch.arange(kh) - int(old.padding[0])
     across = s * middle + dw * torch.arange(kw) - int(old.padding[1])
     wanted = torch.zeros(len(answers), kh * kw, dtype=torch.float64)  # column k: where tap k of `old` lands
     wanted[(rows[:, None] * still.shape[2] + across).flatten(), torch.arange(kh * kw)] = 1
-    solution = torch.linalg.lstsq(answers, wanted, driver="gelsd").solution.to(kernel)  # of many, the smallest
+    solution = torch.linalg.lstsq(answers, wanted, driver="gelsd").solution  # of many, the smallest
 
     grouped = old.weight.flatten(2).unflatten(0, (old.groups, -1))  # (groups, in/groups, out/groups, taps)
     dense = torch.stack([torch.block_diag(*tap) for tap in grouped.permute(3, 0, 1, 2)], -1)  # (in, out, taps)
@@ -94,7 +94,7 @@ def _linear_parameters(new: nn.Module, x: Tensor) -> list[nn.Parameter]:
     found, at, generator = [], new(x), torch.Generator().manual_seed(2)
     for parameter in new.parameters():
         kept = parameter.clone()
-        one, other = torch.randn(2, *kept.shape, dtype=kept.dtype, generator=generator).to(kept)
+        one, other = torch.randn(2, *kept.shape, dtype=kept.dtype, generator=generator)
         answers = []
         for step in (one, other, one + other):
             parameter.copy_(kept + step)

@@ -133,6 +133,7 @@ def polyphase(layer: nn.Module) -> Polyphase:
             and isinstance(shuffle, nn.PixelShuffle)
             and conv.stride == (1, 1)
             and conv.padding_mode == "zeros"
+            and conv.out_channels // shuffle.upscale_factor**2 % conv.groups == 0  # else a channel spans groups
         ):
             return _split_shuffled(conv, shuffle.upscale_factor)
     raise TypeError(
@@ -257,8 +258,8 @@ def phase_imbalance(layer: nn.Module, in_channels: int | None = None) -> float:
     except TypeError:
         answers = constant_response(layer, in_channels)
     else:
-        sums = [part.kernel.double().sum((2, 3)) for part in parts]
-        biases = [part.bias[:, None].double() for part in parts if part.bias is not None]
+        sums = [part.kernel.cpu().double().sum((2, 3)) for part in parts]
+        biases = [part.bias.cpu().double()[:, None] for part in parts if part.bias is not None]
         answers = torch.cat([torch.stack(sums), *([torch.stack(biases)] if biases else [])], -1)
     mean = answers.mean(0)
     deviation = (answers - mean).square().sum((1, 2)).mean().sqrt().item()

@@ -14,8 +14,8 @@ CHUNK = 2**18  # input values per forward pass, so that wide layers are probed i
 
 
 def frozen(module: nn.Module) -> nn.Module:
-    """A copy in evaluation mode and float64 whose probing leaves the original as it is."""
-    return deepcopy(module).eval().double().requires_grad_(False)
+    """A copy on the CPU, in evaluation mode and float64, whose probing leaves the original as it is."""
+    return deepcopy(module).cpu().double().eval().requires_grad_(False)
 
 
 def input_channels(module: nn.Module) -> int:
@@ -24,18 +24,13 @@ def input_channels(module: nn.Module) -> int:
     return next((channels for channels in known if isinstance(channels, int)), 1)
 
 
-def device_of(module: nn.Module) -> torch.device:
-    """Where the module's parameters lie."""
-    return next((p.device for p in module.parameters()), torch.device("cpu"))
-
-
 @torch.no_grad()
 def scale_of(module: nn.Module, in_channels: int) -> int:
-    """Output pixels per input pixel, whatever the layer adds or crops at the border.
+    """Output pixels per input pixel of a frozen module, whatever it adds or crops at the border.
 
     Raises ValueError where the module cannot be fed or does not enlarge both axes by one integer.
     """
-    zeros = torch.zeros(1, in_channels, 48, 48, dtype=torch.float64, device=device_of(module))
+    zeros = torch.zeros(1, in_channels, 48, 48, dtype=torch.float64)
     try:
         sizes = [module(zeros[..., :n, :n]).shape[2:] for n in (24, 48)]
     except Exception as error:
@@ -63,7 +58,7 @@ def constant_response(module: nn.Module, in_channels: int | None = None) -> Tens
     module = frozen(module)
     channels = input_channels(module) if in_channels is None else in_channels
     scale = scale_of(module, channels)
-    inputs = torch.eye(channels + 1, channels, dtype=torch.float64, device=device_of(module))  # the last row is zero
+    inputs = torch.eye(channels + 1, channels, dtype=torch.float64)  # the last row is zero
     for size in (24, 48, 96):
         inner = slice(scale * (size // 3), 2 * scale * (size // 3))
         means, ripple = [], 0.0
@@ -106,12 +101,13 @@ def footprint(module: nn.Module, in_channels: int) -> Tensor:
     variance (seed 0): exact for a linear layer, and exactly 0 where the pixel moves nothing. r is the
     smallest that holds everything it moves, at most 32.
     """
-    module, scale = frozen(module), scale_of(frozen(module), in_channels)
+    module = frozen(module)
+    scale = scale_of(module, in_channels)
     for reach in (8, 32):
         size = 2 * reach + 1
-        lit = torch.zeros(in_channels, in_channels, size, size, dtype=torch.float64, device=device_of(module))
+        lit = torch.zeros(in_channels, in_channels, size, size, dtype=torch.float64)
         lit[range(in_channels), range(in_channels), reach, reach] = 1
-        moved = torch.cat(list(_moved(module, lit))).sum(0).sqrt().cpu()
+        moved = torch.cat(list(_moved(module, lit))).sum(0).sqrt()
         reached = ((moved > 0).nonzero() // scale - reach).abs().max().item() if moved.any() else 0
         if reached < reach:
             break
@@ -122,21 +118,22 @@ def footprint(module: nn.Module, in_channels: int) -> Tensor:
 @torch.no_grad()
 def overlap_map(module: nn.Module, in_channels: int, blocks: int) -> Tensor:
     """How many input pixels of channel 0 move each output pixel, (s*blocks, s*blocks) int64, far from the border."""
-    module, scale = frozen(module), scale_of(frozen(module), in_channels)
+    module = frozen(module)
+    scale = scale_of(module, in_channels)
     around = len(footprint(module, in_channels)) // scale // 2
     size = blocks + 2 * around  # every pixel that can reach the blocks in the middle
-    lit = torch.zeros(size**2, in_channels, 3 * size, 3 * size, dtype=torch.float64, device=device_of(module))
+    lit = torch.zeros(size**2, in_channels, 3 * size, 3 * size, dtype=torch.float64)
     places = torch.arange(size**2)
     lit[places, 0, size + places // size, size + places % size] = 1
     counts = sum((part > 0).sum(0) for part in _moved(module, lit))
     assert isinstance(counts, Tensor)
     inner = slice(scale * (size + around), scale * (size + around + blocks))
-    return counts[inner, inner].cpu()
+    return counts[inner, inner]
 
 
 def _moved(module: nn.Module, lit: Tensor) -> Iterator[Tensor]:
     """By how much each output pixel moves, squared and summed over channels, (n, H, W), for chunks of (n, C, h, w)."""
-    noise = torch.randn(lit.shape[1:], dtype=torch.float64, generator=torch.Generator().manual_seed(0)).to(lit)
+    noise = torch.randn(lit.shape[1:], dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     still, step = module(noise[None]), 1e-3
     for some in lit.split(max(1, CHUNK // noise.numel())):
         moved = ((module(noise + step * some) - still) / step).square().sum(1)
@@ -162,7 +159,6 @@ def is_linear(module: nn.Module, in_channels: int) -> bool:
     """Whether the module answers a sum of two noises with the sum of its answers, bias apart."""
     module = frozen(module)
     x = torch.randn(3, in_channels, 9, 9, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    x = x.to(device_of(module))
     x[2] = x[0] + x[1]
     y, still = module(x), module(torch.zeros_like(x[:1]))[0]
     return torch.allclose(y[2] - still, y[0] + y[1] - 2 * still)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from upsample.phases import Polyphase, polyphase
-from upsample.probe import device_of, footprint, frozen, input_channels, scale_of
+from upsample.probe import footprint, frozen, input_channels, scale_of
 
 # Input pixels per period of the test signal. Odd, so that no frequency lies on the edge of the base band.
 PERIOD = 31
@@ -39,8 +39,8 @@ def _known_gain(parts: Polyphase) -> Tensor:
     for (rh, rw), part in parts.phases.items():
         (kh, kw), (top, left) = part.kernel.shape[2:], part.start
         places += [(rh - sh * (top + qh * i), rw - sw * (left + qw * j)) for i in range(kh) for j in range(kw)]
-        taps.append(part.kernel.double().flatten(2).flatten(0, 1))
-    matrix = torch.cat(taps, 1).cpu()  # (out * in/groups, taps)
+        taps.append(part.kernel.cpu().double().flatten(2).flatten(0, 1))
+    matrix = torch.cat(taps, 1)  # (out * in/groups, taps)
     # |H|^2 is the transform of the kernel's autocorrelation, in which the channels are summed once and for all.
     gram, place = matrix.T @ matrix, torch.tensor(places)
     apart = (place[:, None] - place) % (sh * PERIOD)
@@ -54,7 +54,7 @@ def _measured_gain(layer: nn.Module, in_channels: int | None) -> Tensor:
     module = frozen(layer)
     channels = input_channels(module) if in_channels is None else in_channels
     scale = scale_of(module, channels)
-    noise = _pink_noise().to(device_of(module))
+    noise = _pink_noise()
     margin = len(footprint(module, channels)) // scale // 2  # keeps the border out of what is measured
     around = torch.arange(-margin, PERIOD + margin) % PERIOD
     inner = slice(scale * margin, scale * (margin + PERIOD))
@@ -64,8 +64,8 @@ def _measured_gain(layer: nn.Module, in_channels: int | None) -> Tensor:
     for channel in range(channels):
         x.zero_()[0, channel] = noise[around][:, around]
         answer = (module(x) - still)[0, :, inner, inner]
-        power += torch.fft.fft2(answer).abs().square().sum(0).cpu()
-    return power / torch.fft.fft2(noise).abs().square().cpu().repeat(scale, scale)
+        power += torch.fft.fft2(answer).abs().square().sum(0)
+    return power / torch.fft.fft2(noise).abs().square().repeat(scale, scale)
 
 
 def _pink_noise() -> Tensor:

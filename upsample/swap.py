@@ -100,13 +100,13 @@ def _initialise(new: InPlaceOf, old: nn.ConvTranspose2d, initialise: str) -> flo
         bias=old.bias is not None,
         device="meta",
     )
-    exact.weight = nn.Parameter(old.weight.detach().double())
+    exact.weight = nn.Parameter(old.weight.detach().cpu().double())
     if old.bias is not None:
-        exact.bias = nn.Parameter(old.bias.detach().double())
-    new.to(old.weight.device).double().eval()
+        exact.bias = nn.Parameter(old.bias.detach().cpu().double())
+    new.cpu().double().eval()
     if initialise == "match":
         match(new, exact)
     error = relative_error(new, exact)
-    new.to(old.weight.dtype).train(old.training)
+    new.to(old.weight).train(old.training)
     new.requires_grad_(old.weight.requires_grad)
     return error

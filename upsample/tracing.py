@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from torch import fx, nn
 
 OPERATORS = "upsample.operators"  # where this project's own layers are defined: each is one thing, not its insides
@@ -26,13 +27,15 @@ class Trace:
     """Every call that could be seen, and where the view ended."""
 
     calls: list[Call] = field(default_factory=list)
-    unseen: list[tuple[str, str]] = field(default_factory=list)  # (path of the module, why its forward is not seen)
+    unseen: list[tuple[str, str, str]] = field(default_factory=list)  # (path, class, why its forward is not seen)
 
 
 class _Tracer(fx.Tracer):
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        """torch's own modules and this project's operators are called, not entered."""
-        return is_operator(m) or super().is_leaf_module(m, module_qualified_name)
+        """torch's own modules, TorchScript and this project's operators are called, not entered."""
+        return (
+            is_operator(m) or isinstance(m, torch.jit.ScriptModule) or super().is_leaf_module(m, module_qualified_name)
+        )
 
 
 def is_operator(module: nn.Module) -> bool:
@@ -61,6 +64,8 @@ def _graph(tracer: fx.Tracer, module: nn.Module) -> fx.Graph:
 
 def _trace(module: nn.Module, path: str, found: Trace) -> None:
     tracer = _Tracer()
+    if isinstance(module, torch.jit.ScriptModule):
+        return
     has_forward = type(module).forward is not nn.Module.forward  # nn.ModuleList, for one, has none
     if has_forward and tracer.is_leaf_module(module, path):
         return
@@ -70,7 +75,7 @@ def _trace(module: nn.Module, path: str, found: Trace) -> None:
             graph = _graph(tracer, module)
         except Exception as error:  # whatever the model's own code raises when it is fed symbols
             reason = str(error).strip().splitlines() or [type(error).__name__]
-            found.unseen.append((path, reason[0]))
+            found.unseen.append((path, type(module).__name__, reason[0]))
     if graph is None:
         for name, child in module.named_children():
             _trace(child, f"{path}.{name}".lstrip("."), found)

@@ -163,8 +163,17 @@ def test_what_could_not_be_seen_is_said() -> None:
     assert [layer.name for layer in report.layers] == ["moody.inner"]
     lazy, forward = report.unseen
     assert lazy.startswith("moody.lazy (LazyConvTranspose2d) has no weights yet")
-    assert forward.startswith("functions called in the forward of moody (Moody), as torch.fx says: symbolically")
+    assert forward.startswith("functions called in the forward of moody (Moody): symbolically")
     assert f"not seen: {forward}" in str(report)
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit:FutureWarning")
+def test_torchscript_is_said_to_be_closed() -> None:
+    scripted = torch.jit.script(nn.Sequential(nn.ConvTranspose2d(1, 1, 2, stride=2)))
+    assert audit(scripted) == Report((), ("whatever is in the model, which is TorchScript",))
+    report = audit(nn.Sequential(scripted, nn.Upsample(scale_factor=2)))
+    assert [layer.name for layer in report.layers] == ["1"]
+    assert report.unseen == ("whatever is in 0, which is TorchScript",)
 
 
 class Optional(nn.Module):
