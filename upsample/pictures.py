@@ -53,11 +53,13 @@ def _draw_footprint(axes: Axes, explanation: Explanation) -> None:
     _grid(axes, F.pad(lands / lands.max(), [scale] * 4), scale, "Blues", vmax=1.4)
     lit = scale * across
     axes.add_patch(Rectangle((lit, lit), scale, scale, fill=False, edgecolor=VERMILLION, linewidth=2.5, zorder=4))
-    if explanation.taps is not None and explanation.taps[..., 0].numel() <= 64:
-        for number, (row, column) in enumerate(explanation.taps.flatten(0, 1).tolist(), 1):
+    taps = [] if explanation.taps is None else explanation.taps.flatten(0, 1).tolist()
+    numbered = 0 < len(taps) <= 64  # more would not be legible
+    if numbered:
+        for number, (row, column) in enumerate(taps, 1):
             axes.text(lit + column + 0.5, lit + row + 0.5, str(number), ha="center", va="center", fontsize=8)
     axes.set_title("Where one input pixel lands", fontsize=11)
-    how = "numbered by tap" if explanation.taps is not None else "darker where stronger"
+    how = "numbered by tap" if numbered else "darker where stronger"
     axes.set_xlabel(
         f"blue: output pixels it reaches, {how}\nthick frame: the input pixel\nbold grid: input, fine grid: output",
         fontsize=9,
@@ -138,7 +140,7 @@ def _draw_gain(axes: Axes, explanation: Explanation) -> None:
     axes.set_title("Frequency response", fontsize=11)
     axes.set(xlabel="cycles per output pixel", ylabel="power gain (dB, 0 = on constants)")
     axes.set(xlim=(0, 0.505), ylim=(FLOOR_DB - 2, 14))
-    axes.text(base / 2, 13, "the image", ha="center", va="top", fontsize=9)
+    axes.text(0.005, 13, "the image", ha="left", va="top", fontsize=9)
     axes.text((base + 0.5) / 2, 13, "its spectral images", ha="center", va="top", fontsize=9)
     axes.grid(alpha=0.3)
     axes.legend(loc="lower left", fontsize=9)
