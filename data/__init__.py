@@ -2,16 +2,18 @@
 
 from typing import Any
 
+from data.cifar10 import CIFAR10
 from data.earth import Earth
-from data.fashion_mnist import FashionMNIST
+from data.mnist import MNIST, FashionMNIST
 from data.module import DataModule, Images, LabelledImages
 from data.photos import Photos
 
 __all__ = ["DataModule", "Images", "LabelledImages", "build"]
 
 # A source is built from its configuration and a seed. It has a method for each kind of data it can give, returning
-# a DataModule: `labelled_images` for segmentation, `images` for generation and super-resolution.
-SOURCES = {"earth": Earth, "photos": Photos, "fashion_mnist": FashionMNIST}
+# a DataModule: `labelled_images` for segmentation, `images_of_one_size` for generation, and for super-resolution
+# `high_resolution_images`, each whole where the source has whole ones.
+SOURCES = {"earth": Earth, "photos": Photos, "mnist": MNIST, "fashion_mnist": FashionMNIST, "cifar10": CIFAR10}
 
 
 def build(config: dict[str, Any], kind: str, seed: int) -> DataModule:

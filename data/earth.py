@@ -120,9 +120,11 @@ class Earth:
         probability = balanced(self.train.areas, self.balance)
         return self._module(info, probability)
 
-    def images(self) -> DataModule:
+    def images_of_one_size(self) -> DataModule:
         """The same crops; what is in them draws none more often."""
         return self._module(Images("earth", MEAN, STD), None)
+
+    high_resolution_images = images_of_one_size
 
     def _module(self, info: Images, probability: NDArray[np.float64] | None) -> DataModule:
         return DataModule(

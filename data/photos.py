@@ -126,7 +126,7 @@ class Photos:
         self.mean, self.std = moments(train.images)
         self.batch_size, self.seed = batch_size, seed
 
-    def images(self) -> DataModule:
+    def high_resolution_images(self) -> DataModule:
         """Colour images."""
         info = Images("photos", tuple(self.mean.tolist()), tuple(self.std.tolist()))
         return DataModule(

@@ -34,7 +34,7 @@ class GAN(Task):
     """
 
     network: DCGAN
-    kind = "images"
+    kind = "images_of_one_size"
     mode = "min"
 
     def __init__(

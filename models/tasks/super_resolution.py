@@ -34,7 +34,7 @@ class SuperResolution(Task):
     bottom to whole multiples of the scale; what the network sees is MATLAB's bicubic reduction of that, in uint8.
     """
 
-    kind = "images"
+    kind = "high_resolution_images"
     monitor = "val/psnr_y"
 
     def __init__(
@@ -83,8 +83,9 @@ class SuperResolution(Task):
             scores.reset()
         self.example = None
         # Checkerboards are measured on images of one size: the middle of each, as large as all of them have it.
-        images = [self.trainer.datamodule.test[i]["image"] for i in range(len(self.trainer.datamodule.test))]  # type: ignore[attr-defined]
-        height, width = (min(image.shape[axis] for image in images) for axis in (-2, -1))
+        test = self.trainer.datamodule.test  # type: ignore[attr-defined]
+        sizes = [test[i]["image"].shape[-2:] for i in range(len(test))]
+        height, width = (min(lengths) for lengths in zip(*sizes, strict=True))
         self.measured_size = (height // self.scale * self.scale, width // self.scale * self.scale)
 
     def test_step(self, batch: dict[str, Any], index: int) -> None:

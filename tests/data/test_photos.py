@@ -43,7 +43,7 @@ def test_batches_are_crops_in_training_and_single_whole_images_elsewhere(tmp_pat
     config = {
         "name": "photos", "root": str(root), "test_root": None, "crop": 16, "crops_per_image": 5, "batch_size": 4
     }  # fmt: skip
-    module = data.build(config, "images", seed=0)
+    module = data.build(config, "high_resolution_images", seed=0)
     assert [tuple(b["image"].shape) for b in module.train_dataloader()] == [(4, 3, 16, 16)] * (8 * 5 // 4)
     (test,) = module.test_dataloader()
     with Image.open(root / "img_004.png") as picture:

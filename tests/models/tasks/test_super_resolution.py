@@ -118,7 +118,7 @@ def test_scores_baseline_and_checkerboards_of_images_of_different_sizes(folders:
     """All recomputed from the files; the checkerboards on the middle 46 x 50 pixels that all three images have."""
     import pytorch_lightning as pl
 
-    module = data.build(configuration(*folders)["data"], "images", seed=0)
+    module = data.build(configuration(*folders)["data"], "high_resolution_images", seed=0)
     ours = task(Repeat(2, step=8.0))
     trainer = pl.Trainer(accelerator="cpu", logger=False, enable_progress_bar=False, enable_checkpointing=False)
     trainer.test(ours, module, verbose=False)
@@ -177,7 +177,7 @@ def test_a_run_leaves_scores_picture_and_checkpoints(folders: list[str], tmp_pat
 
 def test_the_embedded_earth_gives_images_for_it_too() -> None:
     config = configuration("data=earth", "data.step=256")
-    module = data.build(config["data"], "images", seed=0)
+    module = data.build(config["data"], "high_resolution_images", seed=0)
     batch = next(iter(module.train_dataloader()))
     low, truth = task(Repeat(4)).pair(batch)
     assert truth.shape == (4, 3, 48, 48)

@@ -7,9 +7,7 @@ import pytest
 import torch
 
 import data
-from data.fashion_mnist import FashionMNIST, read_idx
-
-CONFIG = {"name": "fashion_mnist", "download": False, "crop": 32, "batch_size": 4}
+from data.mnist import MNIST, FashionMNIST, read_idx
 
 
 def pictures(count: int, seed: int) -> np.ndarray:
@@ -24,10 +22,15 @@ def write(folder: Path, end: str = "") -> None:
 
 
 @pytest.mark.parametrize("end", ["", ".gz"])
-@pytest.mark.parametrize("layout", ["", "FashionMNIST/raw"])
-def test_debians_and_torchvisions_layout_plain_and_compressed(tmp_path: Path, layout: str, end: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "layout"),
+    [("fashion_mnist", ""), ("fashion_mnist", "FashionMNIST/raw"), ("mnist", ""), ("mnist", "MNIST/raw")],
+)
+def test_debians_and_torchvisions_layout_plain_and_compressed(tmp_path: Path, name: str, layout: str, end: str) -> None:
     write(tmp_path / layout, end)
-    module = data.build(CONFIG | {"root": str(tmp_path)}, "images", seed=0)
+    options = {"name": name, "root": str(tmp_path), "download": False, "crop": 32, "batch_size": 4}
+    module = data.build(options, "images_of_one_size", seed=0)
+    assert module.info.name == name
     assert module.info.channels == 1
     stored = torch.from_numpy(pictures(10, 0))
     assert len(module.train) + len(module.val) == 10
@@ -42,8 +45,13 @@ def test_debians_and_torchvisions_layout_plain_and_compressed(tmp_path: Path, la
 
 
 def test_a_missing_set_is_said_with_what_to_put_where(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"holds no train-images-idx3-ubyte\[.gz\]; install Debian's dataset-fashion"):
+    with pytest.raises(ValueError, match=r"does not hold fashion_mnist .*put train-images-idx3-ubyte .*download=true"):
         FashionMNIST(str(tmp_path), download=False, crop=32, batch_size=4, seed=0)
+    write(tmp_path / "FashionMNIST/raw")  # which are no digits
+    with pytest.raises(ValueError, match="does not hold mnist"):
+        MNIST(str(tmp_path), download=False, crop=32, batch_size=4, seed=0)
+    with pytest.raises(ValueError, match=r"data.root is not set; for data=mnist name the folder that holds train-"):
+        MNIST(None, download=False, crop=32, batch_size=4, seed=0)
 
 
 def test_a_file_cut_short_is_refused(tmp_path: Path) -> None:
@@ -55,5 +63,5 @@ def test_a_file_cut_short_is_refused(tmp_path: Path) -> None:
 
 
 def test_other_sizes_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="comes in 32 pixels a side"):
+    with pytest.raises(ValueError, match=r"images of fashion_mnist are 32 pixels a side.*set data.crop=32"):
         FashionMNIST(str(tmp_path), download=False, crop=64, batch_size=4, seed=0)
