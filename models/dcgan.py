@@ -76,6 +76,8 @@ class DCGAN(Network):
     Raises ValueError for another size, and for spectral_norm with an upsampler that has a layer of zeros.
     """
 
+    used = "generator"
+
     def __init__(
         self,
         channels: int,

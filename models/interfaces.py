@@ -39,10 +39,12 @@ class Network(nn.Module):
 
     period         of the checkerboard its decoder can print, in output pixels: the product of its upsamplers' scales
     normalisation  that its weights expect of its input; None: any, such as the data's own
+    used           name of the submodule that is used once trained; "" is all of it
     """
 
     period: int
     normalisation: Normalisation | None = None
+    used = ""
 
     def upsamplers(self) -> list[nn.Module]:
         """The upsamplers of the decoder, coarse to fine."""

@@ -1,5 +1,6 @@
 """How each kind of network learns and is scored (LightningModules), and what every task shares."""
 
+import json
 from typing import Any
 
 import pytorch_lightning as pl
@@ -9,7 +10,8 @@ from torch.utils.flop_counter import FlopCounterMode
 import data
 import models
 import upsample
-from data import DataModule, LabelledImages
+from data import DataModule, Images, LabelledImages
+from models.interfaces import Network
 from models.tasks.gan import GAN
 from models.tasks.segmentation import Segmentation
 from models.tasks.super_resolution import SuperResolution
@@ -30,7 +32,19 @@ def build(config: dict[str, Any]) -> tuple[Task, DataModule]:
     info = module.info
     outputs = len(info.classes) if isinstance(info, LabelledImages) else info.channels
     network = models.build(config, info.channels, outputs)
-    return task(network, info, **{k: v for k, v in options.items() if k not in OF_DATA}), module
+    built = task(network, info, **{k: v for k, v in options.items() if k not in OF_DATA})
+    built.config = describe(config, network, info)
+    return built, module
+
+
+def describe(config: dict[str, Any], network: Network, info: Images) -> dict[str, Any]:
+    """What is needed to rebuild a run's network and its preprocessing, as `models.saved.Saved` describes."""
+    sections = ("task", "model", "upsample", "data", *(["encoder"] if isinstance(info, LabelledImages) else []))
+    mean, std = network.normalisation or (info.mean, info.std)
+    described = {key: config[key] for key in (*sections, "seed")} | {"mean": mean, "std": std}
+    if isinstance(info, LabelledImages):
+        described |= {"classes": info.classes, "palette": info.palette, "ignore_index": info.ignore_index}
+    return json.loads(json.dumps(described))  # tuples as lists, and nothing but plain values
 
 
 def announce(task: Task, trainer: pl.Trainer, module: DataModule) -> None:

@@ -55,7 +55,7 @@ class SuperResolution(Task):
     def forward(self, image: Tensor) -> Tensor:
         """(N, C, H, W) uint8, or floating in [0, 1], to float32 (N, C, scale*H, scale*W), about in [0, 1]."""
         x = self.normalise(image).contiguous(memory_format=torch.channels_last)
-        return self.network(x).float() * self.normalise.std + self.normalise.mean
+        return self.normalise.undo(self.network(x))
 
     def pair(self, batch: dict[str, Any]) -> tuple[Tensor, Tensor]:
         """The low-resolution input and the truth, both uint8, of a batch."""

@@ -16,6 +16,7 @@ class Task(pl.LightningModule):
     network  what is trained and later used
     kind     of data it needs: a method of the sources in `data`
     monitor  the validation score that chooses best.ckpt; `mode` says which way is better, "max" or "min"
+    config   what checkpoints say of it, as `models.saved.Saved` describes; None: they say nothing
 
     A task is built as `task(network, data.info, **options of conf/task/<name>.yaml)`.
     """
@@ -24,6 +25,11 @@ class Task(pl.LightningModule):
     kind: str
     monitor: str
     mode = "max"
+    config: dict[str, Any] | None = None
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Have a checkpoint say what it holds, so that it can be used without its run."""
+        checkpoint["config"] = self.config
 
     def results(self, data: DataModule) -> dict[str, Any]:
         """All scores of the test just run, as flat keys of metrics.json: `test/...`, `baseline/...`, and `baseline`,
