@@ -31,7 +31,7 @@ def saved_run(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., tuple[T
         task, _ = tasks.build(config)
         for tensor in task.network.state_dict().values():
             if tensor.is_floating_point():
-                tensor.add_(0.1 * torch.rand(tensor.shape))
+                tensor.mul_(1 + 0.2 * torch.rand(tensor.shape))
         stored = {"state_dict": task.state_dict()}
         task.on_save_checkpoint(stored)
         path = tmp_path_factory.mktemp(kind) / "best.ckpt"
