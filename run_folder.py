@@ -3,7 +3,9 @@
 runs/<model>-<data>-<upsampler>-<seed>-<hash of the resolved configuration>/
 config.yaml    the resolved configuration
 last.ckpt      where a stopped run goes on; best.ckpt, the best validation score
+history.csv    the scores of each validation
 report.png     the pictures
+example.npz    one place of the test set and the output's spectrum, for comparisons of runs
 metrics.json   the scores, written last: a folder that holds it is finished
 """
 
@@ -18,6 +20,8 @@ from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from omegaconf import DictConfig, OmegaConf
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -64,6 +68,14 @@ def read_metrics(folder: Path) -> dict[str, Any] | None:
     """What a finished run measured, or None where the folder holds no finished run."""
     path = folder / "metrics.json"
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+
+def write_example(folder: Path, arrays: dict[str, NDArray[np.generic]]) -> None:
+    """Write example.npz."""
+    partial = folder / "example.npz.partial"
+    with partial.open("wb") as file:
+        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]  # numpy's stub takes them for its own options
+    os.replace(partial, folder / "example.npz")
 
 
 def print_table(metrics: dict[str, Any], folder: Path) -> None:

@@ -48,6 +48,7 @@ def run(config: dict[str, Any], folder: Path) -> dict[str, Any]:
     trainer.test(task, module, ckpt_path=folder / "best.ckpt", weights_only=True, verbose=False)
     metrics = task.results(module) | tasks.costs(task, trainer) | {"seed": config["seed"]}
     task.report(folder / "report.png", title=folder.name)
+    run_folder.write_example(folder, task.example_arrays())
     metrics |= {"upsampler": config["upsample"]["name"], "seconds": time.perf_counter() - STARTED}
     run_folder.write_metrics(folder, metrics)
     return metrics

@@ -1,5 +1,6 @@
 """The main job as a user runs it, on four tiny batches."""
 
+import csv
 import json
 import runpy
 import subprocess
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib.image
+import numpy as np
 import pytest
 import torch
 from hydra import compose, initialize_config_dir
@@ -75,8 +77,21 @@ def test_a_run_leaves_scores_checkerboards_picture_configuration_and_checkpoints
     assert matplotlib.image.imread(folder / "report.png").std() > 0.1
     assert (folder / "config.yaml").read_text().startswith("upsample:\n  name: dilated_deconv")
     assert {p.name for p in folder.iterdir()} == {
-        "metrics.json", "report.png", "config.yaml", "best.ckpt", "last.ckpt"
+        "metrics.json", "report.png", "config.yaml", "best.ckpt", "last.ckpt", "history.csv", "example.npz"
     }  # fmt: skip
+
+
+def test_a_run_keeps_its_validation_scores_and_an_example(finished: tuple[Path, dict[str, Any]]) -> None:
+    folder, _ = finished
+    with (folder / "history.csv").open(newline="") as file:
+        history = list(csv.DictReader(file))
+    assert [line["step"] for line in history] == ["2", "4"]
+    assert all(0 < float(line["val/miou"]) < 1 for line in history)
+    with np.load(folder / "example.npz", allow_pickle=False) as example:
+        assert set(example) == {"image", "truth", "output", "spectrum"}
+        assert all(example[key].shape == (128, 128, 3) for key in ("image", "truth", "output"))
+        assert len(np.unique(example["truth"].reshape(-1, 3), axis=0)) == 3
+        assert example["spectrum"].shape == (160,)
 
 
 def test_macs_are_counted_by_hand(finished: tuple[Path, dict[str, Any]]) -> None:
@@ -106,6 +121,7 @@ def test_a_stopped_run_continues_to_the_same_weights(
     monkeypatch.setattr(Segmentation, "training_step", step)
     again = train.run(configuration(), tmp_path)
     assert again["test/miou"] == metrics["test/miou"]
+    assert (tmp_path / "history.csv").read_text() == (folder / "history.csv").read_text()
     for key, value in weights(folder / "last.ckpt").items():
         assert torch.equal(value, weights(tmp_path / "last.ckpt")[key]), key
 

@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
+from torchvision.utils import make_grid
 
 from data import DataModule, Images
 from models.dcgan import DCGAN, Generator
@@ -17,6 +19,7 @@ from models.tasks.gan_losses import LOSSES, gradient_penalty, r1
 from models.tasks.generation_fields import fields
 from models.tasks.generation_report import generation_report, write_grid
 from models.tasks.generation_scores import GenerationScores, checkerboards
+from models.tasks.report import line_spectrum
 from models.tasks.task import Task
 
 TRAINING, SAMPLES, VALIDATION, TEST, FIELDS = range(5)  # what random numbers are for; each has a stream of its own
@@ -227,6 +230,14 @@ class GAN(Task):
     def report(self, path: Path, title: str) -> None:
         """Real and generated images and their spectra, as a PNG at `path`."""
         generation_report(path, title, {name: images.cpu() for name, images in self.shown.items()})
+
+    def example_arrays(self) -> dict[str, NDArray[np.generic]]:
+        """Real images, and generated ones of the same noise in every run of this seed; the generated ones' spectrum."""
+        pictures = {"real": self.shown["real"][:16], "output": self.generate(self.network.generator, 16, SAMPLES)}
+        return {
+            **{key: make_grid(each.cpu(), nrow=4).permute(1, 2, 0).numpy() for key, each in pictures.items()},
+            "spectrum": line_spectrum(self.shown["test"].flatten(0, 1)),
+        }
 
     def example_input(self) -> Tensor:
         """The latent of one image, (1, latent)."""

@@ -5,10 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
+from numpy.typing import NDArray
 from torch import Tensor
 
 
@@ -25,6 +27,32 @@ def spectrum_db(image: Tensor) -> Tensor:
     window = torch.outer(*(torch.hann_window(n) for n in image.shape))
     power = torch.fft.fftshift(torch.fft.fft2(centred * window)).abs().square()
     return 10 * (power / power.max().clamp_min(1e-30)).clamp_min(1e-12).log10()
+
+
+def line_spectrum(maps: Tensor) -> NDArray[np.float32]:
+    """Share of the power of (N, H, W) at each frequency along rows and columns, in dB: (n / 2,) float32.
+
+    Frequencies 1/n, 2/n ... 1/2 cycles a pixel, n the shorter side, made even. The mean over maps of unit variance,
+    their lines and both directions, each line under a Hann window. What repeats with a period p, in whichever
+    direction, stands out at multiples of 1/p.
+    """
+    side = min(maps.shape[-2:]) // 2 * 2
+    maps = maps[..., :side, :side].cpu().double()
+    maps = (maps - maps.mean((-2, -1), keepdim=True)) / maps.std((-2, -1), keepdim=True).clamp_min(1e-12)
+    lines = torch.cat([maps, maps.mT])
+    lines = (lines - lines.mean(-1, keepdim=True)) * torch.hann_window(side, dtype=torch.float64)
+    power = torch.fft.rfft(lines).abs().square().mean((0, 1))[1:]
+    return (10 * (power / power.sum()).clamp_min(1e-12).log10()).float().numpy()
+
+
+def mixed_window(mask: Tensor, classes: int, side: int) -> tuple[slice, slice]:
+    """Rows and columns of the window of labels (H, W), `side` pixels or all, whose classes are most evenly mixed."""
+    height, width = (min(side, length) for length in mask.shape)
+    step = max(1, side // 4)
+    members = torch.stack([mask == k for k in range(classes)]).float()
+    mixed = torch.special.entr(F.avg_pool2d(members, (height, width), stride=step)).sum(0)
+    top, left = (step * place for place in divmod(int(mixed.argmax()), mixed.shape[1]))
+    return slice(top, top + height), slice(left, left + width)
 
 
 def draw_spectrum(figure: Figure, axis: Axes, image: Tensor, period: int) -> None:

@@ -3,7 +3,9 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from data import DataModule, LabelledImages
@@ -13,10 +15,12 @@ from models.tasks.auxiliary import AuxiliaryHead
 from models.tasks.baseline import colour_counts, lookup_miou
 from models.tasks.losses import LOSSES, dice_loss
 from models.tasks.parameters import parameter_groups
-from models.tasks.report import segmentation_report
+from models.tasks.report import line_spectrum, mixed_window, segmentation_report
 from models.tasks.scores import SegmentationScores
 from models.tasks.task import Task
 from upsample.checkerboard import Checkerboard
+
+SHOWN = 128  # pixels a side of what a comparison shows of one test image
 
 
 class Segmentation(Task):
@@ -116,6 +120,18 @@ class Segmentation(Task):
         shares = torch.stack([(mask == k).float().mean((1, 2)) for k in range(len(self.classes))], 1)
         best = torch.special.entr(shares).sum(1).argmax()
         return {"image": image[best].cpu(), "mask": mask[best].cpu(), "logits": logits[best].cpu()}
+
+    def example_arrays(self) -> dict[str, NDArray[np.generic]]:
+        """Image, truth and output, painted, where the report's image is most mixed; the spectrum of its logits."""
+        assert self.example is not None
+        image, mask, logits = (self.example[key] for key in ("image", "mask", "logits"))
+        rows, columns = mixed_window(mask, len(self.classes), SHOWN)
+        paint = torch.zeros(256, 3, dtype=torch.uint8)  # labels of no class stay black
+        paint[: len(self.palette)] = torch.tensor(self.palette, dtype=torch.uint8)
+        pictures = {"image": image.permute(1, 2, 0), "truth": paint[mask.long()], "output": paint[logits.argmax(0)]}
+        return {key: each[rows, columns].numpy() for key, each in pictures.items()} | {
+            "spectrum": line_spectrum(logits)
+        }
 
     def example_input(self) -> Tensor:
         """One test image, (1, 3, H, W) uint8."""

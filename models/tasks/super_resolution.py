@@ -4,16 +4,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
 from data import DataModule, Images
 from models.interfaces import Network
 from models.preprocess import Normalise
 from models.tasks.bicubic import enlarge, shrink, to_uint8
-from models.tasks.image_scores import ImageScores
-from models.tasks.super_resolution_report import Example, super_resolution_report, telling_example
+from models.tasks.image_scores import ImageScores, luma
+from models.tasks.report import line_spectrum
+from models.tasks.super_resolution_report import WINDOW, Example, super_resolution_report, telling_example
 from models.tasks.task import Task
 from upsample.checkerboard import Checkerboard
 
@@ -100,6 +103,20 @@ class SuperResolution(Task):
         found = telling_example(low, truth, output, bicubic)
         if self.example is None or found.error > self.example.error:
             self.example = found
+
+    def example_arrays(self) -> dict[str, NDArray[np.generic]]:
+        """Bicubic, truth and output where bicubic errs most; the spectrum of what the output adds to bicubic."""
+        assert self.example is not None
+        shown = self.example
+        rows, columns = slice(shown.top, shown.top + WINDOW), slice(shown.left, shown.left + WINDOW)
+        pictures = {"bicubic": to_uint8(shown.bicubic), "truth": shown.truth, "output": to_uint8(shown.output)}
+        added = luma(shown.output[None]) - luma(shown.bicubic[None])
+        return {
+            **{
+                key: each[:, rows, columns].expand(3, -1, -1).permute(1, 2, 0).numpy() for key, each in pictures.items()
+            },
+            "spectrum": line_spectrum(added[0]),
+        }
 
     def example_input(self) -> Tensor:
         """The input of one test image, (1, C, H, W) uint8."""

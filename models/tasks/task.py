@@ -3,7 +3,9 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytorch_lightning as pl
+from numpy.typing import NDArray
 from torch import Tensor
 
 from data import DataModule
@@ -38,6 +40,14 @@ class Task(pl.LightningModule):
 
     def report(self, path: Path, title: str) -> None:
         """Draw what the test just run saw, as a PNG at `path`."""
+        raise NotImplementedError
+
+    def example_arrays(self) -> dict[str, NDArray[np.generic]]:
+        """One place of the test just run, the same in every run on this data: what a comparison of runs shows.
+
+        `output`, (H, W, 3) uint8, a picture of what the network made; what to see it beside, pictures too, under the
+        names they are shown with; and `spectrum` of the whole output, as `models.tasks.report.line_spectrum`.
+        """
         raise NotImplementedError
 
     def example_input(self) -> Tensor:

@@ -1,6 +1,8 @@
 """Lightning's trainer, set up the way every task here trains."""
 
+import csv
 import logging
+import os
 import resource
 import sys
 import time
@@ -58,6 +60,32 @@ class ValidateLastStep(Callback):
         trainer.should_stop = trainer.should_stop or trainer.global_step == trainer.max_steps
 
 
+class History(Callback):
+    """Keeps the scores of each validation in a CSV file, a line for each. A resumed run goes on with its own lines."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.lines: list[dict[str, float]] = []
+
+    def on_validation_end(self, trainer: pl.Trainer, *_: Any) -> None:
+        if trainer.state.fn != "fit":
+            return
+        scores = {key: value.item() for key, value in trainer.callback_metrics.items() if key.startswith("val/")}
+        self.lines.append({"step": trainer.global_step, **scores})
+        partial = self.path.with_name(self.path.name + ".partial")
+        with partial.open("w", newline="") as file:
+            writer = csv.DictWriter(file, self.lines[0])
+            writer.writeheader()
+            writer.writerows(self.lines)
+        os.replace(partial, self.path)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"lines": self.lines}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.lines = state["lines"]
+
+
 class ProgressLines(Callback):
     """A line after each validation, where no terminal shows a bar."""
 
@@ -78,7 +106,7 @@ def build_trainer(options: dict[str, Any], folder: Path, task: Task) -> pl.Train
     progress = RichProgressBar() if Console().is_terminal else ProgressLines()
     return pl.Trainer(
         **options,
-        callbacks=[StepClock(), ValidateLastStep(), progress, best, last],
+        callbacks=[StepClock(), ValidateLastStep(), History(folder / "history.csv"), progress, best, last],
         enable_progress_bar=isinstance(progress, RichProgressBar),
         enable_model_summary=False,
         logger=False,

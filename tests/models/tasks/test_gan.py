@@ -145,6 +145,9 @@ def test_best_and_final_are_scored_and_differ(tmp_path: Path) -> None:
     assert all(np.isfinite(value) for value in results.values())
     assert results["test/spectrum_gap"] != results["test/final/spectrum_gap"]
     assert torch.equal(task.shown["test"], gan().generate(gan().network.generator, 24, 3))
+    example = task.example_arrays()
+    assert {key: each.dtype for key, each in example.items()} == {"real": "u1", "output": "u1", "spectrum": "f4"}
+    assert len(example["spectrum"]) == task.network.size // 2
     ended = gan()
     ended.network.generator.load_state_dict(final)
     assert torch.equal(task.shown["test/final"], ended.generate(ended.network.generator, 24, 3))

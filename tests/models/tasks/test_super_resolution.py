@@ -172,7 +172,13 @@ def test_a_run_leaves_scores_picture_and_checkpoints(folders: list[str], tmp_pat
     # The window where bicubic errs most lies in one of these; forward takes the input's size.
     assert written["macs_input"] in {f"1x3x{h // scale}x{w // scale}" for h, w in [(47, 81), (61, 52), (50, 50)]}
     assert matplotlib.image.imread(run / "report.png").std() > 0.1
-    assert {p.name for p in run.iterdir()} == {"metrics.json", "report.png", "config.yaml", "best.ckpt", "last.ckpt"}
+    assert {p.name for p in run.iterdir()} == {
+        "metrics.json", "report.png", "config.yaml", "best.ckpt", "last.ckpt", "history.csv", "example.npz"
+    }  # fmt: skip
+    with np.load(run / "example.npz", allow_pickle=False) as example:
+        assert set(example) == {"bicubic", "truth", "output", "spectrum"}
+        assert example["truth"].shape == example["output"].shape == example["bicubic"].shape
+        assert 0 < np.abs(example["truth"].astype(int) - example["bicubic"]).mean() < 10  # of the same place
 
 
 def test_the_embedded_earth_gives_images_for_it_too() -> None:
