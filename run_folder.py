@@ -1,6 +1,7 @@
 """One run, one folder: its name, what lies in it, and whether it is finished. Knows Hydra's configuration, not torch.
 
 runs/<model>-<data>-<upsampler>-<seed>-<hash of the resolved configuration>/
+command.txt    what started it
 config.yaml    the resolved configuration
 last.ckpt      where a stopped run goes on; best.ckpt, the best validation score
 history.csv    the scores of each validation
@@ -13,6 +14,7 @@ import hashlib
 import json
 import math
 import os
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -56,6 +58,11 @@ def write(path: Path, text: str) -> None:
     partial = path.with_name(path.name + ".partial")
     partial.write_text(text, encoding="utf-8")
     os.replace(partial, path)
+
+
+def write_command(folder: Path, overrides: list[str]) -> None:
+    """Keep the command that started a run, so that others can repeat it."""
+    write(folder / "command.txt", shlex.join(["python", "train.py", *overrides]) + "\n")
 
 
 def write_metrics(folder: Path, metrics: dict[str, Any]) -> None:

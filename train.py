@@ -26,6 +26,7 @@ def main(config: DictConfig) -> None:
     if metrics:
         print(f"This run is finished (resume=never starts it afresh): {folder}")
     else:
+        run_folder.write_command(folder, HydraConfig.get().overrides.task)
         metrics = run(run_folder.plain(config), folder)
     run_folder.print_table(metrics, folder)
 

@@ -36,6 +36,12 @@ def test_never_resuming_takes_a_folder_of_its_own(tmp_path: Path, monkeypatch: p
     assert name(resume="auto") == name()
 
 
+def test_the_command_is_kept_as_a_shell_takes_it(tmp_path: Path) -> None:
+    run_folder.write_command(tmp_path, ["upsample=deconv", "data.root=my photos", "encoder.width=8"])
+    kept = (tmp_path / "command.txt").read_text()
+    assert kept == "python train.py upsample=deconv 'data.root=my photos' encoder.width=8\n"
+
+
 def test_metrics_are_written_whole_with_absent_scores_as_null(tmp_path: Path) -> None:
     assert run_folder.read_metrics(tmp_path) is None
     run_folder.write_metrics(tmp_path, {"test/miou": 0.5, "test/iou/lake": float("nan")})

@@ -16,7 +16,7 @@ from models.tasks.gan import GAN
 from models.tasks.segmentation import Segmentation
 from models.tasks.super_resolution import SuperResolution
 from models.tasks.task import Task
-from models.tasks.training import StepClock, build_trainer, fit, peak_memory_mb
+from models.tasks.training import StepClock, build_trainer, fit, machine, peak_memory_mb
 
 __all__ = ["Task", "announce", "build", "build_trainer", "costs", "fit"]
 
@@ -67,7 +67,7 @@ def announce(task: Task, trainer: pl.Trainer, module: DataModule) -> None:
 
 
 def costs(task: Task, trainer: pl.Trainer) -> dict[str, Any]:
-    """Parameters, multiply-adds of one forward pass, median seconds of a training step, peak memory in MB."""
+    """Parameters, multiply-adds of one forward pass, median seconds of a step, peak memory in MB, and the machine."""
     example = task.example_input().to(task.device)
     task.eval()
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
@@ -79,4 +79,5 @@ def costs(task: Task, trainer: pl.Trainer) -> dict[str, Any]:
         "seconds_per_step": next(c for c in trainer.callbacks if isinstance(c, StepClock)).median(),  # type: ignore[attr-defined]
         "peak_memory_mb": peak_memory_mb(),
         "precision": trainer.precision,
+        "machine": machine(),
     }

@@ -3,6 +3,7 @@
 import csv
 import logging
 import os
+import platform
 import resource
 import sys
 import time
@@ -119,6 +120,19 @@ def fit(trainer: pl.Trainer, task: pl.LightningModule, data: pl.LightningDataMod
     """Train, from last.ckpt where the folder has one; leaves best.ckpt and last.ckpt."""
     last = folder / "last.ckpt"
     trainer.fit(task, data, ckpt_path=last if last.exists() else None, weights_only=True)
+
+
+def machine() -> str:
+    """The GPU, or the processor and how many of its cores may be used; and torch's version."""
+    if torch.cuda.is_available():
+        name = torch.cuda.get_device_name()
+    else:
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+        information = Path("/proc/cpuinfo")  # Linux only, where platform.processor() often knows no more than x86_64
+        lines = information.read_text(encoding="utf-8").splitlines() if information.exists() else []
+        models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+        name = f"{models[0] if models else platform.processor() or platform.machine()}, {cores} cores"
+    return f"{name}, torch {torch.__version__}"
 
 
 def peak_memory_mb() -> float:
