@@ -2,8 +2,10 @@
 
 from typing import Any
 
+from data.camvid import camvid
 from data.cifar10 import CIFAR10
 from data.earth import Earth
+from data.labelled import Labelled
 from data.mnist import MNIST, FashionMNIST
 from data.module import DataModule, Images, LabelledImages
 from data.photos import Photos
@@ -13,16 +15,26 @@ __all__ = ["DataModule", "Images", "LabelledImages", "build"]
 # A source is built from its configuration and a seed. It has a method for each kind of data it can give, returning
 # a DataModule: `labelled_images` for segmentation, `images_of_one_size` for generation, and for super-resolution
 # `high_resolution_images`, each whole where the source has whole ones.
-SOURCES = {"earth": Earth, "photos": Photos, "mnist": MNIST, "fashion_mnist": FashionMNIST, "cifar10": CIFAR10}
+SOURCES: dict[str, type] = {
+    "earth": Earth,
+    "photos": Photos,
+    "mnist": MNIST,
+    "fashion_mnist": FashionMNIST,
+    "cifar10": CIFAR10,
+}
+# A labelled set that lies in files needs no source of its own, only a function that lists them.
+LABELLED = {"camvid": camvid}
 
 
 def build(config: dict[str, Any], kind: str, seed: int) -> DataModule:
     """Build the data of a `kind` that a configuration's `data` section names. Raises ValueError in one sentence."""
     options = dict(config)
     name = options.pop("name", None)
-    if name not in SOURCES:
-        raise ValueError(f"data.name is '{name}', which does not exist; choose from {', '.join(SOURCES)}")
-    if not hasattr(SOURCES[name], kind):
-        able = ", ".join(key for key, source in SOURCES.items() if hasattr(source, kind))
+    classes = SOURCES | dict.fromkeys(LABELLED, Labelled)
+    if name not in classes:
+        raise ValueError(f"data.name is '{name}', which does not exist; choose from {', '.join(classes)}")
+    if not hasattr(classes[name], kind):
+        able = ", ".join(key for key, source in classes.items() if hasattr(source, kind))
         raise ValueError(f"data={name} has no {kind.replace('_', ' ')}; choose from {able}")
-    return getattr(SOURCES[name](seed=seed, **options), kind)()
+    given = (LABELLED[name],) if name in LABELLED else ()
+    return getattr(classes[name](*given, seed=seed, **options), kind)()

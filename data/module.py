@@ -1,10 +1,11 @@
 """One way for samples to reach a task: three data sets behind Lightning's loaders."""
 
-from collections.abc import Sized
+from collections.abc import Sequence, Sized
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from pytorch_lightning import LightningDataModule
 from torch.utils.data import DataLoader
@@ -57,6 +58,9 @@ class DataModule(LightningDataModule):
 
     A batch is {"image": (N, C, H, W) uint8, "name": list of str}, for segmentation with "mask": (N, H, W) uint8.
     probability  of each training sample to be drawn, as `data.sampler.balanced` gives; None: each once an epoch
+    workers      processes that prepare batches; 0: none, they are prepared between steps
+    notes        what a user should know, in lines for the log of a run
+    skipped      a sentence for each file that was left out as unusable
     """
 
     def __init__(
@@ -70,11 +74,25 @@ class DataModule(LightningDataModule):
         seed: int,
         test_batch_size: int | None = None,
         probability: NDArray[np.float64] | None = None,
+        workers: int = 0,
+        notes: Sequence[str] = (),
+        skipped: Sequence[str] = (),
     ) -> None:
         super().__init__()
         self.info, self.train, self.val, self.test = info, train, val, test
         self.batch_size, self.test_batch_size = batch_size, test_batch_size or batch_size
-        self.seed, self.probability = seed, probability
+        self.seed, self.probability, self.workers = seed, probability, workers
+        self.notes, self.skipped = notes, skipped
+
+    def _loader(self, samples: Samples, batch_size: int, **options: Any) -> DataLoader:
+        return DataLoader(
+            samples,  # type: ignore[arg-type]
+            batch_size,
+            num_workers=self.workers,
+            persistent_workers=self.workers > 0,
+            pin_memory=torch.cuda.is_available(),
+            **options,
+        )
 
     def train_dataloader(self) -> DataLoader:
         """Shuffled anew each epoch; the last, smaller batch is left out, so that every step is the same size."""
@@ -84,12 +102,12 @@ class DataModule(LightningDataModule):
                 f"of {self.info.name}"
             )
         sampler = EpochSampler(len(self.train), self.seed, self.probability)
-        return DataLoader(self.train, self.batch_size, sampler=sampler, drop_last=True)  # type: ignore[arg-type]
+        return self._loader(self.train, self.batch_size, sampler=sampler, drop_last=True)
 
     def val_dataloader(self) -> DataLoader:
         """In order, complete."""
-        return DataLoader(self.val, self.test_batch_size)  # type: ignore[arg-type]
+        return self._loader(self.val, self.test_batch_size)
 
     def test_dataloader(self) -> DataLoader:
         """In order, complete."""
-        return DataLoader(self.test, self.test_batch_size)  # type: ignore[arg-type]
+        return self._loader(self.test, self.test_batch_size)

@@ -1,0 +1,258 @@
+"""Images with masks in files: what a data set of them is, and the one way from there to training.
+
+A published set, or a folder of one's own, is a function that lists its files and returns a LabelledFiles.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch.utils.data import Dataset
+
+from data.cache import Cache, Decoded, Size, in_threads
+from data.files import Finder, Pair
+from data.module import DataModule, LabelledImages
+from data.reading import Colours, Unreadable, check_mask, read_header, read_image, read_mask, refuse_labels
+from data.sampler import balanced
+from data.statistics import Counts, balanced_weights
+
+SPLITS = ("train", "val", "test")
+COUNTED = 500  # training images at most in which mean, deviation and classes are counted
+RGB = tuple[int, int, int]
+Out = TypeVar("Out")
+
+
+@dataclass(frozen=True)
+class LabelledFiles:
+    """A labelled data set as it lies in files.
+
+    splits        train, val and test; test may be the same list as val
+    relabel       from the label in a mask's file to the label trained on, (256,) integers, -1 where it may not occur;
+                  None: as they are
+    colours       of RGB masks: colour to label in the file
+    notes         what a user should know, printed once
+    """
+
+    name: str
+    classes: list[str]
+    palette: list[RGB]
+    splits: dict[str, list[Pair]]
+    ignore_index: int = 255
+    relabel: NDArray[np.int16] | None = None
+    colours: Colours | None = None
+    notes: list[str] = field(default_factory=list)
+
+    def table(self) -> NDArray[np.int16]:
+        """(256,) from the label in a mask's file to the label trained on, -1 for what may not occur."""
+        if self.relabel is not None:
+            return self.relabel
+        table = np.full(256, -1, np.int16)
+        table[: len(self.classes)] = np.arange(len(self.classes))
+        table[self.ignore_index] = self.ignore_index
+        return table
+
+    def size(self, pair: Pair) -> Size:
+        """Height and width of a pair, from its headers. Raises Unreadable where the two do not fit together."""
+        image = read_header(pair.image)
+        if pair.mask is not None:
+            check_mask(pair.mask, read_header(pair.mask), image, self.colours)
+        return image.upright
+
+    def decode(self, pair: Pair) -> Decoded:
+        """The image (3, H, W) uint8 and its labels (H, W) uint8. Raises Unreadable."""
+        image = read_image(pair.image)
+        if pair.mask is None:
+            return image, None
+        stored = read_mask(pair.mask, read_header(pair.image), self.colours)
+        labels = self.table()[stored.numpy()]
+        if (labels < 0).any():
+            known = np.flatnonzero(self.table() >= 0).tolist()
+            refuse_labels(
+                pair.mask,
+                stored.numpy(),
+                labels < 0,
+                f"{self.name} has {len(self.classes)} classes, labelled {spans(known)}; correct the mask, name the "
+                "class, or ignore the label by data.ignore_index",
+            )
+        return image, torch.from_numpy(labels.astype(np.uint8))
+
+    def check(self, pair: Pair) -> None:
+        """Decode a pair. Raises Unreadable."""
+        self.decode(pair)
+
+
+def spans(numbers: list[int]) -> str:
+    """Sorted numbers in words, such as "0 to 10 and 255"."""
+    breaks = [0, *(i for i in range(1, len(numbers)) if numbers[i] != numbers[i - 1] + 1), len(numbers)]
+    runs = [numbers[a:b] for a, b in pairwise(breaks)]
+    return " and ".join(f"{run[0]} to {run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
+
+
+class FileSamples(Dataset[dict[str, Any]]):
+    """Pairs as {"image": (3, H, W) uint8, "mask": (H, W) uint8, "name": str}, as they are.
+
+    indices  of the pairs in the cache
+    each     so many neighbouring samples are the same pair: an epoch then takes as many random crops of it
+    """
+
+    def __init__(self, cache: Cache, indices: Sequence[int], each: int = 1) -> None:
+        if each < 1:
+            raise ValueError(f"data.crops_per_image must be 1 or more, not {each}")
+        self.cache, self.indices, self.each = cache, indices, each
+
+    def __len__(self) -> int:
+        return self.each * len(self.indices)
+
+    def __getitem__(self, key: int | tuple[int, int]) -> dict[str, Any]:
+        index = key[1] if isinstance(key, tuple) else key
+        at = self.indices[range(len(self))[index] // self.each]  # range: beyond the end it is an IndexError
+        image, mask = self.cache[at]
+        sample = {"image": image, "name": self.cache.pairs[at].name}
+        return sample if mask is None else sample | {"mask": mask}
+
+
+class CropAndFlip(Dataset[dict[str, Any]]):
+    """Asked for (epoch, index), a random crop, mirrored at random, seeded by seed, epoch and index alone."""
+
+    def __init__(self, samples: FileSamples, size: int, ignore_index: int, seed: int) -> None:
+        self.samples, self.size, self.ignore_index, self.seed = samples, size, ignore_index, seed
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, key: int | tuple[int, int]) -> dict[str, Any]:
+        sample = self.samples[key]
+        if not isinstance(key, tuple):
+            return sample
+        random = np.random.default_rng((self.seed, *key))
+        height, width = sample["mask"].shape
+        pad = (0, max(0, self.size - width), 0, max(0, self.size - height))
+        image, mask = F.pad(sample["image"], pad), F.pad(sample["mask"], pad, value=self.ignore_index)
+        y, x = (int(random.integers(n - self.size + 1)) for n in mask.shape)
+        image, mask = (t[..., y : y + self.size, x : x + self.size] for t in (image, mask))
+        if random.random() < 0.5:
+            image, mask = image.flip(-1), mask.flip(-1)
+        return sample | {"image": image, "mask": mask}
+
+
+def usable(work: Callable[[Pair], Out], pairs: Sequence[Pair], finder: Finder, what: str) -> dict[Pair, Out]:
+    """`work` of each pair; those for which it raises Unreadable are left to the finder."""
+
+    def attempt(pair: Pair) -> Out | Unreadable:
+        try:
+            return work(pair)
+        except Unreadable as error:
+            return error
+
+    done: dict[Pair, Out] = {}
+    for pair, found in zip(pairs, in_threads(attempt, pairs, what), strict=True):
+        if isinstance(found, Unreadable):
+            finder.refuse(found)
+        else:
+            done[pair] = found
+    return done
+
+
+class Labelled:
+    """The source that conf/data/common/labelled.yaml describes: any LabelledFiles, with what is common to them all.
+
+    describe  lists the files with a Finder, given the data set's own options
+    """
+
+    def __init__(
+        self,
+        describe: Callable[..., LabelledFiles],
+        *,
+        crop: int,
+        crops_per_image: int,
+        batch_size: int,
+        balance: float,
+        class_weights: list[float] | str,
+        mean: list[float] | None,
+        std: list[float] | None,
+        cache: str,
+        workers: int,
+        on_error: str,
+        unlabelled: str,
+        seed: int,
+        **own: Any,
+    ) -> None:
+        self.finder = Finder(on_error, unlabelled)
+        self.files = files = describe(self.finder, **own)
+        self.batch_size, self.workers, self.seed = batch_size, workers, seed
+
+        pairs = list(dict.fromkeys(pair for split in SPLITS for pair in files.splits[split]))
+        sizes = usable(files.size, pairs, self.finder, "Reading headers")
+        if on_error == "skip":
+            sound = usable(files.check, list(sizes), self.finder, "Checking pixels")
+            sizes = {pair: sizes[pair] for pair in sound}
+        at = {pair: i for i, pair in enumerate(sizes)}
+        where = {split: [at[pair] for pair in files.splits[split] if pair in at] for split in SPLITS}
+        for split, found in where.items():
+            if not found:
+                raise ValueError(f"{files.name} has no usable image for {split}; check_data.py says what there is")
+        kept = Cache(cache, list(sizes), list(sizes.values()), files.decode, f"{files.colours}{files.table().tolist()}")
+        whole = FileSamples(kept, where["train"], crops_per_image)
+        self.train = CropAndFlip(whole, crop, files.ignore_index, seed)
+        self.val, self.test = FileSamples(kept, where["val"]), FileSamples(kept, where["test"])
+        alike = len({kept.sizes[i] for split in ("val", "test") for i in where[split]}) == 1
+        self.test_batch_size = batch_size if alike else 1
+
+        classes, total = len(files.classes), len(where["train"])
+        some = where["train"] if balance else np.random.default_rng(seed).permutation(where["train"])[:COUNTED].tolist()
+        counts = Counts(FileSamples(kept, some))
+        moments = counts.moments()
+        self.mean, self.std = tuple(mean or moments[0]), tuple(std or moments[1])
+        shares = counts.shares(classes)
+        self.class_weights = chosen_weights(class_weights, shares)
+        areas = counts.labels[:, :classes].repeat(crops_per_image, 0)
+        self.probability = balanced(areas / areas.sum(1, keepdims=True).clip(1), balance)
+        self.notes = [*files.notes, *self.finder.notes(), *class_notes(files.classes, counts, len(some), total)]
+
+    def labelled_images(self) -> DataModule:
+        """All classes."""
+        files = self.files
+        info = LabelledImages(
+            files.name, self.mean, self.std, files.classes, files.palette, self.class_weights, files.ignore_index
+        )
+        return DataModule(
+            info,
+            self.train,
+            self.val,
+            self.test,
+            batch_size=self.batch_size,
+            test_batch_size=self.test_batch_size,
+            seed=self.seed,
+            probability=self.probability,
+            workers=self.workers,
+            notes=self.notes,
+            skipped=self.finder.skipped,
+        )
+
+
+def chosen_weights(wish: list[float] | str, shares: NDArray[np.float64]) -> list[float]:
+    """The class weights that data.class_weights asks for, given each class's share of the training pixels."""
+    if wish == "equal":
+        return [1.0] * len(shares)
+    if wish == "balanced":
+        return balanced_weights(shares)
+    if isinstance(wish, str):
+        raise ValueError(
+            f"data.class_weights is '{wish}'; choose from balanced, equal, or list a number for each class"
+        )
+    return wish
+
+
+def class_notes(classes: list[str], counts: Counts, counted: int, total: int) -> list[str]:
+    """Warnings about what was counted: classes that do not occur, images that are ignored altogether."""
+    among = f"the {total} training images" if counted == total else f"{counted} of the {total} training images"
+    pixels = counts.labels[:, : len(classes)]
+    absent = [name for name, n in zip(classes, pixels.sum(0), strict=True) if not n]
+    void = int((pixels.sum(1) == 0).sum())
+    notes = [f"Warning: {len(absent)} classes never occur in {among}: {', '.join(absent)}"] if absent else []
+    return notes + ([f"Warning: all pixels are ignored in {void} of {among}"] if void else [])
