@@ -77,6 +77,12 @@ def read_metrics(folder: Path) -> dict[str, Any] | None:
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
 
+def read_failure(folder: Path) -> str | None:
+    """Why the last try at a run failed, or None where it did not."""
+    path = folder / "failed.json"
+    return json.loads(path.read_text(encoding="utf-8"))["reason"] if path.exists() else None
+
+
 def write_example(folder: Path, arrays: dict[str, NDArray[np.generic]]) -> None:
     """Write example.npz."""
     partial = folder / "example.npz.partial"

@@ -67,16 +67,8 @@ def test_a_run_leaves_scores_checkerboards_picture_configuration_and_checkpoints
         for at in ("", "/p2")
         for end in ("", "/null")
     }
-    costs = {
-        "parameters",
-        "macs",
-        "macs_input",
-        "seconds_per_step",
-        "peak_memory_mb",
-        "seconds",
-        "precision",
-        "machine",
-    }
+    costs = {"parameters", "macs", "macs_input", "seconds_per_step", "peak_memory_mb", "seconds"}
+    costs |= {"precision", "machine", "period"}
     assert set(written) == {f"test/{k}" for k in scores | measures} | costs | {
         "seed", "upsampler", "baseline", "baseline/miou"
     }  # fmt: skip

@@ -80,4 +80,5 @@ def costs(task: Task, trainer: pl.Trainer) -> dict[str, Any]:
         "peak_memory_mb": peak_memory_mb(),
         "precision": trainer.precision,
         "machine": machine(),
+        "period": task.network.period,
     }
