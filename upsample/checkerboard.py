@@ -143,15 +143,20 @@ class Checkerboard(Metric):
 
     def update(self, y: Tensor) -> None:
         """Measure (N, C, H, W) logits or images."""
-        if self.max_images is not None:
-            y = y[: max(0, self.max_images - int(self.images))]
-        if not len(y):
+        if self.full:
             return
+        if self.max_images is not None:
+            y = y[: self.max_images - int(self.images)]
         self.images += len(y)
         self.size = (y.shape[-2], y.shape[-1])
         for p in self.measured():
             getattr(self, f"phase_variance_{p}").append(phase_variance(y, p).flatten())
             getattr(self, f"spectral_peak_db_{p}").append(spectral_peak_db(y, p).flatten())
+
+    @property
+    def full(self) -> bool:
+        """Whether as many images as it takes are measured."""
+        return self.max_images is not None and int(self.images) >= self.max_images
 
     def measured(self) -> list[int]:
         """The periods that the images seen so far are large enough for."""

@@ -86,11 +86,10 @@ def segmentation_report(
 ) -> None:
     """Input, truth, prediction, error, a logit map and its spectrum, as a PNG at `path`.
 
-    example: image (3, H, W) uint8, mask (H, W) int64, logits (K, H, W) float32. The logits shown are of the
-    class with the largest area in this image.
+    example: image (3, H, W) uint8, mask and prediction (H, W) int64, logits (K, H, W) float32 of one pass of the
+    network. The logits shown are of the class with the largest area in this image.
     """
-    image, mask, logits = example["image"], example["mask"], example["logits"]
-    prediction = logits.argmax(0)
+    image, mask, prediction, logits = (example[name] for name in ("image", "mask", "prediction", "logits"))
     kept = mask != ignore_index
     shown = int(torch.bincount(prediction.flatten(), minlength=len(classes)).argmax())
     colours = ListedColormap(np.array(palette) / 255)

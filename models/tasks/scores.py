@@ -18,13 +18,11 @@ def iou(confusion: Tensor) -> Tensor:
     return hit / (confusion.sum(0) + confusion.sum(1) - hit)
 
 
-def boundary(mask: Tensor, classes: int, width: int) -> Tensor:
-    """Pixels of each class within `width` pixels (Chebyshev) of another class or of the border.
+def boundary(member: Tensor, width: int) -> Tensor:
+    """Pixels of a mask within `width` pixels (Chebyshev) of its outside or of the border, (N, H, W) bool both.
 
-    mask (N, H, W) int64, values from `classes` up belong to no class; returns (N, classes, H, W) bool.
     Cheng et al., "Boundary IoU" (2021), section 4: the mask minus its erosion.
     """
-    member = torch.stack([mask == k for k in range(classes)], 1)
     outside = F.pad((~member).float(), (width,) * 4, value=1.0)
     for size in ((2 * width + 1, 1), (1, 2 * width + 1)):  # a square maximum, one axis at a time
         outside = F.max_pool2d(outside, size, stride=1)
@@ -61,11 +59,13 @@ class SegmentationScores(Metric):
         height, width = target.shape[-2:]
         reach = max(1, round(BOUNDARY_WIDTH * (height**2 + width**2) ** 0.5))
         kept = target != self.ignore_index
-        # An ignored pixel belongs to no class in either mask, so both see the same boundary beside it.
-        truth = boundary(target.where(kept, k), k, reach)
-        predicted = boundary(prediction.where(kept, k), k, reach)
-        self.boundary_hits += (truth & predicted).sum((0, 2, 3))
-        self.boundary_union += (truth | predicted).sum((0, 2, 3))
+        for c in range(k):  # one at a time: all of them at once would fill the memory with a large image's masks
+            # An ignored pixel belongs to no class in either mask, so both see the same boundary beside it.
+            masks = [(labels == c) & kept for labels in (target, prediction)]
+            if any(mask.any() for mask in masks):
+                truth, predicted = (boundary(mask, reach) for mask in masks)
+                self.boundary_hits[c] += (truth & predicted).sum()
+                self.boundary_union[c] += (truth | predicted).sum()
 
     def compute(self) -> dict[str, float]:
         """See the class."""

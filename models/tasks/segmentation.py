@@ -1,5 +1,6 @@
 """How a segmentation network learns and is scored."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -7,16 +8,21 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torchmetrics.classification import MulticlassConfusionMatrix
 
 from data import DataModule, LabelledImages
 from models.interfaces import Network
 from models.preprocess import Normalise
 from models.tasks.auxiliary import AuxiliaryHead
 from models.tasks.baseline import colour_counts, lookup_miou
+from models.tasks.inference import Inference
+from models.tasks.input_gradient import input_gradient
 from models.tasks.losses import LOSSES, dice_loss
+from models.tasks.middle import common_size, middle
 from models.tasks.parameters import parameter_groups
 from models.tasks.report import line_spectrum, mixed_window, segmentation_report
-from models.tasks.scores import SegmentationScores
+from models.tasks.schedule import SCHEDULES, scheduled
+from models.tasks.scores import SegmentationScores, iou
 from models.tasks.task import Task
 from upsample.checkerboard import Checkerboard
 
@@ -24,11 +30,12 @@ SHOWN = 128  # pixels a side of what a comparison shows of one test image
 
 
 class Segmentation(Task):
-    """A pixel loss plus Dice, AdamW with one cycle of learning rate; scores over whole data sets.
+    """A pixel loss plus Dice, AdamW with a schedule of the learning rate; scores over whole data sets.
 
     network   maps (N, 3, H, W) normalised images to (N, K, H, W) logits
     The options are documented in conf/task/segmentation.yaml. A batch is {"image": (N, 3, H, W) uint8,
-    "mask": (N, H, W) uint8} with labels below K or `info.ignore_index`.
+    "mask": (N, H, W) uint8} with labels below K or `info.ignore_index`; validation, test and prediction take batches
+    of any size, and go through `inference`.
     """
 
     kind = "labelled_images"
@@ -49,12 +56,13 @@ class Segmentation(Task):
         layer_decay: float,
         checkerboard_images: int | None,
         gradient_checkerboard: bool,
+        inference: dict[str, Any],
     ) -> None:
         super().__init__()
         if loss not in LOSSES:
             raise ValueError(f"task.loss is '{loss}', which does not exist; choose from {', '.join(LOSSES)}")
-        if schedule not in ("one_cycle", "poly"):
-            raise ValueError(f"task.schedule is '{schedule}', which does not exist; choose from one_cycle, poly")
+        if schedule not in SCHEDULES:
+            raise ValueError(f"task.schedule is '{schedule}', which does not exist; choose from {', '.join(SCHEDULES)}")
         self.network = network.to(memory_format=torch.channels_last)
         self.normalise = Normalise(*(network.normalisation or (info.mean, info.std)))
         self.classes, self.palette, self.ignore_index = info.classes, info.palette, info.ignore_index
@@ -67,16 +75,20 @@ class Segmentation(Task):
         )
         self.lr, self.schedule, self.warmup = lr, schedule, warmup
         self.weight_decay, self.layer_decay = weight_decay, layer_decay
-        self.val_scores = SegmentationScores(info.classes, info.ignore_index)
+        self.inference = Inference(network.period, **inference)
+        self.val_confusion = MulticlassConfusionMatrix(
+            len(info.classes), ignore_index=info.ignore_index, validate_args=False
+        )
         self.test_scores = SegmentationScores(info.classes, info.ignore_index)
         self.checkerboard = Checkerboard(network.period, checkerboard_images)
         self.gradient_checkerboard = (
             Checkerboard(network.period, checkerboard_images) if gradient_checkerboard else None
         )
+        self.measured_size = (0, 0)
         self.example: dict[str, Tensor] | None = None
 
     def forward(self, image: Tensor) -> Tensor:
-        """(N, 3, H, W) uint8, or floating in [0, 1], to float32 logits (N, K, H, W)."""
+        """(N, 3, H, W) uint8, or floating in [0, 1], to float32 logits (N, K, H, W), in one pass of the network."""
         x = self.normalise(image).contiguous(memory_format=torch.channels_last)
         return self.network(x).float()
 
@@ -94,47 +106,65 @@ class Segmentation(Task):
         return loss
 
     def validation_step(self, batch: dict[str, Any], index: int) -> None:
-        self.val_scores.update(self(batch["image"]).argmax(1), batch["mask"].long())
+        self.val_confusion.update(self.inference.classes(self, batch["image"]), batch["mask"].long())
 
     def on_validation_epoch_end(self) -> None:
-        self.log("val/miou", self.val_scores.compute()["miou"], prog_bar=True)
-        self.val_scores.reset()
+        self.log("val/miou", iou(self.val_confusion.compute()).nanmean(), prog_bar=True)
+        self.val_confusion.reset()
+
+    def predict_step(self, batch: dict[str, Any], index: int) -> Tensor:
+        """The likeliest class of each pixel, (N, H, W) int64."""
+        return self.inference.classes(self, batch["image"])
 
     def test_step(self, batch: dict[str, Any], index: int) -> None:
-        logits, mask = self(batch["image"]), batch["mask"].long()
-        self.test_scores.update(logits.argmax(1), mask)
-        self.checkerboard.update(logits)
-        if self.gradient_checkerboard is not None:
-            self.gradient_checkerboard.update(self.input_gradient(batch["image"], mask))
+        image, mask = batch["image"], batch["mask"].long()
+        prediction = self.inference.classes(self, image)
+        self.test_scores.update(prediction, mask)
+        if not self.checkerboard.full:
+            self.measure(middle(image, self.measured_size), middle(mask, self.measured_size))
         if self.example is None:
-            self.example = self.most_varied(batch["image"], mask, logits)
+            self.example = self.most_varied(image, mask, prediction)
 
-    def input_gradient(self, image: Tensor, mask: Tensor) -> Tensor:
-        """The loss's gradient with respect to the image, (N, 3, H, W): strided convolutions print into it."""
-        with torch.inference_mode(False), torch.enable_grad():
-            x = (image.float() / 255).requires_grad_()
-            return torch.autograd.grad(self.loss(self(x), mask.clone()), x)[0]
+    def measure(self, image: Tensor, mask: Tensor) -> None:
+        """Measure checkerboards on what one pass makes of images of one size.
 
-    def most_varied(self, image: Tensor, mask: Tensor, logits: Tensor) -> dict[str, Tensor]:
-        """Of a batch, the image whose classes are most evenly mixed: it shows most."""
+        Not on what `inference` makes of them: blended windows, scales and flips average a pattern away that the
+        network still prints.
+        """
+        self.checkerboard.update(self(image))
+        if self.gradient_checkerboard is not None:
+            truth = mask.clone()
+            gradient = input_gradient(lambda x: self.loss(self(x), truth), image.float() / 255)
+            self.gradient_checkerboard.update(gradient)
+
+    def most_varied(self, image: Tensor, mask: Tensor, prediction: Tensor) -> dict[str, Tensor]:
+        """Of a batch, the image whose classes are most evenly mixed: it shows most. At most one window of it."""
         shares = torch.stack([(mask == k).float().mean((1, 2)) for k in range(len(self.classes))], 1)
         best = torch.special.entr(shares).sum(1).argmax()
-        return {"image": image[best].cpu(), "mask": mask[best].cpu(), "logits": logits[best].cpu()}
+        seen = {"image": image[best], "mask": mask[best], "prediction": prediction[best]}
+        seen = {name: middle(x, self.seen_at_once(x.shape[-2:])) for name, x in seen.items()}
+        seen["logits"] = self(seen["image"][None])[0]
+        return {name: x.cpu() for name, x in seen.items()}
+
+    def seen_at_once(self, size: Sequence[int]) -> tuple[int, int]:
+        """How much of an image of (height, width) one pass of the network sees."""
+        height, width = (min(length, self.inference.window or length) for length in size)
+        return height, width
 
     def example_arrays(self) -> dict[str, NDArray[np.generic]]:
         """Image, truth and output, painted, where the report's image is most mixed; the spectrum of its logits."""
         assert self.example is not None
-        image, mask, logits = (self.example[key] for key in ("image", "mask", "logits"))
+        image, mask, prediction, logits = (self.example[key] for key in ("image", "mask", "prediction", "logits"))
         rows, columns = mixed_window(mask, len(self.classes), SHOWN)
         paint = torch.zeros(256, 3, dtype=torch.uint8)  # labels of no class stay black
         paint[: len(self.palette)] = torch.tensor(self.palette, dtype=torch.uint8)
-        pictures = {"image": image.permute(1, 2, 0), "truth": paint[mask.long()], "output": paint[logits.argmax(0)]}
+        pictures = {"image": image.permute(1, 2, 0), "truth": paint[mask.long()], "output": paint[prediction]}
         return {key: each[rows, columns].numpy() for key, each in pictures.items()} | {
             "spectrum": line_spectrum(logits)
         }
 
     def example_input(self) -> Tensor:
-        """One test image, (1, 3, H, W) uint8."""
+        """One test image, or a window of it, (1, 3, H, W) uint8."""
         assert self.example is not None
         return self.example["image"][None]
 
@@ -152,6 +182,10 @@ class Segmentation(Task):
             "baseline/miou": lookup_miou(fitted, scored),
         }
 
+    def notes(self) -> list[str]:
+        """The network's notes, and what was rounded for its windows."""
+        return [*self.network.notes(), *self.inference.notes()]
+
     def report(self, path: Path, title: str) -> None:
         """Draw the most telling test image, as a PNG at `path`."""
         assert self.example is not None
@@ -165,16 +199,12 @@ class Segmentation(Task):
         if self.gradient_checkerboard is not None:
             self.gradient_checkerboard.reset()
         self.example = None
+        self.measured_size = self.seen_at_once(
+            common_size(self.trainer.datamodule.test, self.checkerboard.max_images)  # type: ignore[attr-defined]
+        )
 
     def configure_optimizers(self) -> Any:
-        total = int(self.trainer.estimated_stepping_batches)
         optimiser = torch.optim.AdamW(
             parameter_groups(self, self.lr, self.weight_decay, self.layer_decay), lr=self.lr, fused=True
         )
-        rates = [group["lr"] for group in optimiser.param_groups]
-        schedule: torch.optim.lr_scheduler.LRScheduler
-        if self.schedule == "poly":  # Chen et al., DeepLab (2017), section 4.1
-            schedule = torch.optim.lr_scheduler.PolynomialLR(optimiser, total, power=0.9)
-        else:
-            schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rates, total_steps=total, pct_start=self.warmup)
-        return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+        return scheduled(self.trainer, optimiser, self.schedule, self.warmup)

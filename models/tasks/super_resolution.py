@@ -15,7 +15,9 @@ from models.interfaces import Network
 from models.preprocess import Normalise
 from models.tasks.bicubic import enlarge, shrink, to_uint8
 from models.tasks.image_scores import ImageScores, luma
+from models.tasks.middle import common_size, middle
 from models.tasks.report import line_spectrum
+from models.tasks.schedule import scheduled
 from models.tasks.super_resolution_report import WINDOW, Example, super_resolution_report, telling_example
 from models.tasks.task import Task
 from upsample.checkerboard import Checkerboard
@@ -85,10 +87,7 @@ class SuperResolution(Task):
         for scores in (self.test_scores, self.baseline, self.checkerboard):
             scores.reset()
         self.example = None
-        # Checkerboards are measured on images of one size: the middle of each, as large as all of them have it.
-        test = self.trainer.datamodule.test  # type: ignore[attr-defined]
-        sizes = [test[i]["image"].shape[-2:] for i in range(len(test))]
-        height, width = (min(lengths) for lengths in zip(*sizes, strict=True))
+        height, width = common_size(self.trainer.datamodule.test, self.checkerboard.max_images)  # type: ignore[attr-defined]
         self.measured_size = (height // self.scale * self.scale, width // self.scale * self.scale)
 
     def test_step(self, batch: dict[str, Any], index: int) -> None:
@@ -96,10 +95,8 @@ class SuperResolution(Task):
         output, bicubic = 255 * self(low), enlarge(low, self.scale)
         self.test_scores.update(to_uint8(output), truth)
         self.baseline.update(to_uint8(bicubic), truth)
-        added = output - bicubic.float()
-        top, left = ((have - want) // 2 for have, want in zip(added.shape[-2:], self.measured_size, strict=True))
-        height, width = self.measured_size
-        self.checkerboard.update(added[..., top : top + height, left : left + width])
+        if not self.checkerboard.full:
+            self.checkerboard.update(middle(output - bicubic.float(), self.measured_size))
         found = telling_example(low, truth, output, bicubic)
         if self.example is None or found.error > self.example.error:
             self.example = found
@@ -139,7 +136,4 @@ class SuperResolution(Task):
 
     def configure_optimizers(self) -> Any:
         optimiser = torch.optim.Adam(self.parameters(), lr=self.lr, fused=True)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimiser, self.lr, total_steps=int(self.trainer.estimated_stepping_batches), pct_start=self.warmup
-        )
-        return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+        return scheduled(self.trainer, optimiser, "one_cycle", self.warmup)

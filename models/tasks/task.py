@@ -50,6 +50,10 @@ class Task(pl.LightningModule):
         """
         raise NotImplementedError
 
+    def notes(self) -> list[str]:
+        """What a user should know about the task as built, in lines for the log of a run."""
+        return self.network.notes()
+
     def example_input(self) -> Tensor:
         """A batch of one for `forward`, of the size of the test images: what multiply-adds are counted on."""
         raise NotImplementedError

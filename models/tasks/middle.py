@@ -1,0 +1,17 @@
+"""The middle of images of differing sizes, as large as all of them have it: what checkerboards are measured on."""
+
+from torch import Tensor
+
+from data.module import Samples
+
+
+def common_size(samples: Samples, count: int | None) -> tuple[int, int]:
+    """The largest height and width that each of the first `count` images (None: of all) has."""
+    shapes = [samples[i]["image"].shape[-2:] for i in range(min(len(samples), count or len(samples)))]
+    return min(height for height, _ in shapes), min(width for _, width in shapes)
+
+
+def middle(x: Tensor, size: tuple[int, int]) -> Tensor:
+    """The middle (..., *size) of (..., H, W), both at least that large."""
+    top, left = ((have - want) // 2 for have, want in zip(x.shape[-2:], size, strict=True))
+    return x[..., top : top + size[0], left : left + size[1]]
