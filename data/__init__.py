@@ -2,13 +2,18 @@
 
 from typing import Any
 
+from data.ade20k import ade20k
 from data.camvid import camvid
+from data.celeba import CelebA
 from data.cifar10 import CIFAR10
+from data.cityscapes import cityscapes
 from data.earth import Earth
 from data.labelled import Labelled
 from data.mnist import MNIST, FashionMNIST
 from data.module import DataModule, Images, LabelledImages
-from data.photos import Photos
+from data.oxford_pets import oxford_pets
+from data.photos import DIV2K, Photos
+from data.voc import sbd, voc
 
 __all__ = ["DataModule", "Images", "LabelledImages", "build"]
 
@@ -18,12 +23,21 @@ __all__ = ["DataModule", "Images", "LabelledImages", "build"]
 SOURCES: dict[str, type] = {
     "earth": Earth,
     "photos": Photos,
+    "div2k": DIV2K,
     "mnist": MNIST,
     "fashion_mnist": FashionMNIST,
     "cifar10": CIFAR10,
+    "celeba": CelebA,
 }
 # A labelled set that lies in files needs no source of its own, only a function that lists them.
-LABELLED = {"camvid": camvid}
+LABELLED = {
+    "camvid": camvid,
+    "oxford_pets": oxford_pets,
+    "voc": voc,
+    "sbd": sbd,
+    "cityscapes": cityscapes,
+    "ade20k": ade20k,
+}
 
 
 def build(config: dict[str, Any], kind: str, seed: int) -> DataModule:

@@ -9,9 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from data.missing import explained
 from data.module import DataModule, Images
 from data.one_size import require_size, stacks
+from data.published import explained
 
 SIDE, BORDER = 28, 2  # pixels: of a stored image, and of the black added around it, 32 in all
 

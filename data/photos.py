@@ -1,134 +1,133 @@
-"""Photographs: a folder of images, and another to test on if there is one."""
+"""Photographs for super-resolution: a folder of images, DIV2K, and a folder to test on such as Set5."""
 
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
-from torch import Tensor
-from torch.utils.data import Dataset
+from data.cache import Decoded, Size
+from data.files import Finder, Pair, existing
+from data.labelled import FileSamples
+from data.module import DataModule, Samples
+from data.reading import Unreadable, read_header, read_image
+from data.unlabelled import RandomCrops, image_module
 
-from data.module import DataModule, Images
-
-SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
 # Of a folder in the order of its names; the test share goes to training where there is a folder to test on.
 SPLIT_OF_TEN = ("train", "train", "train", "train", "test", "train", "train", "train", "train", "val")
+VALIDATION = 10  # images of DIV2K, the last of its training images
 
 
-def paths(folder: str | None, key: str) -> list[Path]:
-    """The images of a folder, sorted by name. Raises ValueError where there are none."""
-    if folder is None:
-        raise ValueError(f"{key} is not set; name the folder that holds your images: {key}=path/to/images")
-    if not Path(folder).is_dir():
-        raise ValueError(f"{key}={folder} is no folder; name one that holds images ({', '.join(SUFFIXES)})")
-    found = sorted(path for path in Path(folder).iterdir() if path.suffix.lower() in SUFFIXES)
-    if not found:
-        raise ValueError(f"{key}={folder} holds no image; these are read: {', '.join(SUFFIXES)}")
-    return found
+def listed(finder: Finder, top: Path, suffix: str = "") -> list[Pair]:
+    """The images below a folder in the order of their names."""
+    return [Pair(stem, image) for stem, image in sorted(finder.images(top, suffix).items())]
 
 
-def read(path: Path) -> Tensor:
-    """(3, H, W) uint8 RGB, turned upright. Raises ValueError for what is no image of 8 bits a channel."""
-    try:
-        with Image.open(path) as picture:
-            if picture.mode[0] in "IF":  # 16 bits, 32 bits or floating: turned to RGB they would be clipped
-                raise ValueError(f"{path} has more than 8 bits a channel; convert it to 8 bits")
-            pixels = np.array(ImageOps.exif_transpose(picture).convert("RGB"))
-    except (UnidentifiedImageError, OSError) as error:
-        raise ValueError(f"{path} cannot be read as an image ({error}); remove it or write it again") from None
-    return torch.from_numpy(pixels).permute(2, 0, 1).contiguous()
+def benchmark(finder: Finder, top: Path, scale: int | None) -> list[Pair]:
+    """The high-resolution images of a benchmark such as Set5, in whichever layout it came: directly in the folder,
+    in HR, or as *_HR.png in image_SRF_2, image_SRF_3 and so on, where they are cropped to multiples of each scale.
 
-
-class WholeImages(Dataset[dict[str, Tensor | str]]):
-    """Images as they are, each of its own size: {"image": (3, H, W) uint8, "name": the file's without suffix}.
-
-    Decoded once and kept in memory. Nothing about them is random: (epoch, index) gives what index gives.
+    scale  of the network, which chooses among the last
     """
-
-    def __init__(self, files: list[Path]) -> None:
-        self.names = [path.stem for path in files]
-        self.images = [read(path) for path in files]
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    def __getitem__(self, key: int | tuple[int, int]) -> dict[str, Tensor | str]:
-        index = key[1] if isinstance(key, tuple) else key
-        return {"image": self.images[index], "name": self.names[index]}
-
-
-class RandomCrops(Dataset[dict[str, Tensor | str]]):
-    """`each` crops of every image, as {"image": (3, size, size) uint8, "name": str}.
-
-    Where a crop lies and which of the square's eight symmetries turns it depends on (seed, epoch, index) alone.
-    Asked for an index without an epoch it answers as in epoch 0.
-    """
-
-    def __init__(self, whole: WholeImages, size: int, each: int, seed: int) -> None:
-        if each < 1:
-            raise ValueError(f"data.crops_per_image must be 1 or more, not {each}")
-        for image, name in zip(whole.images, whole.names, strict=True):
-            if not 1 <= size <= min(image.shape[1:]):
-                raise ValueError(
-                    f"data.crop={size} does not fit the image {name} of {image.shape[1]} x {image.shape[2]} pixels; "
-                    f"choose a crop from 1 to {min(image.shape[1:])}"
-                )
-        self.whole, self.size, self.each, self.seed = whole, size, each, seed
-
-    def __len__(self) -> int:
-        return self.each * len(self.whole)
-
-    def __getitem__(self, key: int | tuple[int, int]) -> dict[str, Tensor | str]:
-        epoch, index = key if isinstance(key, tuple) else (0, key)
-        image, name = self.whole.images[index // self.each], self.whole.names[index // self.each]
-        random = np.random.default_rng((self.seed, epoch, index))
-        top, left = (int(random.integers(length - self.size + 1)) for length in image.shape[1:])
-        crop = image[:, top : top + self.size, left : left + self.size]
-        upside_down, mirrored, transposed = random.random(3) < 0.5
-        if upside_down:
-            crop = crop.flip(-2)
-        if mirrored:
-            crop = crop.flip(-1)
-        return {"image": crop.transpose(-1, -2) if transposed else crop, "name": name}
+    if (top / "HR").is_dir():
+        return listed(finder, top / "HR")
+    if not any(top.glob("image_SRF_*")):
+        return listed(finder, top)
+    chosen = top / f"image_SRF_{scale}"
+    if not chosen.is_dir():
+        raise ValueError(
+            f"data.test_root={top} holds no {chosen.name} for scale {scale}; set data.test_root to a folder of images"
+        )
+    return listed(finder, chosen, suffix="_HR")
 
 
-def moments(images: list[Tensor]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean and standard deviation of each channel over all pixels of uint8 images (C, H, W), in [0, 1]."""
-    counts = torch.stack([torch.stack([c.flatten().bincount(minlength=256) for c in image]) for image in images]).sum(0)
-    share = (counts / counts.sum(1, keepdim=True)).double().numpy()
-    level = np.arange(256) / 255
-    mean = share @ level
-    return mean, np.sqrt(share @ level**2 - mean**2)
+def in_tenths(finder: Finder, root: str | None, tested: bool) -> dict[str, list[Pair]]:
+    """The images of a folder, of every ten one for validation and one for test, unless it is tested on others."""
+    splits: dict[str, list[Pair]] = {"train": [], "val": [], "test": []}
+    for i, pair in enumerate(listed(finder, existing(root, "data.root"))):
+        split = SPLIT_OF_TEN[i % 10]
+        splits["train" if tested and split == "test" else split].append(pair)
+    for split, pairs in splits.items():
+        if not pairs and not (tested and split == "test"):
+            raise ValueError(f"data.root={root} holds too few images: none is left for {split}; give it at least ten")
+    return splits
+
+
+def div2k(finder: Finder, root: str | None, tested: bool) -> dict[str, list[Pair]]:
+    """DIV2K (Agustsson and Timofte, 2017): 800 training images, of which the last ten validate, and 100 to test on,
+    the official validation images, as the labels of the official test split are not public."""
+    top = existing(root, "data.root")
+    parts = {}
+    for part in ("DIV2K_train_HR", "DIV2K_valid_HR"):
+        if not (top / part).is_dir():
+            raise ValueError(
+                f"data.root={root} holds no {part}; fetch {part}.zip from data.vision.ee.ethz.ch/cvl/DIV2K and unpack "
+                "it there"
+            )
+        parts[part] = listed(finder, top / part)
+    train = parts["DIV2K_train_HR"]
+    return {"train": train[:-VALIDATION], "val": train[-VALIDATION:], "test": parts["DIV2K_valid_HR"]}
 
 
 class Photos:
-    """The source that conf/data/photos.yaml describes. Training takes random crops; validation and test take whole
-    images, one at a time since sizes differ."""
+    """The source that conf/data/photos.yaml and div2k.yaml describe. Training takes random crops; validation and test
+    take whole images, one at a time since sizes differ."""
+
+    name = "photos"
+    find = staticmethod(in_tenths)
 
     def __init__(
-        self, root: str | None, test_root: str | None, crop: int, crops_per_image: int, batch_size: int, seed: int
+        self,
+        root: str | None,
+        test_root: str | None,
+        scale: int | None,
+        crop: int,
+        crops_per_image: int,
+        on_error: str,
+        seed: int,
+        **loading: Any,
     ) -> None:
-        shares: dict[str, list[Path]] = {"train": [], "val": [], "test": []}
-        for i, path in enumerate(paths(root, "data.root")):
-            shares[SPLIT_OF_TEN[i % 10]].append(path)
+        self.crop, self.crops_per_image, self.seed, self.loading = crop, crops_per_image, seed, loading
+        self.finder = Finder(on_error, "skip")
+        self.splits = self.find(self.finder, root, test_root is not None)
         if test_root is not None:
-            shares["train"] = sorted(shares["train"] + shares["test"])
-            shares["test"] = paths(test_root, "data.test_root")
-        for split, files in shares.items():
-            if not files:
-                raise ValueError(
-                    f"data.root={root} holds too few images: none is left for {split}; give it at least ten"
-                )
-        train = WholeImages(shares["train"])
-        self.train = RandomCrops(train, crop, crops_per_image, seed)
-        self.val, self.test = WholeImages(shares["val"]), WholeImages(shares["test"])
-        self.mean, self.std = moments(train.images)
-        self.batch_size, self.seed = batch_size, seed
+            self.splits["test"] = benchmark(self.finder, existing(test_root, "data.test_root"), scale)
+        self.trained_on = set(self.splits["train"])
+
+    def size(self, pair: Pair) -> Size:
+        """Height and width of an image. Raises Unreadable where a training image is smaller than a crop."""
+        height, width = read_header(pair.image).upright
+        if pair in self.trained_on and not 1 <= self.crop <= min(height, width):
+            raise Unreadable(
+                f"data.crop={self.crop} does not fit {pair.image} of {height} x {width} pixels; choose a crop from 1 "
+                f"to {min(height, width)} or remove the image"
+            )
+        return height, width
+
+    @staticmethod
+    def decode(pair: Pair) -> Decoded:
+        """The image, (3, H, W) uint8."""
+        return read_image(pair.image), None
+
+    def crops(self, images: FileSamples) -> Samples:
+        """What training sees."""
+        return RandomCrops(FileSamples(images.cache, images.indices, self.crops_per_image), self.crop, self.seed)
 
     def high_resolution_images(self) -> DataModule:
         """Colour images."""
-        info = Images("photos", tuple(self.mean.tolist()), tuple(self.std.tolist()))
-        return DataModule(
-            info, self.train, self.val, self.test, batch_size=self.batch_size, seed=self.seed, test_batch_size=1
+        return image_module(
+            self.name,
+            self.finder,
+            self.splits,
+            self.size,
+            self.decode,
+            train=self.crops,
+            version="",
+            test_batch_size=1,
+            seed=self.seed,
+            **self.loading,
         )
+
+
+class DIV2K(Photos):
+    """The source that conf/data/div2k.yaml describes."""
+
+    name = "div2k"
+    find = staticmethod(div2k)

@@ -69,7 +69,7 @@ def opened(path: Path) -> Iterator[tuple[Image.Image, Header]]:
     try:
         if not path.stat().st_size:
             raise Unreadable(f"{path} is empty (0 bytes); copy it again or remove it")
-        with Image.open(path, formats=FORMATS) as picture:
+        with sbd_labels(path) if path.suffix == ".mat" else Image.open(path, formats=FORMATS) as picture:
             if picture.format == "TIFF" and getattr(picture, "n_frames", 1) > 1:
                 raise Unreadable(f"{path} is a stack of {picture.n_frames} images; save each as a file of its own")  # type: ignore[attr-defined]
             # Not picture.getexif(), which decodes a whole PNG to look for a tag behind its pixels.
@@ -88,6 +88,13 @@ def opened(path: Path) -> Iterator[tuple[Image.Image, Header]]:
         raise Unreadable(f"{path} would unpack to more than {most:,} pixels; cut it into tiles or remove it") from None
     except Exception as error:  # on damaged bytes the decoders raise whatever they stumble over
         raise Unreadable(f"{path} is damaged ({error}); copy it again or remove it") from None
+
+
+def sbd_labels(path: Path) -> Image.Image:
+    """The labels in a MATLAB file of SBD, as a grey image."""
+    from scipy.io import loadmat  # here: only this one data set needs it
+
+    return Image.fromarray(loadmat(path)["GTcls"]["Segmentation"][0, 0])
 
 
 def read_header(path: Path) -> Header:

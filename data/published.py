@@ -1,7 +1,15 @@
-"""What is said when a published data set is not where it should be, or cannot be fetched."""
+"""What published data sets share: how torchvision lists them, and what is said where they are missing."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from data.files import Pair
+
+VAL_IS_TEST = "the labels of the official test split are not public, so the validation split is tested on as well"
 
 
 @contextmanager
@@ -23,3 +31,15 @@ def explained(name: str, root: str | None, wanted: str, download: bool | None) -
                 f"data.download=true could not bring {name} to data.root={root} ({error}); put {wanted} there yourself"
             ) from None
         raise ValueError(f"data.root={root} does not hold {name} ({error}); put {wanted} there{mend}") from None
+
+
+def pairs(images: Iterable[str | Path], masks: Iterable[str | Path]) -> list[Pair]:
+    """Images and their masks as torchvision's data sets list them."""
+    return [Pair(Path(image).stem, Path(image), Path(mask)) for image, mask in zip(images, masks, strict=True)]
+
+
+def relabelling(labels: dict[int, int]) -> NDArray[np.int16]:
+    """(256,) from the label in a mask's file to the label trained on, -1 for those that do not occur."""
+    table = np.full(256, -1, np.int16)
+    table[list(labels)] = list(labels.values())
+    return table
