@@ -106,6 +106,8 @@ def print_table(metrics: dict[str, Any], folder: Path) -> None:
     for key, value in metrics.items():
         if key.endswith("/null") or key.startswith("baseline/"):
             continue  # shown beside the value they belong to
+        if key == "skipped":
+            continue  # sentences, which follow the table
         beside = ""
         if f"{key}/null" in metrics:
             floor = metrics[f"{key}/null"]
@@ -115,15 +117,17 @@ def print_table(metrics: dict[str, Any], folder: Path) -> None:
         table.add_row(key, cell(value), beside)
     Console().print(table)
     print("noise: what 95 % of images of plain 1/f noise stay under; above it, the decoder prints a checkerboard")
+    for i, sentence in enumerate(metrics.get("skipped", ())):
+        print(f"Skipped {i + 1} of {len(metrics['skipped'])}: {sentence}")
     print(f"{folder / 'report.png'}\n{folder / 'metrics.json'}")
 
 
 @contextmanager
-def one_sentence(debug: bool) -> Iterator[None]:
-    """Turn what is refused (ValueError, OSError) into its sentence and exit code 1; with debug, leave the trace."""
+def one_sentence(debug: bool, refused: tuple[type[Exception], ...] = (ValueError, OSError)) -> Iterator[None]:
+    """Turn what is refused into its sentence and exit code 1; with debug, leave the trace."""
     try:
         yield
-    except (ValueError, OSError) as error:
+    except refused as error:
         if debug:
             raise
         print(f"Error: {' '.join(str(error).split())}", file=sys.stderr)

@@ -36,6 +36,7 @@ def run(config: dict[str, Any], folder: Path) -> dict[str, Any]:
     print(f"Run folder: {folder}\nImporting torch ...", flush=True)
     import pytorch_lightning as pl  # here, not above, so that --help and a typo answer at once
 
+    from data.reading import Unreadable
     from models import tasks
 
     with run_folder.one_sentence(config["debug"]):
@@ -45,11 +46,14 @@ def run(config: dict[str, Any], folder: Path) -> dict[str, Any]:
     run_folder.write(folder / "config.yaml", OmegaConf.to_yaml(config))
     tasks.announce(task, trainer, module)
 
-    tasks.fit(trainer, task, module, folder)
-    trainer.test(task, module, ckpt_path=folder / "best.ckpt", weights_only=True, verbose=False)
+    with run_folder.one_sentence(config["debug"], (Unreadable,)):
+        tasks.fit(trainer, task, module, folder)
+        trainer.test(task, module, ckpt_path=folder / "best.ckpt", weights_only=True, verbose=False)
     metrics = task.results(module) | tasks.costs(task, trainer) | {"seed": config["seed"]}
     task.report(folder / "report.png", title=folder.name)
     run_folder.write_example(folder, task.example_arrays())
+    if module.skipped:
+        metrics["skipped"] = list(module.skipped)
     metrics |= {"upsampler": config["upsample"]["name"], "seconds": time.perf_counter() - STARTED}
     run_folder.write_metrics(folder, metrics)
     return metrics

@@ -8,7 +8,9 @@ from data.celeba import CelebA
 from data.cifar10 import CIFAR10
 from data.cityscapes import cityscapes
 from data.earth import Earth
+from data.folder import folder
 from data.labelled import Labelled
+from data.membrane import membrane
 from data.mnist import MNIST, FashionMNIST
 from data.module import DataModule, Images, LabelledImages
 from data.oxford_pets import oxford_pets
@@ -31,7 +33,9 @@ SOURCES: dict[str, type] = {
 }
 # A labelled set that lies in files needs no source of its own, only a function that lists them.
 LABELLED = {
+    "folder": folder,
     "camvid": camvid,
+    "membrane": membrane,
     "oxford_pets": oxford_pets,
     "voc": voc,
     "sbd": sbd,

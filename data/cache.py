@@ -4,36 +4,17 @@ import hashlib
 import json
 import os
 import shutil
-import sys
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeVar
 
 import torch
-from rich.console import Console
-from rich.progress import track
 from torch import Tensor
 
 from data.files import Pair
+from data.threads import in_threads
 
 Size = tuple[int, int]  # height, width
 Decoded = tuple[Tensor, Tensor | None]  # image (3, H, W) uint8 and, of a pair, its mask (H, W) uint8
-In = TypeVar("In")
-Out = TypeVar("Out")
-MANY = 1000  # files, from which on something is said
-THREADS = 2 * (os.cpu_count() or 1)  # decoders leave the interpreter free
-
-
-def in_threads(work: Callable[[In], Out], items: Sequence[In], what: str) -> Iterable[Out]:
-    """`work` of each item, in their order; says on stderr how far it is, where there are many."""
-    console = Console(stderr=True)
-    if len(items) >= MANY and not console.is_terminal:
-        print(f"{what} of {len(items):,} files ...", file=sys.stderr, flush=True)
-    with ThreadPoolExecutor(THREADS) as pool:
-        done = pool.map(work, items)
-        few = len(items) < MANY or not console.is_terminal
-        yield from track(done, what, len(items), console=console, transient=True, disable=few)
 
 
 def free_memory() -> int | None:

@@ -2,11 +2,15 @@
 
 import os
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from data.reading import SUFFIXES, Unreadable
+from data.threads import in_threads
+
+Out = TypeVar("Out")
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,25 @@ class Finder:
         """Raise what is wrong with a file, or keep it where such files are skipped."""
         if self.on_error == "raise":
             raise error
-        self.skipped.append(str(error))
+        if str(error) not in self.skipped:
+            self.skipped.append(str(error))
+
+    def usable(self, work: Callable[[Pair], Out], pairs: Sequence[Pair], what: str) -> dict[Pair, Out]:
+        """`work` of each pair; those for which it raises Unreadable are refused."""
+
+        def attempt(pair: Pair) -> Out | Unreadable:
+            try:
+                return work(pair)
+            except Unreadable as error:
+                return error
+
+        done: dict[Pair, Out] = {}
+        for pair, found in zip(pairs, in_threads(attempt, pairs, what), strict=True):
+            if isinstance(found, Unreadable):
+                self.refuse(found)
+            else:
+                done[pair] = found
+        return done
 
     def notes(self) -> list[str]:
         """What was left out, in lines for the log of a run."""

@@ -3,10 +3,10 @@
 A published set, or a folder of one's own, is a function that lists its files and returns a LabelledFiles.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,17 +14,16 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
-from data.cache import Cache, Decoded, Size, in_threads
+from data.cache import Decoded, Size
 from data.files import Finder, Pair
 from data.module import DataModule, LabelledImages
-from data.reading import Colours, Unreadable, check_mask, read_header, read_image, read_mask, refuse_labels
+from data.reading import Colours, check_mask, read_header, read_image, read_mask, refuse_labels
 from data.sampler import balanced
+from data.samples import FileSamples, stored
 from data.statistics import Counts, balanced_weights
 
-SPLITS = ("train", "val", "test")
 COUNTED = 500  # training images at most in which mean, deviation and classes are counted
 RGB = tuple[int, int, int]
-Out = TypeVar("Out")
 
 
 @dataclass(frozen=True)
@@ -81,39 +80,12 @@ class LabelledFiles:
             )
         return image, torch.from_numpy(labels.astype(np.uint8))
 
-    def check(self, pair: Pair) -> None:
-        """Decode a pair. Raises Unreadable."""
-        self.decode(pair)
-
 
 def spans(numbers: list[int]) -> str:
     """Sorted numbers in words, such as "0 to 10 and 255"."""
     breaks = [0, *(i for i in range(1, len(numbers)) if numbers[i] != numbers[i - 1] + 1), len(numbers)]
     runs = [numbers[a:b] for a, b in pairwise(breaks)]
     return " and ".join(f"{run[0]} to {run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
-
-
-class FileSamples(Dataset[dict[str, Any]]):
-    """Pairs as {"image": (3, H, W) uint8, "mask": (H, W) uint8, "name": str}, as they are.
-
-    indices  of the pairs in the cache
-    each     so many neighbouring samples are the same pair: an epoch then takes as many random crops of it
-    """
-
-    def __init__(self, cache: Cache, indices: Sequence[int], each: int = 1) -> None:
-        if each < 1:
-            raise ValueError(f"data.crops_per_image must be 1 or more, not {each}")
-        self.cache, self.indices, self.each = cache, indices, each
-
-    def __len__(self) -> int:
-        return self.each * len(self.indices)
-
-    def __getitem__(self, key: int | tuple[int, int]) -> dict[str, Any]:
-        index = key[1] if isinstance(key, tuple) else key
-        at = self.indices[range(len(self))[index] // self.each]  # range: beyond the end it is an IndexError
-        image, mask = self.cache[at]
-        sample = {"image": image, "name": self.cache.pairs[at].name}
-        return sample if mask is None else sample | {"mask": mask}
 
 
 class CropAndFlip(Dataset[dict[str, Any]]):
@@ -138,24 +110,6 @@ class CropAndFlip(Dataset[dict[str, Any]]):
         if random.random() < 0.5:
             image, mask = image.flip(-1), mask.flip(-1)
         return sample | {"image": image, "mask": mask}
-
-
-def usable(work: Callable[[Pair], Out], pairs: Sequence[Pair], finder: Finder, what: str) -> dict[Pair, Out]:
-    """`work` of each pair; those for which it raises Unreadable are left to the finder."""
-
-    def attempt(pair: Pair) -> Out | Unreadable:
-        try:
-            return work(pair)
-        except Unreadable as error:
-            return error
-
-    done: dict[Pair, Out] = {}
-    for pair, found in zip(pairs, in_threads(attempt, pairs, what), strict=True):
-        if isinstance(found, Unreadable):
-            finder.refuse(found)
-        else:
-            done[pair] = found
-    return done
 
 
 class Labelled:
@@ -186,20 +140,12 @@ class Labelled:
         self.files = files = describe(self.finder, **own)
         self.batch_size, self.workers, self.seed = batch_size, workers, seed
 
-        pairs = list(dict.fromkeys(pair for split in SPLITS for pair in files.splits[split]))
-        sizes = usable(files.size, pairs, self.finder, "Reading headers")
-        if on_error == "skip":
-            sound = usable(files.check, list(sizes), self.finder, "Checking pixels")
-            sizes = {pair: sizes[pair] for pair in sound}
-        at = {pair: i for i, pair in enumerate(sizes)}
-        where = {split: [at[pair] for pair in files.splits[split] if pair in at] for split in SPLITS}
-        for split, found in where.items():
-            if not found:
-                raise ValueError(f"{files.name} has no usable image for {split}; check_data.py says what there is")
-        kept = Cache(cache, list(sizes), list(sizes.values()), files.decode, f"{files.colours}{files.table().tolist()}")
+        version = f"{files.colours}{files.table().tolist()}"
+        parts = stored(files.name, files.splits, self.finder, files.size, files.decode, cache, version)
+        kept, where = parts["train"].cache, {split: part.indices for split, part in parts.items()}
         whole = FileSamples(kept, where["train"], crops_per_image)
         self.train = CropAndFlip(whole, crop, files.ignore_index, seed)
-        self.val, self.test = FileSamples(kept, where["val"]), FileSamples(kept, where["test"])
+        self.val, self.test = parts["val"], parts["test"]
         alike = len({kept.sizes[i] for split in ("val", "test") for i in where[split]}) == 1
         self.test_batch_size = batch_size if alike else 1
 

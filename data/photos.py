@@ -5,9 +5,9 @@ from typing import Any
 
 from data.cache import Decoded, Size
 from data.files import Finder, Pair, existing
-from data.labelled import FileSamples
 from data.module import DataModule, Samples
 from data.reading import Unreadable, read_header, read_image
+from data.samples import FileSamples
 from data.unlabelled import RandomCrops, image_module
 
 # Of a folder in the order of its names; the test share goes to training where there is a folder to test on.

@@ -63,6 +63,23 @@ def turned(size: tuple[int, int], orientation: int | None) -> tuple[int, int]:
     return (size[1], size[0]) if orientation is not None and orientation >= 5 else size
 
 
+def exif_behind_pixels(path: Path) -> bytes:
+    """The eXIf chunk of a PNG file, b"" where it has none. Raises Unreadable where the file is cut short."""
+    found, size = b"", path.stat().st_size
+    with path.open("rb") as file:
+        at = 8
+        while True:  # a chunk: length, name, data, checksum (PNG specification, section 5.3)
+            file.seek(at)
+            head = file.read(8)
+            at += 12 + int.from_bytes(head[:4])
+            if at > size:
+                raise Unreadable(f"{path} is cut short; copy it again or remove it")
+            if head[4:] == b"eXIf":
+                found = file.read(int.from_bytes(head[:4]))
+            if head[4:] == b"IEND":
+                return found
+
+
 @contextmanager
 def opened(path: Path) -> Iterator[tuple[Image.Image, Header]]:
     """An image file and its header. Whatever fails inside is raised as Unreadable."""
@@ -72,7 +89,9 @@ def opened(path: Path) -> Iterator[tuple[Image.Image, Header]]:
         with sbd_labels(path) if path.suffix == ".mat" else Image.open(path, formats=FORMATS) as picture:
             if picture.format == "TIFF" and getattr(picture, "n_frames", 1) > 1:
                 raise Unreadable(f"{path} is a stack of {picture.n_frames} images; save each as a file of its own")  # type: ignore[attr-defined]
-            # Not picture.getexif(), which decodes a whole PNG to look for a tag behind its pixels.
+            if picture.format == "PNG" and "exif" not in picture.info:
+                # Pillow would decode all pixels to look behind them.
+                picture.info["exif"] = exif_behind_pixels(path)
             tag = Image.Image.getexif(picture).get(ExifTags.Base.Orientation)
             yield picture, Header(picture.size[::-1], picture.mode, tag if tag in range(1, 9) else None)
     except Unreadable:

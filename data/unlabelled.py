@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 from torch.utils.data import Dataset
 
-from data.cache import Cache, Decoded, Size
+from data.cache import Decoded, Size
 from data.files import Finder, Pair
-from data.labelled import SPLITS, FileSamples, usable
 from data.module import DataModule, Images, Samples
+from data.samples import FileSamples, stored
 from data.statistics import Counts
 
 COUNTED = 100  # training images at most from which mean and deviation are counted
@@ -60,21 +60,13 @@ def image_module(
     train    what training sees of the files of its split
     version  whatever else than its file the pixels of an image depend on
     """
-    sizes = usable(size, [pair for split in SPLITS for pair in splits[split]], finder, "Reading headers")
-    if finder.on_error == "skip":
-        sound = usable(decode, list(sizes), finder, "Checking pixels")
-        sizes = {pair: sizes[pair] for pair in sound}
-    kept = Cache(cache, list(sizes), list(sizes.values()), decode, version)
-    at = {pair: i for i, pair in enumerate(sizes)}
-    parts = {split: FileSamples(kept, [at[pair] for pair in splits[split] if pair in at]) for split in SPLITS}
-    for split, part in parts.items():
-        if not len(part):
-            raise ValueError(f"data={name} has no usable image for {split}; give it more")
-    some = np.random.default_rng(seed).permutation(parts["train"].indices)[:COUNTED].tolist()
-    mean, std = Counts(FileSamples(kept, some)).moments()
+    parts = stored(name, splits, finder, size, decode, cache, version)
+    train_files = parts["train"]
+    some = np.random.default_rng(seed).permutation(train_files.indices)[:COUNTED].tolist()
+    mean, std = Counts(FileSamples(train_files.cache, some)).moments()
     return DataModule(
         Images(name, mean, std),
-        train(parts["train"]),
+        train(train_files),
         parts["val"],
         parts["test"],
         batch_size=batch_size,

@@ -4,22 +4,14 @@ from pathlib import Path
 
 from data.files import Finder
 from data.labelled import LabelledFiles
+from data.palette import voc_palette
 from data.published import VAL_IS_TEST, explained, pairs
 
 CLASSES = [
     "background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow", "diningtable",
     "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor",
 ]  # fmt: skip
-
-
-def colour(label: int) -> tuple[int, int, int]:
-    """VOC's colour of a label: the bits of the label, dealt to red, green and blue from the highest bit down
-    (VOClabelcolormap.m of the development kit)."""
-    r, g, b = (sum((label >> (3 * i + channel) & 1) << (7 - i) for i in range(3)) for channel in range(3))
-    return r, g, b
-
-
-PALETTE = [colour(label) for label in range(len(CLASSES))]
+PALETTE = voc_palette(len(CLASSES))
 
 
 def voc(find: Finder, root: str | None, download: bool) -> LabelledFiles:

@@ -1,0 +1,25 @@
+"""The same work on many files at once: decoders leave the interpreter free."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from rich.console import Console
+from rich.progress import track
+
+MANY = 1000  # files, from which on something is said
+THREADS = 2 * (os.cpu_count() or 1)
+In = TypeVar("In")
+Out = TypeVar("Out")
+
+
+def in_threads(work: Callable[[In], Out], items: Sequence[In], what: str) -> Iterator[Out]:
+    """`work` of each item, in their order; says on stderr how far it is, where there are many."""
+    console = Console(stderr=True)
+    if len(items) >= MANY and not console.is_terminal:
+        print(f"{what} of {len(items):,} files ...", file=sys.stderr, flush=True)
+    silent = len(items) < MANY or not console.is_terminal
+    with ThreadPoolExecutor(THREADS) as pool:
+        yield from track(pool.map(work, items), what, len(items), console=console, transient=True, disable=silent)
