@@ -132,8 +132,8 @@ def test_what_cannot_be_used_is_refused_or_skipped(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"data.crops_per_image must be 1 or more, not 0"):
         build(root, crops_per_image=0)
     (root / "img_002.png").write_bytes((root / "img_002.png").read_bytes()[:-60])
-    with pytest.raises(ValueError, match=r"img_002.png is damaged"):
+    with pytest.raises(ValueError, match=r"img_002.png is cut short"):
         build(root)
     module = build(root, on_error="skip")
-    assert [sentence for sentence in module.skipped if "img_002.png is damaged" in sentence]
+    assert [sentence for sentence in module.skipped if "img_002.png is cut short" in sentence]
     assert len(names(module, "train")) == 7
