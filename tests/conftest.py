@@ -44,6 +44,23 @@ def build_variant(request: pytest.FixtureRequest) -> Callable[..., nn.Module]:
     return build
 
 
+class Offered(nn.Module):
+    """A layer with its extras as required inputs, whether it uses them or not: an exporter needs them named."""
+
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, x: Tensor, skip: Tensor, indices: Tensor) -> Tensor:
+        return self.layer(x, skip, indices)
+
+
+@pytest.fixture
+def offered() -> Callable[[nn.Module], nn.Module]:
+    """`offered(layer)`: the same layer, called with all extras."""
+    return Offered
+
+
 @pytest.fixture
 def offer() -> Callable[..., tuple[Tensor, Tensor, Tensor]]:
     """`offer(channels, height, width, scale)`: a random x of batch 2, a skip and pooling indices for it."""

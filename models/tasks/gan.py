@@ -19,6 +19,7 @@ from models.tasks.gan_losses import LOSSES, gradient_penalty, r1
 from models.tasks.generation_fields import fields
 from models.tasks.generation_report import generation_report, write_grid
 from models.tasks.generation_scores import GenerationScores, checkerboards
+from models.tasks.input_gradient import discriminator_checkerboards
 from models.tasks.report import line_spectrum
 from models.tasks.task import Task
 
@@ -55,6 +56,7 @@ class GAN(Task):
         samples_every: int,
         score_images: int,
         val_images: int,
+        gradient_checkerboard: bool,
         seed: int,
     ) -> None:
         super().__init__()
@@ -77,7 +79,7 @@ class GAN(Task):
         self.r1, self.d_steps, self.lr, self.betas = r1, d_steps, lr, (betas[0], betas[1])
         self.average = get_ema_multi_avg_fn(ema_decay)
         self.samples_every, self.score_images, self.val_images = samples_every, score_images, val_images
-        self.seed = seed
+        self.gradient_checkerboard, self.seed = gradient_checkerboard, seed
         self.found = feature_networks.find()
         self.monitor = f"val/{self.found[2]}" if self.found else "val/spectrum_gap"
         self.real: list[Tensor] = []
@@ -210,6 +212,10 @@ class GAN(Task):
             measured = self.score(images) | checkerboards(images, large, self.network.period)
             self.scores |= {f"{name}/{key}": value for key, value in measured.items()}
             self.shown[name] = images
+        if self.gradient_checkerboard:
+            with torch.autocast(self.device.type, enabled=False):
+                measured = discriminator_checkerboards(self.network.discriminator, real)
+            self.scores |= {f"test/gradient_{key}": value for key, value in measured.items()}
 
     def results(self, data: DataModule) -> dict[str, float]:
         """All scores of the test just run: `test/...` of the best weights, `test/final/...` of the last ones.

@@ -112,8 +112,8 @@ class GenerationScores:
 def checkerboards(images: Tensor, fields: Tensor | None, period: int) -> dict[str, float]:
     """Both checkerboard measures on images, `checkerboard/...`, and on larger fields, `checkerboard_field/...`.
 
-    images (N, C, S, S) and fields (M, C, T, T), uint8. A period is measured on images of ten or more periods
-    a side; a DCGAN's image, made from 4 x 4 pixels, holds four of its decoder's whole period.
+    images (N, C, S, S) and fields (M, C, T, T), uint8 or floating. A period is measured on images of ten or more
+    periods a side; a DCGAN's image, made from 4 x 4 pixels, holds four of its decoder's whole period.
     """
     scores: dict[str, float] = {}
     for name, measured in (("checkerboard", images), ("checkerboard_field", fields)):

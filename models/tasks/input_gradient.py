@@ -4,7 +4,13 @@ from collections.abc import Callable
 from math import prod
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
+
+from models.tasks.generation_scores import checkerboards
+
+BATCH = 64  # images at a time
+ENLARGED_IMAGES, ENLARGED = 16, 3  # how many images are enlarged, and how often: by no divisor of a period
 
 
 def input_gradient(score: Callable[[Tensor], Tensor], image: Tensor) -> Tensor:
@@ -17,6 +23,23 @@ def input_gradient(score: Callable[[Tensor], Tensor], image: Tensor) -> Tensor:
         return torch.autograd.grad(score(x).sum(), x)[0]
 
 
-def stride(network: nn.Module) -> int:
+def total_stride(network: nn.Module) -> int:
     """The product of the strides of a chain of convolutions: the period of what they print into the gradient."""
     return prod(module.stride[0] for module in network.modules() if isinstance(module, nn.Conv2d))
+
+
+def discriminator_checkerboards(discriminator: nn.Module, images: Tensor) -> dict[str, float]:
+    """Checkerboard measures of the gradient of a discriminator's output with respect to (N, C, S, S) uint8 images.
+
+    `checkerboard/...` is of the images as they are, at the periods of which they hold ten; a DCGAN's image holds four
+    of its discriminator's whole period, so `checkerboard_field/...` is of the first of them enlarged threefold, which
+    a convolutional discriminator scores place by place. Each comes with `/null`, its noise floor. Nothing is
+    measured of a discriminator without strides.
+    """
+
+    def gradient(x: Tensor) -> Tensor:
+        return torch.cat([input_gradient(discriminator, batch) for batch in x.split(BATCH)])
+
+    x = images.float() / 127.5 - 1
+    enlarged = F.interpolate(x[:ENLARGED_IMAGES], scale_factor=ENLARGED, mode="bicubic")
+    return checkerboards(gradient(x), gradient(enlarged), total_stride(discriminator))

@@ -112,19 +112,8 @@ def test_compiles_without_a_graph_break(build_variant, offer):
         assert torch.allclose(value, reference, rtol=1e-4, atol=1e-5)
 
 
-class Offered(nn.Module):
-    """The layer with its extras as required inputs, whether it uses them or not."""
-
-    def __init__(self, layer: nn.Module) -> None:
-        super().__init__()
-        self.layer = layer
-
-    def forward(self, x: Tensor, skip: Tensor, indices: Tensor) -> Tensor:
-        return self.layer(x, skip, indices)
-
-
-def test_exports_to_onnx_with_dynamic_size(build_variant, offer):
-    layer = Offered(build_variant(8, 4, 2)).eval()
+def test_exports_to_onnx_with_dynamic_size(build_variant, offer, offered):
+    layer = offered(build_variant(8, 4, 2)).eval()
     free = {2: torch.export.Dim.DYNAMIC, 3: torch.export.Dim.DYNAMIC}
     program = torch.onnx.export(
         layer, offer(8, 5, 7, 2), dynamo=True, opset_version=18, dynamic_shapes=(free, free, free), verbose=False

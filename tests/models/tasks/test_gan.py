@@ -16,6 +16,7 @@ from models.dcgan import DCGAN
 from models.tasks import build_trainer, feature_networks, fit
 from models.tasks.gan import GAN
 from models.tasks.gan_losses import LOSSES, gradient_penalty, r1
+from models.tasks.input_gradient import discriminator_checkerboards
 
 OPTIONS: dict[str, Any] = {
     "loss": "bce",
@@ -28,6 +29,7 @@ OPTIONS: dict[str, Any] = {
     "samples_every": 2,
     "score_images": 24,
     "val_images": 10,
+    "gradient_checkerboard": False,
     "seed": 0,
 }
 INFO = Images("noise", (0.5,), (0.3,))
@@ -220,3 +222,16 @@ def test_data_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     task = gan(d_steps=3)
     with pytest.raises(ValueError, match=r"task.batch_size=4 is shared out to task.d_steps=3 steps"):
         fit(trainer(task, tmp_path, max_steps=1), task, noise(), tmp_path)
+
+
+def test_the_discriminators_gradient_is_measured_on_the_real_test_images_if_asked(tmp_path: Path) -> None:
+    data, task = noise(), gan(gradient_checkerboard=True)
+    trainer(task, tmp_path).test(task, data, verbose=False)
+    results = task.results(data)
+    measured = {key: value for key, value in results.items() if "gradient" in key}
+    images = torch.stack([data.test[i]["image"] for i in range(20)])
+    expected = discriminator_checkerboards(task.network.discriminator.eval(), images)
+    assert measured == {f"test/gradient_{key}": pytest.approx(value, rel=1e-4) for key, value in expected.items()}
+    assert {"test/gradient_checkerboard/phase_variance/p2", "test/gradient_checkerboard_field/phase_variance"} <= set(
+        measured
+    )

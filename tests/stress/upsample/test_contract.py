@@ -41,21 +41,10 @@ def test_inductor_with_other_borders(offer, padding_mode):
     check_compiled(upsample.build("resize_conv", 8, 4, 2, padding_mode=padding_mode), offer, True)
 
 
-class Offered(nn.Module):
-    """The layer with its extras as required inputs, whether it uses them or not."""
-
-    def __init__(self, layer: nn.Module) -> None:
-        super().__init__()
-        self.layer = layer
-
-    def forward(self, x: Tensor, skip: Tensor, indices: Tensor) -> Tensor:
-        return self.layer(x, skip, indices)
-
-
 @pytest.mark.parametrize("scale", [2, 3, 4])
-def test_onnx(build_variant, offer, scale):
+def test_onnx(build_variant, offer, offered, scale):
     channels = 4 * scale**2
-    layer = Offered(build_variant(channels, channels, scale)).eval()
+    layer = offered(build_variant(channels, channels, scale)).eval()
     free = {2: torch.export.Dim.DYNAMIC, 3: torch.export.Dim.DYNAMIC}
     program = torch.onnx.export(
         layer,
