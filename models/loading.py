@@ -4,16 +4,21 @@ from pathlib import Path
 
 from models import checkpoint
 from models.saved import Saved, Trained
+from models.zoo import entry
 
 
 def read(where: str | Path) -> Saved:
-    """What is saved at `where`: the path of a checkpoint that train.py wrote.
+    """What is saved at `where`: zoo:NAME, the path of a zoo entry's folder, or of a checkpoint that train.py wrote.
 
     Raises ValueError, in one sentence, for what is not there or cannot be trusted.
     """
+    if str(where).startswith("zoo:"):
+        return entry.read_named(str(where).removeprefix("zoo:"))
     path = Path(where)
+    if path.is_dir():
+        return entry.read_folder(path)
     if not path.is_file():
-        raise ValueError(f"there is no checkpoint {where}")
+        raise ValueError(f"there is no checkpoint {where}; name a file, a folder of a zoo, or zoo:NAME")
     return checkpoint.read(path)
 
 

@@ -1,0 +1,81 @@
+"""Score a trained network again, on its own data or another with the same classes: the table and report of a run.
+
+    python evaluate.py checkpoint=zoo:unet-earth-dilated_deconv split=val
+
+conf/evaluate.yaml says what it can be told. Nothing is written into the run's own folder.
+"""
+
+import hashlib
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf
+
+import run_folder
+
+STARTED = time.perf_counter()
+
+
+def name(config: DictConfig) -> str:
+    """The folder's name: what is scored, on what, and a hash of the whole question."""
+    asked = {key: OmegaConf.to_container(config)[key] for key in config if key not in run_folder.HOW_TO_RUN}  # type: ignore[index, call-overload]
+    digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:8]
+    path = Path(str(config.checkpoint).replace("zoo:", "zoo-"))
+    what = f"{path.parent.name}-{path.stem}" if path.suffix == ".ckpt" else path.name
+    data = config.data.name if config.get("data") else "own"
+    return f"{what}-{data}-{config.split}-{digest}".lstrip("-")
+
+
+OmegaConf.register_new_resolver("evaluation_name", lambda *, _root_: name(_root_), replace=True)
+
+
+def changed(options: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """The options with those of `changes` instead, level by level."""
+    return options | {
+        key: changed(options[key], value) if isinstance(options.get(key), dict) else value
+        for key, value in changes.items()
+    }
+
+
+@hydra.main(version_base="1.3", config_path="conf", config_name="evaluate")
+def main(config: DictConfig) -> None:
+    """Score, write metrics.json and the report, and print the table."""
+    folder = Path(HydraConfig.get().runtime.output_dir)
+    run_folder.print_table(run(config, folder), folder)
+
+
+def run(config: DictConfig, folder: Path) -> dict[str, Any]:
+    """Score what `config.checkpoint` holds; returns what metrics.json in `folder` holds."""
+    print("Importing torch ...", flush=True)
+    import pytorch_lightning as pl  # here, not above, so that --help and a typo answer at once
+
+    from models import loading, tasks
+    from models.tasks import evaluation
+
+    with run_folder.one_sentence(config.debug):
+        if config.checkpoint is None:
+            raise ValueError("checkpoint is not set; name one: checkpoint=runs/.../best.ckpt or checkpoint=zoo:NAME")
+        stored = loading.read(config.checkpoint)
+        options = changed(stored.config["task"], run_folder.plain(config.task))
+        # Sections of data refer to these. Numbers only: nothing of a checkpoint is text that Hydra would resolve.
+        config.task = {key: int(options[key]) for key in tasks.OF_DATA} | dict(config.task)
+        asked = run_folder.plain(config)
+        source = asked.get("data") or stored.config["data"]
+        pl.seed_everything(stored.config["seed"], workers=True, verbose=False)
+        task, module = evaluation.rebuild(stored, source, options, config.split)
+        trainer = tasks.build_trainer(asked["trainer"], folder, task)
+    tasks.announce(task, trainer, module)
+    metrics = evaluation.score(task, module, trainer)
+    metrics |= {"checkpoint": config.checkpoint, "split": config.split, "seconds": time.perf_counter() - STARTED}
+    task.report(folder / "report.png", title=folder.name)
+    run_folder.write(folder / "config.yaml", OmegaConf.to_yaml(asked | {"data": source, "task": options}))
+    run_folder.write_metrics(folder, metrics)
+    return metrics
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,90 @@
+"""One entry of a zoo: a folder of weights, configuration, card and preview, read as data and checked."""
+
+import difflib
+import hashlib
+import os
+import shutil
+from pathlib import Path
+
+import safetensors
+import safetensors.torch
+
+import models
+from models.saved import Saved, Trained, check
+from models.zoo import index, plain_yaml
+from models.zoo.index import FILES, Entry, File
+
+FOLDER = Path(models.__file__).parents[1] / "zoo"
+
+
+def stored(folder: Path, name: str, file: File | None) -> bytes:
+    """The bytes of one file of an entry, of the size and checksum that the index gives where it is in one.
+
+    What is checked is what is used: the file is not opened a second time. Raises ValueError.
+    """
+    path = folder / name
+    if folder.is_symlink() or path.is_symlink():
+        raise ValueError(f"{path} is or lies behind a symbolic link; an entry of a zoo holds plain files only")
+    if not path.is_file():
+        raise ValueError(f"{folder} is no entry of a zoo: it holds no {name}")
+    if path.stat().st_size > FILES[name]:
+        raise ValueError(f"{path} is larger than the {FILES[name]:,} bytes that it may have")
+    found = path.read_bytes()
+    if file is not None and (len(found), hashlib.sha256(found).hexdigest()) != (file.size, file.sha256):
+        raise ValueError(
+            f"{path} is not the file that the index describes: its size or SHA-256 differs; fetch it again"
+        )
+    return found
+
+
+def measured(folder: Path) -> dict[str, File]:
+    """Size and checksum of each file of an entry."""
+    contents = {name: stored(folder, name, None) for name in FILES}
+    return {name: File(len(found), hashlib.sha256(found).hexdigest()) for name, found in contents.items()}
+
+
+def read(folder: Path, entry: Entry | None) -> Saved:
+    """What an entry's folder holds; `entry` is what an index says of it. Every file is checked against that.
+
+    Raises ValueError, in one sentence, for what is missing, altered, or no plain data.
+    """
+    files = {name: stored(folder, name, entry.files[name] if entry else None) for name in FILES}
+    config = plain_yaml.parse(files["config.yaml"], str(folder / "config.yaml"))
+    check(config)
+    try:
+        weights = safetensors.torch.load(files["model.safetensors"])
+    except safetensors.SafetensorError as error:
+        raise ValueError(f"{folder / 'model.safetensors'} is no whole safetensors file ({error})") from None
+    return Saved(config, weights)
+
+
+def read_folder(folder: Path) -> Saved:
+    """`read` by path, checked against the index beside the folder where that lists it."""
+    folder = Path(os.path.abspath(folder))
+    return read(folder, index.read(folder.parent).get(folder.name))
+
+
+def read_named(name: str, zoo: Path = FOLDER) -> Saved:
+    """`read` by name, always against the zoo's index. Raises ValueError, naming what is near, for an unknown name."""
+    entries = index.read(zoo)
+    if name not in entries:
+        near = difflib.get_close_matches(name, entries, n=1)
+        hint = f"; did you mean {near[0]}?" if near else "; python -m models.zoo list shows what there is"
+        raise ValueError(f"the zoo has no '{name[:100]}'{hint}")
+    return read(zoo / name, entries[name])
+
+
+def load(name: str, zoo: Path = FOLDER) -> Trained:
+    """The trained network of a name, ready to use, on the CPU: `models.saved.Trained` says what it has on it."""
+    return Trained(read_named(name, zoo))
+
+
+def install(staged: Path, zoo: Path, name: str, entry: Entry) -> None:
+    """Move a whole entry to its place in a zoo, instead of the one that was there, and into the index."""
+    final, old = zoo / name, zoo / f".{name}.old"
+    shutil.rmtree(old, ignore_errors=True)
+    if final.exists():
+        os.replace(final, old)
+    os.replace(staged, final)
+    index.write(zoo, index.read(zoo) | {name: entry})
+    shutil.rmtree(old, ignore_errors=True)

@@ -1,0 +1,87 @@
+"""Entries to and from hubs. No archives: a hub is an index.yaml and one folder of four files for each entry."""
+
+import hashlib
+import shutil
+import tempfile
+from pathlib import Path
+
+from models import saved
+from models.zoo import entry as entries
+from models.zoo import index
+from models.zoo.index import FILES, MAX_INDEX, Entry, File
+from models.zoo.transfer import fetch, hugging_face, local_folder, repository
+
+
+def fetch_index(hub: str) -> index.Index:
+    """The index of a hub. Raises ValueError where it has none."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "index.yaml")
+        fetch(hub, "index.yaml", path, MAX_INDEX)
+        return index.parse(path.read_bytes(), f"the index of {hub}")
+
+
+def fetch_checked(hub: str, path: str, to: Path, file: File) -> None:
+    """Bring a file of known size and checksum to `to`, under another name until it is whole."""
+    partial = to.with_name(to.name + ".partial")
+    for _ in range(2):  # the first try may go on with what a broken transfer left of an older version
+        resumed = partial.exists()
+        fetch(hub, path, partial, file.size)
+        found = partial.read_bytes()
+        if (len(found), hashlib.sha256(found).hexdigest()) == (file.size, file.sha256):
+            partial.replace(to)
+            return
+        if not resumed and len(found) < file.size:
+            raise ValueError(f"{path} of {hub} broke off; the same command goes on where it stopped")
+        partial.unlink()
+        if not resumed:
+            break
+    raise ValueError(f"{path} of {hub} is not the file that its index describes: its SHA-256 differs")
+
+
+def pull(name: str, hub: str, zoo: Path) -> Entry:
+    """Bring an entry of a hub into a zoo: checked, built once, and only then put in place. Returns what it is."""
+    index.check_name(name)
+    there = fetch_index(hub)
+    if name not in there:
+        raise ValueError(f"{hub} has no '{name}'; it has {', '.join(there) or 'nothing'}")
+    wanted, staged = there[name], zoo / f".{name}.partial"
+    staged.mkdir(parents=True, exist_ok=True)
+    for file, described in wanted.files.items():
+        fetch_checked(hub, f"{name}/{file}", staged / file, described)
+    saved.build(entries.read(staged, wanted))
+    entries.install(staged, zoo, name, wanted)
+    return wanted
+
+
+def push(name: str, hub: str, zoo: Path) -> None:
+    """Copy an entry of a zoo to a hub, file:// or hf://, and into the hub's index."""
+    index.check_name(name)
+    entries.read_named(name, zoo)  # refuses what is altered
+    entry = index.read(zoo)[name]
+    if hub.startswith("file://"):
+        folder = local_folder(hub)
+        staged = folder / f".{name}.partial"
+        shutil.rmtree(staged, ignore_errors=True)
+        staged.mkdir(parents=True)
+        for file in FILES:
+            shutil.copyfile(zoo / name / file, staged / file)
+        entries.install(staged, folder, name, entry)
+    elif hub.startswith("hf://"):
+        _push_to_hugging_face(name, entry, repository(hub), zoo)
+    else:
+        raise ValueError(f"nothing can be pushed to '{hub}'; write hf://user/repo or file:///folder")
+
+
+def _push_to_hugging_face(name: str, entry: Entry, repo: str, zoo: Path) -> None:
+    """One commit of the entry's files and the index, so that nobody sees the one without the other."""
+    hub = hugging_face()
+    api = hub.HfApi()
+    try:
+        api.create_repo(repo, exist_ok=True)
+        there = fetch_index(f"hf://{repo}") if api.file_exists(repo, "index.yaml") else {}
+        contents: dict[str, Path | bytes] = {f"{name}/{file}": zoo / name / file for file in FILES}
+        contents["index.yaml"] = index.text(there | {name: entry}).encode()
+        operations = [hub.CommitOperationAdd(path, source) for path, source in contents.items()]
+        api.create_commit(repo, operations, commit_message=f"Add {name}")
+    except (hub.errors.HfHubHTTPError, OSError) as error:
+        raise ValueError(f"hf://{repo} did not take {name} ({str(error).partition(chr(10))[0]})") from None

@@ -1,0 +1,104 @@
+"""evaluate.py on a run of two tiny batches: the same scores, from the checkpoint alone."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import matplotlib.image
+import pytest
+import torch
+from hydra import compose, initialize_config_dir
+from omegaconf import DictConfig, OmegaConf
+
+import evaluate
+import run_folder
+import train
+
+ROOT = Path(evaluate.__file__).parent
+FEW = ["trainer.precision=32-true", "+trainer.limit_test_batches=2"]
+RUNS = {
+    "segmentation": ["encoder.width=4", "encoder.depth=2", "data.crop=64", "data.step=256"],
+    "super_resolution": ["model=espcn", "upsample=deconv", "data.step=256", "task.test_crop=60", "trainer.max_steps=2"],
+    "gan": ["model=dcgan", "model.width=4", "upsample=deconv", "data.step=256", "task.score_images=64",
+            "task.val_images=8", "trainer.max_steps=2", "trainer.val_check_interval=1"],
+}  # fmt: skip
+
+
+def composed(config: str, *overrides: str) -> DictConfig:
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        return compose(config, [*FEW, *overrides])
+
+
+@pytest.fixture(scope="module", params=RUNS)
+def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a finished run of each kind."""
+    folder = tmp_path_factory.mktemp(request.param)
+    few = ["data.batch_size=8", "+trainer.limit_train_batches=2", "+trainer.limit_val_batches=1"]
+    train.run(run_folder.plain(composed("config", *RUNS[request.param], *few)), folder)
+    return folder
+
+
+def test_evaluation_agrees_with_training_to_the_last_digit(run: Path, tmp_path: Path) -> None:
+    before = (run / "metrics.json").read_bytes()
+    again = evaluate.run(composed("evaluate", f"checkpoint='{run / 'best.ckpt'}'"), tmp_path)
+    metrics = json.loads(before)
+    # Only training knows its own speed, and the weights that it ended with.
+    kept = {k: v for k, v in metrics.items() if not k.startswith("test/final/") and k != "seconds_per_step"}
+    measured_anew = {"seconds", "peak_memory_mb"}
+    assert set(again) == set(kept) | {"checkpoint", "split"}
+    assert {k: v for k, v in kept.items() if k not in measured_anew} == {
+        k: None if v != v else v for k, v in again.items() if k in set(kept) - measured_anew
+    }
+    assert (run / "metrics.json").read_bytes() == before
+    assert json.loads((tmp_path / "metrics.json").read_text())["split"] == "test"
+    assert matplotlib.image.imread(tmp_path / "report.png").std() > 0.1
+
+
+@pytest.mark.parametrize("run", ["segmentation"], indirect=True)
+def test_other_data_and_splits_are_scored_if_the_classes_match(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    where = f"checkpoint='{run / 'best.ckpt'}'"
+    chosen = ["split=val", "data=earth", "data.test_crop=90", "+task.inference.flip=true"]
+    other = evaluate.run(composed("evaluate", where, *chosen), tmp_path)
+    asked = OmegaConf.load(tmp_path / "config.yaml")
+    assert (asked.task.inference.flip, asked.task.inference.overlap, asked.data.test_crop) == (True, 0.25, 90)
+    assert other["macs_input"] == "1x3x90x90"
+    metrics = json.loads((run / "metrics.json").read_text())
+    assert other["test/miou"] != metrics["test/miou"]
+
+    stored = torch.load(run / "best.ckpt", weights_only=True)
+    stored["config"]["classes"][2] = "river"
+    torch.save(stored, tmp_path / "rivers.ckpt")
+    with pytest.raises(SystemExit):
+        evaluate.run(composed("evaluate", f"checkpoint='{tmp_path / 'rivers.ckpt'}'"), tmp_path)
+    refused = capsys.readouterr().err
+    assert refused.startswith(
+        "Error: earth has the classes ocean, land, lake, but the network tells apart ocean, land, "
+    )
+    assert refused.count("\n") == 1
+
+
+def test_a_folder_is_named_by_the_question(tmp_path: Path) -> None:
+    def name(*overrides: str) -> str:
+        return evaluate.name(composed("evaluate", *overrides))
+
+    assert name("checkpoint=runs/unet-1/best.ckpt").startswith("unet-1-best-own-test-")
+    assert name("checkpoint=zoo:unet-earth", "data=earth", "split=val").startswith("zoo-unet-earth-earth-val-")
+    assert name("checkpoint=zoo:a") != name("checkpoint=zoo:a", "+task.checkerboard_images=3")
+    assert name("checkpoint=zoo:a") == name("checkpoint=zoo:a", "debug=true")
+
+
+def test_without_a_checkpoint_a_sentence_says_what_to_write(tmp_path: Path) -> None:
+    command = [sys.executable, str(ROOT / "evaluate.py"), f"hydra.run.dir='{tmp_path}'"]
+    refused = subprocess.run(command, capture_output=True, text=True)
+    assert refused.returncode == 1
+    assert refused.stderr == (
+        "Error: checkpoint is not set; name one: checkpoint=runs/.../best.ckpt or checkpoint=zoo:NAME\n"
+    )
+
+
+def test_torch_is_not_imported_to_compose_a_question() -> None:
+    code = "import sys, evaluate; sys.exit('torch' in sys.modules or 'matplotlib' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
