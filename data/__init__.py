@@ -3,6 +3,7 @@
 from typing import Any
 
 from data.ade20k import ade20k
+from data.augment import Augment
 from data.camvid import camvid
 from data.celeba import CelebA
 from data.cifar10 import CIFAR10
@@ -17,7 +18,7 @@ from data.oxford_pets import oxford_pets
 from data.photos import DIV2K, Photos
 from data.voc import sbd, voc
 
-__all__ = ["DataModule", "Images", "LabelledImages", "build"]
+__all__ = ["Augment", "DataModule", "Images", "LabelledImages", "build"]
 
 # A source is built from its configuration and a seed. It has a method for each kind of data it can give, returning
 # a DataModule: `labelled_images` for segmentation, `images_of_one_size` for generation, and for super-resolution

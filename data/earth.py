@@ -6,6 +6,7 @@ No download, no network. Bands of longitude are dealt to train, validation and t
 import gzip
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from data.augment import Augment
 from data.module import DataModule, Images, LabelledImages
 from data.sampler import balanced
 
@@ -72,28 +74,21 @@ def corners(
 
 
 class EarthCrops(Dataset[dict[str, Tensor | str]]):
-    """Crops of one split, as {"image": (3, size, size) uint8, "mask": (size, size) uint8, "name": str}.
+    """Crops of one split, as {"image": (3, size, size) uint8, "mask": (size, size) uint8, "name": str}."""
 
-    Asked for (epoch, index), as training asks, a crop is flipped left to right at random, seeded by both;
-    asked for an index it comes as it is.
-    """
-
-    def __init__(self, split: str, size: int, step: int, seed: int) -> None:
+    def __init__(self, split: str, size: int, step: int) -> None:
         image, mask = world()
         self.image, self.mask = torch.from_numpy(image), torch.from_numpy(mask)
-        self.size, self.seed = size, seed
+        self.size = size
         self.corners, self.areas = corners(mask, split, size, step)
 
     def __len__(self) -> int:
         return len(self.corners)
 
-    def __getitem__(self, key: int | tuple[int, int]) -> dict[str, Tensor | str]:
-        epoch, index = key if isinstance(key, tuple) else (None, key)
+    def __getitem__(self, index: int) -> dict[str, Tensor | str]:
         y, x = self.corners[index]
         image = self.image[y : y + self.size, x : x + self.size].permute(2, 0, 1)
         mask = self.mask[y : y + self.size, x : x + self.size]
-        if epoch is not None and np.random.default_rng((self.seed, epoch, index)).random() < 0.5:
-            image, mask = image.flip(-1), mask.flip(-1)
         return {"image": image, "mask": mask, "name": f"earth-{y:04d}-{x:04d}"}
 
 
@@ -108,10 +103,12 @@ class Earth:
         test_crop: int,
         batch_size: int,
         class_weights: list[float],
+        augment: dict[str, Any],
         seed: int,
     ) -> None:
-        self.train = EarthCrops("train", crop, step, seed)
-        self.val, self.test = (EarthCrops(split, test_crop, test_crop, seed) for split in ("val", "test"))
+        self.train = EarthCrops("train", crop, step)
+        self.val, self.test = (EarthCrops(split, test_crop, test_crop) for split in ("val", "test"))
+        self.augment = Augment(augment, crop, LabelledImages.ignore_index)
         self.balance, self.batch_size, self.class_weights, self.seed = balance, batch_size, class_weights, seed
 
     def labelled_images(self) -> DataModule:
@@ -132,6 +129,7 @@ class Earth:
             self.train,
             self.val,
             self.test,
+            augment=self.augment,
             batch_size=self.batch_size,
             seed=self.seed,
             probability=probability,

@@ -10,10 +10,9 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
-from torch.utils.data import Dataset
 
+from data.augment import Augment
 from data.cache import Decoded, Size
 from data.files import Finder, Pair
 from data.module import DataModule, LabelledImages
@@ -88,30 +87,6 @@ def spans(numbers: list[int]) -> str:
     return " and ".join(f"{run[0]} to {run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
 
 
-class CropAndFlip(Dataset[dict[str, Any]]):
-    """Asked for (epoch, index), a random crop, mirrored at random, seeded by seed, epoch and index alone."""
-
-    def __init__(self, samples: FileSamples, size: int, ignore_index: int, seed: int) -> None:
-        self.samples, self.size, self.ignore_index, self.seed = samples, size, ignore_index, seed
-
-    def __len__(self) -> int:
-        return len(self.samples)
-
-    def __getitem__(self, key: int | tuple[int, int]) -> dict[str, Any]:
-        sample = self.samples[key]
-        if not isinstance(key, tuple):
-            return sample
-        random = np.random.default_rng((self.seed, *key))
-        height, width = sample["mask"].shape
-        pad = (0, max(0, self.size - width), 0, max(0, self.size - height))
-        image, mask = F.pad(sample["image"], pad), F.pad(sample["mask"], pad, value=self.ignore_index)
-        y, x = (int(random.integers(n - self.size + 1)) for n in mask.shape)
-        image, mask = (t[..., y : y + self.size, x : x + self.size] for t in (image, mask))
-        if random.random() < 0.5:
-            image, mask = image.flip(-1), mask.flip(-1)
-        return sample | {"image": image, "mask": mask}
-
-
 class Labelled:
     """The source that conf/data/common/labelled.yaml describes: any LabelledFiles, with what is common to them all.
 
@@ -129,6 +104,7 @@ class Labelled:
         class_weights: list[float] | str,
         mean: list[float] | None,
         std: list[float] | None,
+        augment: dict[str, Any],
         cache: str,
         workers: int,
         on_error: str,
@@ -143,8 +119,7 @@ class Labelled:
         version = f"{files.colours}{files.table().tolist()}"
         parts = stored(files.name, files.splits, self.finder, files.size, files.decode, cache, version)
         kept, where = parts["train"].cache, {split: part.indices for split, part in parts.items()}
-        whole = FileSamples(kept, where["train"], crops_per_image)
-        self.train = CropAndFlip(whole, crop, files.ignore_index, seed)
+        self.train = FileSamples(kept, where["train"], crops_per_image)
         self.val, self.test = parts["val"], parts["test"]
         alike = len({kept.sizes[i] for split in ("val", "test") for i in where[split]}) == 1
         self.test_batch_size = batch_size if alike else 1
@@ -156,8 +131,10 @@ class Labelled:
         self.mean, self.std = tuple(mean or moments[0]), tuple(std or moments[1])
         shares = counts.shares(classes)
         self.class_weights = chosen_weights(class_weights, shares)
-        areas = counts.labels[:, :classes].repeat(crops_per_image, 0)
-        self.probability = balanced(areas / areas.sum(1, keepdims=True).clip(1), balance)
+        labels = counts.labels[:, :classes]
+        areas = labels / labels.sum(1, keepdims=True).clip(1)
+        self.probability = balanced(areas.repeat(crops_per_image, 0), balance)
+        self.augment = Augment(augment, crop, files.ignore_index, balance, areas.sum(0))
         self.notes = [*files.notes, *self.finder.notes(), *class_notes(files.classes, counts, len(some), total)]
 
     def labelled_images(self) -> DataModule:
@@ -171,6 +148,7 @@ class Labelled:
             self.train,
             self.val,
             self.test,
+            augment=self.augment,
             batch_size=self.batch_size,
             test_batch_size=self.test_batch_size,
             seed=self.seed,

@@ -8,18 +8,31 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from pytorch_lightning import LightningDataModule
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
+from data.augment import Augment
 from data.sampler import EpochSampler
 
 
 class Samples(Sized, Protocol):
-    """A data set of {"image": (C, H, W) uint8, "name": str}, for segmentation with "mask": (H, W) uint8.
+    """A data set of {"image": (C, H, W) uint8, "name": str}, for segmentation with "mask": (H, W) uint8."""
 
-    It answers an index with the sample as it is, and (epoch, index) with the random variant that training sees.
-    """
+    def __getitem__(self, index: int) -> dict[str, Any]: ...
 
-    def __getitem__(self, key: int | tuple[int, int]) -> dict[str, Any]: ...
+
+class Augmented(Dataset[dict[str, Any]]):
+    """The variants of samples that training sees. Asked for (epoch, index), what is random about the answer depends
+    on (seed, epoch, index) alone: neither the number of workers nor an interruption changes it."""
+
+    def __init__(self, samples: Samples, augment: Augment, seed: int) -> None:
+        self.samples, self.augment, self.seed = samples, augment, seed
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, key: tuple[int, int]) -> dict[str, Any]:
+        epoch, index = key
+        return self.augment(self.samples[index], np.random.default_rng((self.seed, epoch, index)))
 
 
 @dataclass(frozen=True)
@@ -57,6 +70,7 @@ class DataModule(LightningDataModule):
     """Training, validation and test samples of one kind, `info` telling which.
 
     A batch is {"image": (N, C, H, W) uint8, "name": list of str}, for segmentation with "mask": (N, H, W) uint8.
+    augment      what makes a training sample of a sample of `train`
     probability  of each training sample to be drawn, as `data.sampler.balanced` gives; None: each once an epoch
     workers      processes that prepare batches; 0: none, they are prepared between steps
     notes        what a user should know, in lines for the log of a run
@@ -70,6 +84,7 @@ class DataModule(LightningDataModule):
         val: Samples,
         test: Samples,
         *,
+        augment: Augment,
         batch_size: int,
         seed: int,
         test_batch_size: int | None = None,
@@ -81,10 +96,10 @@ class DataModule(LightningDataModule):
         super().__init__()
         self.info, self.train, self.val, self.test = info, train, val, test
         self.batch_size, self.test_batch_size = batch_size, test_batch_size or batch_size
-        self.seed, self.probability, self.workers = seed, probability, workers
+        self.augment, self.seed, self.probability, self.workers = augment, seed, probability, workers
         self.notes, self.skipped = notes, skipped
 
-    def _loader(self, samples: Samples, batch_size: int, **options: Any) -> DataLoader:
+    def _loader(self, samples: Samples | Augmented, batch_size: int, **options: Any) -> DataLoader:
         return DataLoader(
             samples,  # type: ignore[arg-type]
             batch_size,
@@ -102,7 +117,12 @@ class DataModule(LightningDataModule):
                 f"of {self.info.name}"
             )
         sampler = EpochSampler(len(self.train), self.seed, self.probability)
-        return self._loader(self.train, self.batch_size, sampler=sampler, drop_last=True)
+        samples = Augmented(self.train, self.augment, self.seed)
+        return self._loader(samples, self.batch_size, sampler=sampler, drop_last=True)
+
+    def on_after_batch_transfer(self, batch: dict[str, Any], dataloader_idx: int) -> dict[str, Any]:
+        """Turn and colour a batch of training where data.augment.device left that to the device."""
+        return self.augment.finish(batch)
 
     def val_dataloader(self) -> DataLoader:
         """In order, complete."""

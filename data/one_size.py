@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from data.augment import Augment
 from data.cache import Decoded, Size
 from data.files import Finder, Pair
 from data.module import DataModule, Images
@@ -34,10 +35,7 @@ def require_size(name: str, side: int, crop: int) -> None:
 
 
 class Stack(Dataset[dict[str, Tensor | str]]):
-    """Images held in memory, (N, C, H, W) uint8, as {"image": (C, H, W) uint8, "name": str}.
-
-    Asked for (epoch, index) it answers as for the index: a mirrored shoe or digit is no longer one of these.
-    """
+    """Images held in memory, (N, C, H, W) uint8, as {"image": (C, H, W) uint8, "name": str}."""
 
     def __init__(self, images: Tensor, name: str) -> None:
         self.images, self.name = images, name
@@ -45,8 +43,7 @@ class Stack(Dataset[dict[str, Tensor | str]]):
     def __len__(self) -> int:
         return len(self.images)
 
-    def __getitem__(self, key: int | tuple[int, int]) -> dict[str, Tensor | str]:
-        index = key[1] if isinstance(key, tuple) else key
+    def __getitem__(self, index: int) -> dict[str, Tensor | str]:
         return {"image": self.images[index], "name": f"{self.name}-{index:05d}"}
 
 
@@ -54,7 +51,8 @@ def stacks(info: Images, train: Tensor, test: Tensor, batch_size: int, seed: int
     """Training and test images, (N, C, H, W) uint8, as the data of a run; the last of training are for validation."""
     kept = max(1, min(VALIDATION, len(train) // 2))
     parts = Stack(train[:-kept], "train"), Stack(train[-kept:], "val"), Stack(test, "test")
-    return DataModule(info, *parts, batch_size=batch_size, seed=seed, test_batch_size=100)
+    as_they_are = Augment({}, train.shape[-1])  # a mirrored shoe or digit would no longer be one of these
+    return DataModule(info, *parts, augment=as_they_are, batch_size=batch_size, seed=seed, test_batch_size=100)
 
 
 def middle(image: Tensor, side: int) -> Tensor:
@@ -66,7 +64,14 @@ def middle(image: Tensor, side: int) -> Tensor:
 
 
 def resized(
-    name: str, finder: Finder, splits: dict[str, list[Pair]], side: int, *, batch_size: int, **loading: Any
+    name: str,
+    finder: Finder,
+    splits: dict[str, list[Pair]],
+    side: int,
+    *,
+    augment: dict[str, Any],
+    batch_size: int,
+    **loading: Any,
 ) -> DataModule:
     """The data of a run on the squares in the middle of image files, resized to side x side pixels."""
 
@@ -88,7 +93,7 @@ def resized(
         splits,
         size,
         decode,
-        train=lambda images: images,
+        augment=Augment(augment, side),
         version=f"the middle in {side} pixels",
         batch_size=batch_size,
         test_batch_size=batch_size,

@@ -3,12 +3,12 @@
 from pathlib import Path
 from typing import Any
 
+from data.augment import Augment
 from data.cache import Decoded, Size
 from data.files import Finder, Pair, existing
-from data.module import DataModule, Samples
+from data.module import DataModule
 from data.reading import Unreadable, read_header, read_image
-from data.samples import FileSamples
-from data.unlabelled import RandomCrops, image_module
+from data.unlabelled import image_module
 
 # Of a folder in the order of its names; the test share goes to training where there is a folder to test on.
 SPLIT_OF_TEN = ("train", "train", "train", "train", "test", "train", "train", "train", "train", "val")
@@ -80,11 +80,12 @@ class Photos:
         scale: int | None,
         crop: int,
         crops_per_image: int,
+        augment: dict[str, Any],
         on_error: str,
-        seed: int,
         **loading: Any,
     ) -> None:
-        self.crop, self.crops_per_image, self.seed, self.loading = crop, crops_per_image, seed, loading
+        self.crop, self.crops_per_image, self.loading = crop, crops_per_image, loading
+        self.augment = Augment(augment, crop)
         self.finder = Finder(on_error, "skip")
         self.splits = self.find(self.finder, root, test_root is not None)
         if test_root is not None:
@@ -106,10 +107,6 @@ class Photos:
         """The image, (3, H, W) uint8."""
         return read_image(pair.image), None
 
-    def crops(self, images: FileSamples) -> Samples:
-        """What training sees."""
-        return RandomCrops(FileSamples(images.cache, images.indices, self.crops_per_image), self.crop, self.seed)
-
     def high_resolution_images(self) -> DataModule:
         """Colour images."""
         return image_module(
@@ -118,10 +115,10 @@ class Photos:
             self.splits,
             self.size,
             self.decode,
-            train=self.crops,
+            augment=self.augment,
+            each=self.crops_per_image,
             version="",
             test_batch_size=1,
-            seed=self.seed,
             **self.loading,
         )
 

@@ -24,8 +24,7 @@ class FileSamples(Dataset[dict[str, Any]]):
     def __len__(self) -> int:
         return self.each * len(self.indices)
 
-    def __getitem__(self, key: int | tuple[int, int]) -> dict[str, Any]:
-        index = key[1] if isinstance(key, tuple) else key
+    def __getitem__(self, index: int) -> dict[str, Any]:
         at = self.indices[range(len(self))[index] // self.each]  # range: beyond the end it is an IndexError
         image, mask = self.cache[at]
         sample = {"image": image, "name": self.cache.pairs[at].name}

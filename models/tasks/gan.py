@@ -163,7 +163,7 @@ class GAN(Task):
 
     def on_fit_start(self) -> None:
         data: DataModule = self.trainer.datamodule  # type: ignore[attr-defined]
-        size = data.train[0]["image"].shape[-1]
+        size = data.augment.size
         if size != self.network.size:
             raise ValueError(
                 f"model.size is {self.network.size}, but images of {data.info.name} are {size} pixels a side"

@@ -24,6 +24,7 @@ def folder_of(tmp_path: Path, count: int, name: str = "photos", suffix: str = ""
 def options(root: Path | None, test_root: Path | None = None, **others: Any) -> dict[str, Any]:
     folders = {"root": root and str(root), "test_root": test_root and str(test_root)}
     how = {"crop": 16, "crops_per_image": 5, "batch_size": 4, "cache": "ram", "workers": 0, "on_error": "raise"}
+    how["augment"] = {"vertical_flip": 0.5, "horizontal_flip": 0.5, "transpose": 0.5}
     return {"name": "photos", "scale": 2} | folders | how | others
 
 
@@ -67,27 +68,21 @@ def test_batches_are_crops_in_training_and_single_whole_images_elsewhere(
         data.build(options(root), "images_of_one_size", seed=0)
 
 
-def test_crops_depend_on_seed_epoch_and_index_alone_and_are_pieces_of_the_image(tmp_path: Path) -> None:
-    root = folder_of(tmp_path, 10)
-    crops = build(root, crops_per_image=10).train
-    first = [crops[(1, i)] for i in range(80)]
-    other = build(root, crops_per_image=10).train
-    again = [other[(1, i)] for i in reversed(range(80))][::-1]
-    assert all(torch.equal(a["image"], b["image"]) for a, b in zip(first, again, strict=True))
-    assert not torch.equal(first[0]["image"], crops[(2, 0)]["image"])
-    other_seed = data.build(options(root, crops_per_image=10), "high_resolution_images", seed=1).train
-    assert not torch.equal(first[0]["image"], other_seed[(1, 0)]["image"])
-
-    seen = set()
-    for sample in first:
-        with Image.open(root / f"{sample['name']}.png") as picture:
-            image = torch.from_numpy(np.array(picture)).permute(2, 0, 1)
-        pieces, crop = image.unfold(1, 16, 1).unfold(2, 16, 1), sample["image"]
-        turns = [t.flip(d) for t in (crop, crop.transpose(1, 2)) for d in ((), (1,), (2,), (1, 2))]
-        found = [k for k, t in enumerate(turns) if (pieces == t[:, None, None]).all(-1).all(-1).all(0).any()]
-        assert len(found) == 1
-        seen |= set(found)
-    assert len(seen) == 8  # all eight symmetries of the square
+def test_training_takes_pieces_of_every_image_in_all_eight_symmetries(tmp_path: Path) -> None:
+    root, seen, drawn = folder_of(tmp_path, 10), set(), []
+    module = build(root, crops_per_image=10)
+    for batch in module.train_dataloader():
+        drawn += batch["name"]
+        for crop, name in zip(batch["image"], batch["name"], strict=True):
+            with Image.open(root / f"{name}.png") as picture:
+                image = torch.from_numpy(np.array(picture)).permute(2, 0, 1)
+            pieces = image.unfold(1, 16, 1).unfold(2, 16, 1)
+            turns = [t.flip(d) for t in (crop, crop.transpose(1, 2)) for d in ((), (1,), (2,), (1, 2))]
+            found = [k for k, t in enumerate(turns) if (pieces == t[:, None, None]).all(-1).all(-1).all(0).any()]
+            assert len(found) == 1
+            seen |= set(found)
+    assert sorted(drawn) == sorted(10 * names(module, "train"))
+    assert len(seen) == 8
 
 
 def test_mean_and_deviation_are_those_of_the_training_images(tmp_path: Path) -> None:

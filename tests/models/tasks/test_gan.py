@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 import upsample
-from data import DataModule, Images
+from data import Augment, DataModule, Images
 from models.dcgan import DCGAN
 from models.tasks import build_trainer, feature_networks, fit
 from models.tasks.gan import GAN
@@ -45,8 +45,8 @@ class Noise:
     def __len__(self) -> int:
         return len(self.images)
 
-    def __getitem__(self, key: int | tuple[int, int]) -> dict[str, Any]:
-        return {"image": self.images[key[1] if isinstance(key, tuple) else key], "name": "noise"}
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        return {"image": self.images[index], "name": "noise"}
 
 
 @pytest.fixture(autouse=True)
@@ -61,7 +61,8 @@ def tiny_feature_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def noise(size: int = 32) -> DataModule:
-    return DataModule(INFO, Noise(16, 0, size), Noise(12, 1, size), Noise(20, 2, size), batch_size=4, seed=0)
+    splits = Noise(16, 0, size), Noise(12, 1, size), Noise(20, 2, size)
+    return DataModule(INFO, *splits, augment=Augment({}, size), batch_size=4, seed=0)
 
 
 def gan(**options: Any) -> GAN:
