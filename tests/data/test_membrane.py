@@ -15,7 +15,7 @@ from data.membrane import membrane
 REAL = Path(data.__file__).parents[2] / "shared" / "data" / "membrane"
 COMMON: dict[str, Any] = {
     "crop": 8, "crops_per_image": 2, "batch_size": 4, "balance": 0.0, "class_weights": "balanced", "mean": None,
-    "std": None, "cache": "ram", "workers": 0, "on_error": "raise", "unlabelled": "refuse",
+    "std": None, "augment": {}, "cache": "ram", "workers": 0, "on_error": "raise", "unlabelled": "refuse",
 }  # fmt: skip
 
 
