@@ -7,6 +7,7 @@ last.ckpt      where a stopped run goes on; best.ckpt, the best validation score
 history.csv    the scores of each validation
 report.png     the pictures
 example.npz    one place of the test set and the output's spectrum, for comparisons of runs
+failed.json    why the last try failed, if it did
 metrics.json   the scores, written last: a folder that holds it is finished
 """
 
@@ -29,7 +30,12 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-HOW_TO_RUN = ("hydra", "resume", "debug")  # sections that change no result, so they are not part of a run's identity
+HOW_TO_RUN = (
+    "hydra",
+    "resume",
+    "debug",
+    "objectives",
+)  # sections that change no result, so they are not part of a run's identity
 
 
 def plain(config: DictConfig) -> dict[str, Any]:
@@ -83,6 +89,23 @@ def read_failure(folder: Path) -> str | None:
     return json.loads(path.read_text(encoding="utf-8"))["reason"] if path.exists() else None
 
 
+def write_failure(folder: Path, reason: str) -> None:
+    """Keep in failed.json, in a sentence or so, why a run failed."""
+    write(folder / "failed.json", json.dumps({"reason": reason}, indent=1) + "\n")
+
+
+@contextmanager
+def failure_kept(folder: Path) -> Iterator[None]:
+    """Where a run fails, keep the reason in failed.json, which an earlier try may have left; the error goes on."""
+    (folder / "failed.json").unlink(missing_ok=True)
+    try:
+        yield
+    except Exception as error:
+        kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
+        write_failure(folder, (kind + " ".join(str(error).split()))[:500])
+        raise
+
+
 def write_example(folder: Path, arrays: dict[str, NDArray[np.generic]]) -> None:
     """Write example.npz."""
     partial = folder / "example.npz.partial"
@@ -123,11 +146,11 @@ def print_table(metrics: dict[str, Any], folder: Path) -> None:
 
 
 @contextmanager
-def one_sentence(debug: bool, refused: tuple[type[Exception], ...] = (ValueError, OSError)) -> Iterator[None]:
+def one_sentence(debug: bool) -> Iterator[None]:
     """Turn what is refused into its sentence and exit code 1; with debug, leave the trace."""
     try:
         yield
-    except refused as error:
+    except (ValueError, OSError) as error:
         if debug:
             raise
         print(f"Error: {' '.join(str(error).split())}", file=sys.stderr)

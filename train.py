@@ -11,24 +11,31 @@ from typing import Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 import run_folder
+import sweep
 
 STARTED = time.perf_counter()
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="config")
-def main(config: DictConfig) -> None:
-    """Run, or find the finished run of the same configuration, and print its table."""
-    folder = Path(HydraConfig.get().runtime.output_dir)
+def main(config: DictConfig) -> Any:
+    """Run, or find the finished run of the same configuration, and print its table; with -m, all jobs of a sweep."""
+    folder, overrides = Path(HydraConfig.get().runtime.output_dir), list(HydraConfig.get().overrides.task)
+    if HydraConfig.get().mode == RunMode.MULTIRUN:
+        return sweep.objectives(config, sweep.run_job(overrides, folder))
+    sweep.end_with_the_sweep()
     metrics = run_folder.read_metrics(folder)
     if metrics:
         print(f"This run is finished (resume=never starts it afresh): {folder}")
     else:
-        run_folder.write_command(folder, HydraConfig.get().overrides.task)
-        metrics = run(run_folder.plain(config), folder)
+        run_folder.write_command(folder, overrides)
+        with run_folder.one_sentence(config.debug), run_folder.failure_kept(folder):
+            metrics = run(run_folder.plain(config), folder)
     run_folder.print_table(metrics, folder)
+    return None
 
 
 def run(config: dict[str, Any], folder: Path) -> dict[str, Any]:
@@ -36,20 +43,18 @@ def run(config: dict[str, Any], folder: Path) -> dict[str, Any]:
     print(f"Run folder: {folder}\nImporting torch ...", flush=True)
     import pytorch_lightning as pl  # here, not above, so that --help and a typo answer at once
 
-    from data.reading import Unreadable
     from models import tasks
 
-    with run_folder.one_sentence(config["debug"]):
-        pl.seed_everything(config["seed"], workers=True, verbose=False)
-        task, module = tasks.build(config)
-        trainer = tasks.build_trainer(config["trainer"], folder, task)
     run_folder.write(folder / "config.yaml", OmegaConf.to_yaml(config))
+    pl.seed_everything(config["seed"], workers=True, verbose=False)
+    task, module = tasks.build(config)
+    trainer = tasks.build_trainer(config["trainer"], folder, task)
     tasks.announce(task, trainer, module)
 
-    with run_folder.one_sentence(config["debug"], (Unreadable,)):
-        tasks.fit(trainer, task, module, folder)
-        trainer.test(task, module, ckpt_path=folder / "best.ckpt", weights_only=True, verbose=False)
-    metrics = task.results(module) | tasks.costs(task, trainer) | {"seed": config["seed"]}
+    tasks.fit(trainer, task, module, folder)
+    trainer.test(task, module, ckpt_path=folder / "best.ckpt", weights_only=True, verbose=False)
+    metrics = {"seed": config["seed"], task.monitor: tasks.best_score(trainer)}
+    metrics |= task.results(module) | tasks.costs(task, trainer)
     task.report(folder / "report.png", title=folder.name)
     run_folder.write_example(folder, task.example_arrays())
     if module.skipped:

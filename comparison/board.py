@@ -110,13 +110,14 @@ class Board:
         lines += [f"{text}: {', '.join(by_verdict[key])}." for key, text in texts.items() if key in by_verdict]
         if self.checkerboard and self.noise is not None:
             entries = {each.label: self.entry(each, self.checkerboard) for each in self.groups}
-            prints = [label for label, found in entries.items() if found and found.mean > self.noise]
-            even = [label for label, found in entries.items() if found and found.mean <= self.noise]
+            prints = [label for label, entry in entries.items() if entry and entry.mean > self.noise]
+            even = [label for label, entry in entries.items() if entry and entry.mean <= self.noise]
             if prints:
                 lines.append(f"Print a checkerboard (mean above noise's {self.noise:.2g} dB): {', '.join(prints)}.")
             if even:
                 lines.append(f"Print none that stands out of noise: {', '.join(even)}.")
-        precisions = {str(run.metrics["precision"]) for each in self.groups for run in each.finished if run.metrics}
-        if len(precisions) > 1:
-            lines.append(f"Not all runs had the same precision ({', '.join(sorted(precisions))}): compare with care.")
+        for key, doubtful in (("precision", "scores"), ("machine", "seconds and memory")):
+            found = {str(run.metrics.get(key)) for each in self.groups for run in each.finished if run.metrics}
+            if len(found) > 1:
+                lines.append(f"{doubtful.capitalize()} may not compare: {key} is {' or '.join(sorted(found))}.")
         return lines

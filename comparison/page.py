@@ -99,6 +99,8 @@ def _all_scores(board: Board) -> str:
     arrows = {scores.HIGHER: " (higher is better)", scores.LOWER: " (lower is better)", 0: ""}
     rows = []
     for each in board.groups:
+        if not each.finished:
+            continue
         cells = [_cell(each.label, each.label)]
         for score in board.scores:
             entry = board.entry(each, score)

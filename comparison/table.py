@@ -38,8 +38,9 @@ def print_board(board: Board) -> None:
     console.print(ranking)
 
     together = max(1, (console.width - max(len(scores.name(key)) for key in board.scores) - 4) // 20)
-    for start in range(0, len(board.groups), together):
-        shown = board.groups[start : start + together]
+    finished = [each for each in board.groups if each.finished]
+    for start in range(0, len(finished), together):
+        shown = finished[start : start + together]
         table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
         table.add_column("mean ± standard deviation", no_wrap=True)
         for each in shown:

@@ -16,9 +16,9 @@ from models.tasks.gan import GAN
 from models.tasks.segmentation import Segmentation
 from models.tasks.super_resolution import SuperResolution
 from models.tasks.task import Task
-from models.tasks.training import StepClock, build_trainer, fit, machine, peak_memory_mb
+from models.tasks.training import StepClock, best_score, build_trainer, fit, machine, peak_memory_mb
 
-__all__ = ["Task", "announce", "build", "build_trainer", "costs", "fit"]
+__all__ = ["Task", "announce", "best_score", "build", "build_trainer", "costs", "fit"]
 
 TASKS = {"segmentation": Segmentation, "super_resolution": SuperResolution, "gan": GAN}
 # Of a task's configuration, what concerns only its data: conf/data/*.yaml refer to them.

@@ -61,6 +61,20 @@ class ValidateLastStep(Callback):
         trainer.should_stop = trainer.should_stop or trainer.global_step == trainer.max_steps
 
 
+class RefuseNaN(Callback):
+    """Stops a training that has diverged: a score of weights that are no numbers would still look like one."""
+
+    def on_validation_start(self, trainer: pl.Trainer, *_: Any) -> None:
+        if trainer.state.fn != "fit":
+            return
+        for key, value in trainer.callback_metrics.items():
+            if key.startswith("train/") and not value.isfinite():
+                raise ValueError(
+                    f"training diverged: {key} is {value.item()} at step {trainer.global_step}; "
+                    "lower task.lr, or clip gradients with +trainer.gradient_clip_val=1"
+                )
+
+
 class History(Callback):
     """Keeps the scores of each validation in a CSV file, a line for each. A resumed run goes on with its own lines."""
 
@@ -107,7 +121,7 @@ def build_trainer(options: dict[str, Any], folder: Path, task: Task) -> pl.Train
     progress = RichProgressBar() if Console().is_terminal else ProgressLines()
     return pl.Trainer(
         **options,
-        callbacks=[StepClock(), ValidateLastStep(), History(folder / "history.csv"), progress, best, last],
+        callbacks=[StepClock(), ValidateLastStep(), RefuseNaN(), History(folder / "history.csv"), progress, best, last],
         enable_progress_bar=isinstance(progress, RichProgressBar),
         enable_model_summary=False,
         logger=False,
@@ -133,6 +147,13 @@ def machine() -> str:
         models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
         name = f"{models[0] if models else platform.processor() or platform.machine()}, {cores} cores"
     return f"{name}, torch {torch.__version__}"
+
+
+def best_score(trainer: pl.Trainer) -> float:
+    """The validation score for which best.ckpt was kept."""
+    assert isinstance(trainer.checkpoint_callback, ModelCheckpoint)
+    assert trainer.checkpoint_callback.best_model_score is not None
+    return trainer.checkpoint_callback.best_model_score.item()
 
 
 def peak_memory_mb() -> float:

@@ -56,6 +56,12 @@ def test_a_sweep_half_done_says_what_is_missing(nine_runs: Path, make_run: Calla
     ]
 
 
+def test_runs_of_different_machines_are_told(nine_runs: Path) -> None:
+    metrics = next(nine_runs.glob("*/metrics.json"))
+    metrics.write_text(metrics.read_text().replace('"32-true"', '"bf16-mixed"'))
+    assert board(nine_runs).findings()[-1] == "Scores may not compare: precision is 32-true or bf16-mixed."
+
+
 def test_nothing_finished_is_refused(make_run: Callable[..., Path], tmp_path: Path) -> None:
     make_run("deconv", 0, None)
     with pytest.raises(ValueError, match="no run is finished yet"):

@@ -1,0 +1,42 @@
+"""An Optuna study that lies in a storage, such as an SQLite file, and goes on where it was stopped."""
+
+from typing import Any
+
+from omegaconf import DictConfig
+
+
+def study(sweeper: DictConfig) -> Any | None:
+    """The study that a configuration of Hydra's Optuna sweeper names, None where there is none yet."""
+    import optuna  # here: it comes with the extra
+
+    if not sweeper.storage or not sweeper.study_name:
+        return None
+    names = [each.study_name for each in optuna.get_all_study_summaries(sweeper.storage)]
+    return optuna.load_study(sweeper.study_name, sweeper.storage) if sweeper.study_name in names else None
+
+
+def leave_missing_trials(sweeper: DictConfig) -> int:
+    """Lower `n_trials` by the trials that the study holds, and return it. Those that were stopped are tried again.
+
+    A stopped trial, which nobody will end any more, is told to have failed, and its parameters are enqueued; so
+    its run is the first to go on.
+    """
+    found = study(sweeper)
+    if found is None:
+        return int(sweeper.n_trials)
+    from optuna.trial import TrialState
+
+    for trial in found.get_trials(states=[TrialState.RUNNING]):
+        found.tell(trial.number, state=TrialState.FAIL)
+        found.enqueue_trial(trial.params)
+    trials = found.get_trials()
+    again = sum("fixed_params" in trial.system_attrs for trial in trials)  # each stands for one that was stopped
+    ended = sum(trial.state.is_finished() for trial in trials) - again
+    sweeper.n_trials = max(0, sweeper.n_trials - ended)
+    return int(sweeper.n_trials)
+
+
+def chosen(sweeper: DictConfig) -> list[list[str]]:
+    """The overrides that the study has chosen, trial by trial."""
+    found = study(sweeper)
+    return [[f"{key}={value}" for key, value in trial.params.items()] for trial in found.get_trials()] if found else []
