@@ -11,7 +11,7 @@ from torch import Tensor
 from torchmetrics.functional import jaccard_index
 
 import models
-from data import DataModule, LabelledImages
+from data import Augment, DataModule, LabelledImages
 from models.tasks.segmentation import Segmentation
 from upsample.checkerboard import Checkerboard
 
@@ -53,13 +53,11 @@ def segmentation(inference: dict[str, Any], **options: Any) -> Segmentation:
 
 
 def data() -> DataModule:
-    return DataModule(INFO, Noise(0), Noise(1), Noise(2), batch_size=1, seed=0)
+    return DataModule(INFO, Noise(0), Noise(1), Noise(2), augment=Augment({}, 16), batch_size=1, seed=0)
 
 
 def trainer() -> pl.Trainer:
-    return pl.Trainer(
-        accelerator="cpu", logger=False, enable_progress_bar=False, enable_checkpointing=False, barebones=False
-    )
+    return pl.Trainer(accelerator="cpu", logger=False, enable_progress_bar=False, enable_checkpointing=False)
 
 
 def mean_iou(predictions: list[Tensor], masks: list[Tensor]) -> float:
