@@ -60,7 +60,7 @@ def _scatter(axis: Axes, board: Board, colours: Colours) -> None:
             xytext=(7 * side, 5),
             textcoords="offset points",
             ha="left" if side > 0 else "right",
-            color=colour,
+            color="0.2",
         )
     axis.margins(x=0.15, y=0.15)
     axis.set_title("score and checkerboard: mean and standard deviation over seeds")
@@ -111,9 +111,7 @@ def _spectra(axis: Axes, board: Board, colours: Colours) -> None:
         frequency = np.arange(1, len(spectrum) + 1) / (2 * len(spectrum))
         base = APART * len(ticks)
         axis.plot(frequency, spectrum - np.median(spectrum) + base, color=colours[each.label], linewidth=1.2)
-        axis.text(
-            0.502, base, each.label, color=colours[each.label], va="center", transform=axis.transData, clip_on=False
-        )
+        axis.text(0.502, base, each.label, color="0.2", va="center")
         ticks.append(base)
     period = _period(board)
     for m in range(1, period // 2 + 1):

@@ -1,5 +1,6 @@
 import csv
 import io
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 
 from comparison import runs
 from comparison.board import Board
+from comparison.pictures import picture
 from comparison.table import print_board, to_csv
 
 
@@ -60,6 +62,34 @@ def test_runs_of_different_machines_are_told(nine_runs: Path) -> None:
     metrics = next(nine_runs.glob("*/metrics.json"))
     metrics.write_text(metrics.read_text().replace('"32-true"', '"bf16-mixed"'))
     assert board(nine_runs).findings()[-1] == "Scores may not compare: precision is 32-true or bf16-mixed."
+
+
+def test_generators_are_ranked_by_the_smallest_distance(tmp_path: Path) -> None:
+    for name, distances in {"deconv": (520, 540), "resize_conv": (420, 424)}.items():
+        for seed, distance in enumerate(distances):
+            folder = tmp_path / f"dcgan-earth-{name}-{seed}"
+            folder.mkdir()
+            (folder / "config.yaml").write_text(
+                f"upsample: {{name: {name}}}\ntask: {{name: gan, seed: {seed}}}\ndata: {{name: earth}}\nseed: {seed}\n"
+            )
+            metrics = {
+                "test/spectrum_gap": 0.5,
+                "test/frechet_effnet_lite0": distance,
+                "test/final/frechet_effnet_lite0": distance + 1,
+                "real/frechet_effnet_lite0": 92.0,
+                "test/checkerboard_field/spectral_peak_db": 6.0,
+                "precision": "32-true",
+            }
+            (folder / "metrics.json").write_text(json.dumps(metrics))
+    found = board(tmp_path)
+    assert found.main == "test/frechet_effnet_lite0"
+    assert found.checkerboard == "test/checkerboard_field/spectral_peak_db"
+    assert [each.label for each in found.groups] == ["resize_conv", "deconv"]
+    worse = found.entry(found.groups[1], found.main)
+    assert worse is not None
+    assert worse.difference is not None
+    assert worse.difference.mean == 108
+    assert picture(found)[:4] == b"\x89PNG"  # though there are no histories and no examples
 
 
 def test_nothing_finished_is_refused(make_run: Callable[..., Path], tmp_path: Path) -> None:
