@@ -1,6 +1,7 @@
 """Building blocks that several networks share."""
 
-from torch import nn
+import torch.nn.functional as F
+from torch import Tensor, nn
 
 
 def double_conv(in_channels: int, out_channels: int) -> nn.Sequential:
@@ -13,3 +14,15 @@ def double_conv(in_channels: int, out_channels: int) -> nn.Sequential:
         nn.BatchNorm2d(out_channels),
         nn.ReLU(inplace=True),
     )
+
+
+def pad_to_period(x: Tensor, period: int) -> Tensor:
+    """(N, C, H, W) to the next whole multiples of `period`, replicating the border at the right and bottom.
+
+    The new size is written as a multiple: an exporter that keeps H and W free then knows that halving and doubling
+    it again loses nothing, which `H + -H % period` hides from it (65 s instead of 5 for a DeepLab).
+    """
+    height, width = x.shape[-2:]
+    # Not -(-height // period): ONNX divides towards zero, so there the last row would be lost.
+    rows, columns = (height + period - 1) // period, (width + period - 1) // period
+    return F.pad(x, (0, columns * period - width, 0, rows * period - height), mode="replicate")

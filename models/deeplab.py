@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 from math import prod
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models.blocks import pad_to_period
 from models.interfaces import Encoder, Network
 from upsample.gridding import gridding
 
@@ -189,7 +189,7 @@ class DeepLab(Network):
     def forward(self, x: Tensor) -> Tensor:
         """See the class."""
         height, width = x.shape[-2:]
-        x = F.pad(x, (0, -width % self.period, 0, -height % self.period), mode="replicate")
+        x = pad_to_period(x, self.period)
         features, indices = self.encoder(x)
         skips = dict(zip(self.encoder.strides, features, strict=True))
         pooled = dict(zip(self._gaps(), indices, strict=True))

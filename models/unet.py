@@ -3,10 +3,9 @@
 from collections.abc import Callable
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.blocks import double_conv
+from models.blocks import double_conv, pad_to_period
 from models.interfaces import Encoder, Network
 
 
@@ -80,7 +79,7 @@ class UNet(Network):
     def forward(self, x: Tensor) -> Tensor:
         """See the class."""
         height, width = x.shape[-2:]
-        x = F.pad(x, (0, -width % self.period, 0, -height % self.period), mode="replicate")
+        x = pad_to_period(x, self.period)
         features, indices = self.encoder(x)
         x, *rest = reversed(features)
         where = list(reversed(indices))

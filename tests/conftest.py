@@ -1,13 +1,16 @@
 """Fixtures that the default suite and tests/stress share."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+import models
 import upsample
+from models.saved import Saved, Trained
 
 SKIP_CHANNELS, INDICES_CHANNELS = 6, 5
 
@@ -76,3 +79,39 @@ def offer() -> Callable[..., tuple[Tensor, Tensor, Tensor]]:
         )
 
     return inputs
+
+
+@pytest.fixture
+def trained() -> Callable[..., Trained]:
+    """`trained(upsample, model, encoder)`: a network whose norms have statistics of their own, of 3 colours to 3
+    classes or as many colours, seeded."""
+
+    def make(
+        upsample: dict[str, Any], model: dict[str, Any] | None = None, encoder: dict[str, Any] | None = None
+    ) -> Trained:
+        torch.manual_seed(0)
+        model = model or {"name": "unet"}
+        task = {"dcgan": "gan"} | dict.fromkeys(models.SEGMENTATION, "segmentation")
+        config = {
+            "task": {"name": task.get(model["name"], "super_resolution")},
+            "model": model,
+            "upsample": upsample,
+            "encoder": encoder or {"family": "plain", "width": 4, "depth": 1},
+            "data": {"name": "earth"},
+            "seed": 0,
+            "mean": [0.3, 0.4, 0.5],
+            "std": [0.2, 0.25, 0.3],
+            "classes": ["ocean", "land", "lake"],
+            "palette": [[0, 0, 200], [100, 200, 0], [200, 0, 0]],
+            "ignore_index": 255,
+        }
+        network = models.build(config, 3, 3)
+        for module in network.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.running_mean.normal_()
+                module.running_var.uniform_(0.5, 2)
+                nn.init.uniform_(module.weight, 0.5, 2)
+                nn.init.normal_(module.bias)
+        return Trained(Saved(config, network.state_dict()))
+
+    return make
