@@ -69,7 +69,7 @@ def _scatter(axis: Axes, board: Board, colours: Colours) -> None:
         axis.set_xlabel(f"{scores.name(board.checkerboard)} (left is even)")
         if board.noise is not None:
             left, right = axis.get_xlim()
-            axis.set_xlim(min(left, board.noise - 1), right)
+            axis.set_xlim(min(left, board.noise - 1), max(right, board.noise + 1))
             axis.axvspan(axis.get_xlim()[0], board.noise, color="0.92", zorder=0)
             axis.text(
                 board.noise, 0.01, "noise ", ha="right", va="bottom", color="0.4", transform=axis.get_xaxis_transform()
