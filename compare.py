@@ -40,7 +40,8 @@ def compare(found: list[runs.Run], out: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         run_folder.write(folder / "comparison.csv", table.to_csv(result))
         png = pictures.picture(result)
-        (folder / "comparison.png").write_bytes(png)
+        (folder / "comparison.png.partial").write_bytes(png)
+        (folder / "comparison.png.partial").replace(folder / "comparison.png")
         run_folder.write(folder / "comparison.html", page.html(result, png))
         print("\n".join(str(folder / f"comparison.{kind}") for kind in ("csv", "png", "html")))
 
