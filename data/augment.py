@@ -21,6 +21,7 @@ from data.colour import jitter
 from data.crop import PADDING, cut, extent, pixel_of_a_class, position
 
 DEVICES = ("loader", "device")
+HIGHEST = {"rotation": 180.0, "hue": 0.5}  # of the numbers in Options; the others may be 1
 
 
 @dataclass(frozen=True)
@@ -41,20 +42,21 @@ class Options:
     device: str = "loader"
 
     def __post_init__(self) -> None:
-        highest = {"rotation": 180.0, "hue": 0.5}
+        if self.device not in DEVICES:
+            raise ValueError(
+                f"data.augment.device is '{self.device}', which does not exist; choose from {', '.join(DEVICES)}"
+            )
+        for key in ("scale", "area", "aspect"):
+            span, limit = getattr(self, key), 1.0 if key == "area" else math.inf
+            if key == "area" and span is None:
+                continue
+            if not (isinstance(span, Sequence) and len(span) == 2 and 0 < span[0] <= span[1] <= limit):
+                most = " and at most 1" if key == "area" else ""
+                raise ValueError(f"data.augment.{key} must be two numbers above 0{most}, low and high, not {span}")
         for field in fields(self):
-            key, value = f"data.augment.{field.name}", getattr(self, field.name)
-            if field.name == "device":
-                if value not in DEVICES:
-                    raise ValueError(f"{key} is '{value}', which does not exist; choose from {', '.join(DEVICES)}")
-            elif field.name in ("scale", "area", "aspect"):
-                limit = 1.0 if field.name == "area" else math.inf
-                if not (field.name == "area" and value is None) and not (
-                    isinstance(value, Sequence) and len(value) == 2 and 0 < value[0] <= value[1] <= limit
-                ):
-                    raise ValueError(f"{key} must be two numbers above 0, low and high, not {value}")
-            elif not 0 <= value <= highest.get(field.name, 1.0):
-                raise ValueError(f"{key} must lie in [0, {highest.get(field.name, 1.0):g}], not {value}")
+            value, limit = getattr(self, field.name), HIGHEST.get(field.name, 1.0)
+            if field.type is float and not (isinstance(value, int | float) and 0 <= value <= limit):
+                raise ValueError(f"data.augment.{field.name} must lie in [0, {limit:g}], not {value}")
 
 
 class Augment:
