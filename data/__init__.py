@@ -1,5 +1,7 @@
 """Where pixels come from. Knows nothing of networks, tasks or Hydra."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from data.ade20k import ade20k
@@ -10,7 +12,8 @@ from data.cifar10 import CIFAR10
 from data.cityscapes import cityscapes
 from data.earth import Earth
 from data.folder import folder
-from data.labelled import Labelled
+from data.folder_images import FolderImages
+from data.labelled import Labelled, LabelledFiles
 from data.membrane import membrane
 from data.mnist import MNIST, FashionMNIST
 from data.module import DataModule, Images, LabelledImages
@@ -31,9 +34,10 @@ SOURCES: dict[str, type] = {
     "fashion_mnist": FashionMNIST,
     "cifar10": CIFAR10,
     "celeba": CelebA,
+    "folder": FolderImages,
 }
 # A labelled set that lies in files needs no source of its own, only a function that lists them.
-LABELLED = {
+LABELLED: dict[str, Callable[..., LabelledFiles]] = {
     "folder": folder,
     "camvid": camvid,
     "membrane": membrane,
@@ -49,11 +53,11 @@ def build(config: dict[str, Any], kind: str, seed: int) -> DataModule:
     """Build the data of a `kind` that a configuration's `data` section names. Raises ValueError in one sentence."""
     options = dict(config)
     name = options.pop("name", None)
-    classes = SOURCES | dict.fromkeys(LABELLED, Labelled)
-    if name not in classes:
-        raise ValueError(f"data.name is '{name}', which does not exist; choose from {', '.join(classes)}")
-    if not hasattr(classes[name], kind):
-        able = ", ".join(key for key, source in classes.items() if hasattr(source, kind))
-        raise ValueError(f"data={name} has no {kind.replace('_', ' ')}; choose from {able}")
-    given = (LABELLED[name],) if name in LABELLED else ()
-    return getattr(classes[name](*given, seed=seed, **options), kind)()
+    if name not in SOURCES | LABELLED:
+        raise ValueError(f"data.name is '{name}', which does not exist; choose from {', '.join(SOURCES | LABELLED)}")
+    able: dict[str, Callable[..., Any]] = {key: source for key, source in SOURCES.items() if hasattr(source, kind)}
+    if kind == "labelled_images":
+        able |= {key: partial(Labelled, describe) for key, describe in LABELLED.items()}
+    if name not in able:
+        raise ValueError(f"data={name} has no {kind.replace('_', ' ')}; choose from {', '.join(able)}")
+    return getattr(able[name](seed=seed, **options), kind)()

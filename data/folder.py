@@ -1,6 +1,6 @@
 """A folder of one's own: images/ and masks/, or train/, val/ and test/ with both in each."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ from data.reading import Colours, read_header, read_mask
 from data.splits import by_seed
 
 IGNORED = 255  # the label that is not trained on, whatever number the files have for it
+SPLITS = ("train", "val", "test")
 LOSSY = (".jpg", ".jpeg")
 
 
@@ -28,16 +29,7 @@ def folder(
     top = existing(root, "data.root")
     if not 0 <= ignore_index <= 255:
         raise ValueError(f"data.ignore_index is {ignore_index}; labels lie between 0 and 255")
-    if not (val_share > 0 and test_share > 0 and val_share + test_share < 1):
-        raise ValueError(
-            f"data.val_share={val_share} and data.test_share={test_share} must be above 0 and leave something to train"
-        )
-    given = {split: find.pairs(*both(top / split)) for split in ("train", "val", "test") if (top / split).is_dir()}
-    if given and "train" not in given:
-        raise ValueError(
-            f"{top} has {' and '.join(given)}, but no train folder; add it, or put all in images and masks"
-        )
-    splits, notes = completed(given or {"train": find.pairs(*both(top))}, val_share, test_share, split_seed)
+    splits, notes = split(top, lambda part: find.pairs(*both(part)), val_share, test_share, split_seed)
     lossy = sum(pair.mask is not None and pair.mask.suffix.lower() in LOSSY for s in splits.values() for pair in s)
     if lossy:
         notes.append(f"Warning: {lossy} masks are JPEG, which changes labels along edges; save masks as PNG")
@@ -74,10 +66,20 @@ def both(top: Path) -> tuple[Path, Path]:
     return top / "images", top / "masks"
 
 
-def completed(
-    given: dict[str, list[Pair]], val_share: float, test_share: float, seed: int
+def split(
+    top: Path, found: Callable[[Path], list[Pair]], val_share: float, test_share: float, seed: int
 ) -> tuple[dict[str, list[Pair]], list[str]]:
-    """Training, validation and test images, those that are missing taken from what there is, and notes that say so."""
+    """Training, validation and test images, those that have no folder taken from others, and notes that say so.
+
+    found  lists what is in a folder
+    """
+    if not (val_share > 0 and test_share > 0 and val_share + test_share < 1):
+        raise ValueError(
+            f"data.val_share={val_share} and data.test_share={test_share} must be above 0 and leave something to train"
+        )
+    given = {part: found(top / part) for part in SPLITS if (top / part).is_dir()} or {"train": found(top)}
+    if "train" not in given:
+        raise ValueError(f"{top} has {' and '.join(given)}, but no train folder; add it, or put all in one")
     if "val" in given and "test" in given:
         return given, []
     if "val" in given:
@@ -85,10 +87,9 @@ def completed(
             "There is no test folder: the validation images serve as test images too"
         ]
     shares = [1 - val_share, val_share] if "test" in given else [1 - val_share - test_share, val_share, test_share]
-    parts = by_seed(given["train"], shares, seed)
-    drawn = ", ".join(f"{len(part)} {split}" for split, part in zip(("train", "val", "test"), parts, strict=False))
-    splits = dict(zip(("train", "val", "test"), parts, strict=False))
-    return given | splits, [f"Split at random by data.split_seed={seed}: {drawn}"]
+    parts = dict(zip(SPLITS, by_seed(given["train"], shares, seed), strict=False))
+    drawn = ", ".join(f"{len(pairs)} {part}" for part, pairs in parts.items())
+    return given | parts, [f"Split at random by data.split_seed={seed}: {drawn}"]
 
 
 def classes_file(path: Path) -> list[str] | None:

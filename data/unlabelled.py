@@ -1,6 +1,6 @@
 """Image files without labels: the one way from a list of them to training."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -29,6 +29,7 @@ def image_module(
     test_batch_size: int,
     workers: int,
     seed: int,
+    notes: Sequence[str] = (),
 ) -> DataModule:
     """The data of a run on image files, in train, val and test.
 
@@ -50,5 +51,6 @@ def image_module(
         test_batch_size=test_batch_size,
         workers=workers,
         seed=seed,
+        notes=[*notes, *finder.notes()],
         skipped=finder.skipped,
     )
