@@ -23,7 +23,7 @@ class Inference:
     scales   at which each window is seen; logits are averaged over scales and flips, at the image's own scale
 
     Windows are blended with Gaussian weights of a standard deviation of an eighth of the window that add up to 1 at
-    every pixel (Isensee et al., "nnU-Net" (2021), supplementary note 2), in float32. They start at multiples of
+    every pixel (the weights of nnU-Net's code; Isensee et al. (2021)), in float32. They start at multiples of
     `unit`, the period or a multiple of it that stays whole at every scale: a decoder's pattern then goes on unbroken
     from window to window, where any other step would print seams. `window` and `stride` are rounded down to whole
     units. Raises ValueError for what cannot be.

@@ -1,4 +1,4 @@
-"""How much memory a large image takes. About a minute a case on one core.
+"""How much memory a large image takes. One to a few minutes a case on one core.
 
 Run with `pytest tests/stress/models`.
 """
