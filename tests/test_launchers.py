@@ -1,0 +1,53 @@
+"""Hydra's launchers as they are, a local Ray among them; only the training is replaced, by a formula."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import run_folder
+
+ROOT = Path(run_folder.__file__).parent
+SCRIPT = f"""
+import os
+from pathlib import Path
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import OmegaConf
+import run_folder
+
+@hydra.main(version_base="1.3", config_path=r"{ROOT / "conf"}", config_name="config")
+def main(config):
+    folder = Path(HydraConfig.get().runtime.output_dir)
+    run_folder.write(folder / "config.yaml", OmegaConf.to_yaml(run_folder.plain(config)))
+    metrics = {{"test/miou": 0.5 + 0.1 * config.seed, "precision": "32-true", "machine": "none"}}
+    run_folder.write_metrics(folder, metrics | {{"process": os.getpid(), "parent": os.getppid()}})
+
+if __name__ == "__main__":
+    print("driver", os.getpid(), flush=True)
+    main()
+"""
+
+
+@pytest.mark.parametrize("launcher", ["joblib", "ray"])
+def test_two_jobs_elsewhere_both_collected(launcher: str, tmp_path: Path) -> None:
+    pytest.importorskip(f"hydra_plugins.hydra_{launcher}_launcher", reason=f"needs the extra {launcher}")
+    (tmp_path / "job.py").write_text(SCRIPT)
+    done = subprocess.run(
+        [sys.executable, "job.py", "-m", f"hydra/launcher={launcher}", "seed=0,1"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "RAY_USAGE_STATS_ENABLED": "0"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    metrics = [json.loads(path.read_text()) for path in tmp_path.glob("runs/*/metrics.json")]
+    assert sorted(each["test/miou"] for each in metrics) == [0.5, 0.6]
+    driver = int(done.stdout.split()[1])
+    assert all(each["process"] != driver for each in metrics)
+    assert "dilated_deconv has the best mean miou: 0.550 ± 0.071 over 2 seeds." in done.stdout
+    if launcher == "ray":
+        assert "Started a local Ray instance" in done.stderr
