@@ -1,9 +1,8 @@
 """Cell membranes in electron microscopy (ISBI challenge 2012; Cardona et al., 2010): the U-Net paper's task."""
 
-import numpy as np
-
 from data.files import Finder, existing
 from data.labelled import LabelledFiles
+from data.published import relabelling
 from data.splits import folds
 
 CLASSES, PALETTE = ["membrane", "cell"], [(40, 40, 120), (230, 220, 150)]
@@ -21,7 +20,5 @@ def membrane(find: Finder, root: str | None, fold: int) -> LabelledFiles:
     pairs.sort(key=lambda pair: (len(pair.name), pair.name))  # 9 before 10
     rest, test = folds(pairs, fold, FOLDS)
     splits = {"train": [pair for i, pair in enumerate(rest) if i % 8 != 4], "val": rest[4::8], "test": test}
-    table = np.full(256, -1, np.int16)
-    table[[0, 255]] = 0, 1
     note = f"Fold {fold} of {FOLDS} (data.fold) is tested: slices {test[0].name} to {test[-1].name}"
-    return LabelledFiles("membrane", CLASSES, PALETTE, splits, relabel=table, notes=[note])
+    return LabelledFiles("membrane", CLASSES, PALETTE, splits, relabel=relabelling({0: 0, 255: 1}), notes=[note])

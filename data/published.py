@@ -26,11 +26,12 @@ def explained(name: str, root: str | None, wanted: str, download: bool | None) -
     try:
         yield
     except (RuntimeError, OSError, ImportError) as error:
+        why = " ".join(str(error).split())
         if download:
             raise ValueError(
-                f"data.download=true could not bring {name} to data.root={root} ({error}); put {wanted} there yourself"
+                f"data.download=true could not bring {name} to data.root={root} ({why}); put {wanted} there yourself"
             ) from None
-        raise ValueError(f"data.root={root} does not hold {name} ({error}); put {wanted} there{mend}") from None
+        raise ValueError(f"data.root={root} does not hold {name} ({why}); put {wanted} there{mend}") from None
 
 
 def pairs(images: Iterable[str | Path], masks: Iterable[str | Path]) -> list[Pair]:

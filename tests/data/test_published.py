@@ -1,9 +1,11 @@
 """Every published set, from a small copy in its published layout, as its YAML builds it."""
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.error import URLError
 
 import numpy as np
 import pytest
@@ -238,6 +240,23 @@ def test_a_missing_set_is_said_in_one_sentence_with_what_to_put_where(name: str,
         assert "\n" not in str(refused.value)
         if "download" in options:
             assert "data.download=true" in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["voc", "sbd", "oxford_pets", "celeba", "cifar10", "mnist", "fashion_mnist"])
+def test_what_cannot_be_fetched_is_said_in_one_sentence(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreachable(*_: Any, **__: Any) -> None:
+        raise URLError("no network")
+
+    monkeypatch.setattr("urllib.request.urlopen", unreachable)
+    monkeypatch.setitem(sys.modules, "gdown", None)  # which fetches CelebA, and is no dependency: cannot be imported
+    generates = name in ("celeba", "cifar10", "mnist", "fashion_mnist")
+    options = configuration(name, tmp_path, f"model={'dcgan' if generates else 'unet'}", "data.download=true")["data"]
+    with pytest.raises(ValueError, match=rf"data.download=true could not bring {name} to .*there yourself") as refused:
+        data.build(options, "images_of_one_size" if generates else "labelled_images", seed=0)
+    assert ("gdown" if name == "celeba" else "no network") in str(refused.value)
+    assert "\n" not in str(refused.value)
 
 
 @pytest.mark.parametrize(
