@@ -21,7 +21,7 @@ from data.oxford_pets import oxford_pets
 from data.photos import DIV2K, Photos
 from data.voc import sbd, voc
 
-__all__ = ["Augment", "DataModule", "Images", "LabelledImages", "build"]
+__all__ = ["Augment", "DataModule", "Images", "LabelledImages", "build", "kinds"]
 
 # A source is built from its configuration and a seed. It has a method for each kind of data it can give, returning
 # a DataModule: `labelled_images` for segmentation, `images_of_one_size` for generation, and for super-resolution
@@ -48,16 +48,29 @@ LABELLED: dict[str, Callable[..., LabelledFiles]] = {
     "ade20k": ade20k,
 }
 
+KINDS = ("labelled_images", "high_resolution_images", "images_of_one_size")
+
+
+def sources(kind: str) -> dict[str, Callable[..., Any]]:
+    """What gives data of a kind, by name."""
+    able: dict[str, Callable[..., Any]] = {key: source for key, source in SOURCES.items() if hasattr(source, kind)}
+    if kind == "labelled_images":
+        able |= {key: partial(Labelled, describe) for key, describe in LABELLED.items()}
+    return able
+
+
+def kinds(name: str) -> list[str]:
+    """The kinds of data that a name stands for. Raises ValueError where there is no such name."""
+    if name not in SOURCES | LABELLED:
+        raise ValueError(f"data.name is '{name}', which does not exist; choose from {', '.join(SOURCES | LABELLED)}")
+    return [kind for kind in KINDS if name in sources(kind)]
+
 
 def build(config: dict[str, Any], kind: str, seed: int) -> DataModule:
     """Build the data of a `kind` that a configuration's `data` section names. Raises ValueError in one sentence."""
     options = dict(config)
     name = options.pop("name", None)
-    if name not in SOURCES | LABELLED:
-        raise ValueError(f"data.name is '{name}', which does not exist; choose from {', '.join(SOURCES | LABELLED)}")
-    able: dict[str, Callable[..., Any]] = {key: source for key, source in SOURCES.items() if hasattr(source, kind)}
-    if kind == "labelled_images":
-        able |= {key: partial(Labelled, describe) for key, describe in LABELLED.items()}
-    if name not in able:
+    able = sources(kind)
+    if kind not in kinds(name):
         raise ValueError(f"data={name} has no {kind.replace('_', ' ')}; choose from {', '.join(able)}")
     return getattr(able[name](seed=seed, **options), kind)()

@@ -102,6 +102,10 @@ class Finder:
 
         Names written with composed and with decomposed letters, as macOS does, are the same.
         """
+        return {stem: path for stem, path in self._images(top, suffix).items() if path is not None}
+
+    def _images(self, top: Path, suffix: str) -> dict[str, Path | None]:
+        """As `images`, with None for the stems of several files, which are refused."""
         found: dict[str, list[Path]] = {}
         for path in walk(top):
             if path.suffix.lower() in SUFFIXES and path.stem.endswith(suffix):
@@ -109,26 +113,29 @@ class Finder:
                 found.setdefault(unicodedata.normalize("NFC", stem), []).append(path)
         if not found:
             raise ValueError(f"{top} holds no image; these are read: {', '.join(SUFFIXES)}")
-        for stem, paths in list(found.items()):
+        for paths in found.values():
             if len(paths) > 1:
                 names = " and ".join(path.name for path in paths)
                 self.refuse(Unreadable(f"{paths[0].parent} holds {names}, which have the same stem; keep one of them"))
-                del found[stem]
-        return {stem: path for stem, (path,) in found.items()}
+        return {stem: paths[0] if len(paths) == 1 else None for stem, paths in found.items()}
 
     def pairs(self, images: Path, masks: Path, image_suffix: str = "", mask_suffix: str = "") -> list[Pair]:
         """Images and masks of two folders, paired by stem, sorted."""
-        by_stem, labels = self.images(images, image_suffix), self.images(masks, mask_suffix)
-        for stem in labels.keys() - by_stem.keys():
-            self.refuse(Unreadable(f"the mask {labels[stem]} has no image of the same stem; add it or remove the mask"))
-        for stem in by_stem.keys() - labels.keys():
+        by_stem, labels = self._images(images, image_suffix), self._images(masks, mask_suffix)
+        for stem, mask in sorted(labels.items()):
+            if mask is not None and stem not in by_stem:
+                self.refuse(Unreadable(f"the mask {mask} has no image of the same stem; add it or remove the mask"))
+        for stem, image in sorted(by_stem.items()):
+            if image is None or stem in labels:
+                continue
             if self.unlabelled == "skip":
                 self.unlabelled_count += 1
                 continue
             self.refuse(
                 Unreadable(
-                    f"the image {by_stem[stem]} has no mask of the same stem; add it, or leave such images out by "
+                    f"the image {image} has no mask of the same stem; add it, or leave such images out by "
                     "data.unlabelled=skip"
                 )
             )
-        return [Pair(stem, image, labels[stem]) for stem, image in sorted(by_stem.items()) if stem in labels]
+        both = ((stem, image, labels.get(stem)) for stem, image in sorted(by_stem.items()))
+        return [Pair(stem, image, mask) for stem, image, mask in both if image is not None and mask is not None]

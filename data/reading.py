@@ -1,5 +1,6 @@
 """One image or mask file to pixels. What cannot be read is refused in one sentence that names the file and the mend."""
 
+import errno
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -106,6 +107,8 @@ def opened(path: Path) -> Iterator[tuple[Image.Image, Header]]:
         most = 2 * (Image.MAX_IMAGE_PIXELS or 0)
         raise Unreadable(f"{path} would unpack to more than {most:,} pixels; cut it into tiles or remove it") from None
     except Exception as error:  # on damaged bytes the decoders raise whatever they stumble over
+        if isinstance(error, OSError) and error.errno == errno.ELOOP:
+            raise Unreadable(f"{path} is a link in a loop; remove it") from None
         raise Unreadable(f"{path} is damaged ({error}); copy it again or remove it") from None
 
 

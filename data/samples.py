@@ -54,6 +54,7 @@ def stored(
     where = {split: [at[pair] for pair in found if pair in at] for split, found in splits.items()}
     for split, found in where.items():
         if not found:
-            raise ValueError(f"{name} has no usable image for {split}; check_data.py says what there is")
+            why = f" after skipping {len(finder.skipped)}: {finder.skipped[0]}" if finder.skipped else "; give it more"
+            raise ValueError(f"{name} has no usable image for {split}{why}")
     kept = Cache(cache, list(sizes), list(sizes.values()), decode, version)
     return {split: FileSamples(kept, found) for split, found in where.items()}

@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.module import Samples
+from data.threads import in_threads
 
 
 class Counts:
@@ -14,14 +15,15 @@ class Counts:
     """
 
     def __init__(self, samples: Samples) -> None:
-        levels, labels = [], []
-        for index in range(len(samples)):
+        def one(index: int) -> tuple[list[NDArray[np.int64]], NDArray[np.int64] | None]:
             sample = samples[index]
-            levels.append([np.bincount(channel.ravel(), minlength=256) for channel in sample["image"].numpy()])
-            if "mask" in sample:
-                labels.append(np.bincount(sample["mask"].numpy().ravel(), minlength=256))
-        self.levels = np.sum(levels, axis=0)
-        self.labels = np.array(labels).reshape(-1, 256)
+            image, mask = sample["image"].numpy(), sample.get("mask")
+            levels = [np.bincount(channel.ravel(), minlength=256) for channel in image]
+            return levels, None if mask is None else np.bincount(mask.numpy().ravel(), minlength=256)
+
+        counted = list(in_threads(one, range(len(samples)), "Counting the pixels"))
+        self.levels = np.sum([levels for levels, _ in counted], axis=0)
+        self.labels = np.array([labels for _, labels in counted if labels is not None]).reshape(-1, 256)
 
     def moments(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Mean and standard deviation of each channel over all pixels, of images in [0, 1]."""

@@ -9,7 +9,7 @@ from typing import TypeVar
 from rich.console import Console
 from rich.progress import track
 
-MANY = 1000  # files, from which on something is said
+MANY = 200  # files, from which on something is said
 THREADS = 2 * (os.cpu_count() or 1)
 In = TypeVar("In")
 Out = TypeVar("Out")

@@ -1,0 +1,55 @@
+"""What is in your data, and is it sound: counts, sizes, classes, doubtful masks, and a picture to look at.
+
+    python check_data.py data=folder data.root=path/to/folder
+
+Takes the choices that train.py takes. Ends with exit code 1 where train.py would refuse the data, in the same words.
+"""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig
+
+import run_folder
+
+
+@hydra.main(version_base="1.3", config_path="conf", config_name="check_data")
+def main(config: DictConfig) -> None:
+    """Check, print what was found, leave contact_sheet.png."""
+    if not run(run_folder.plain(config), Path(HydraConfig.get().runtime.output_dir)):
+        raise SystemExit(1)
+
+
+def run(config: dict[str, Any], folder: Path) -> bool:
+    """Check the data of a configuration, with contact_sheet.png in `folder`; returns whether train.py would take it."""
+    print("Importing torch ...", flush=True)
+    import data  # here, not above, so that --help and a typo answer at once
+    from data.check import print_tables, survey
+    from data.contact_sheet import contact_sheet
+    from models.tasks import TASKS
+
+    with run_folder.one_sentence(config["debug"]):
+        # Everything is looked at once, whatever the configuration would do about it.
+        options = config["data"] | {
+            key: value
+            for key, value in {"on_error": "skip", "cache": "none", "crops_per_image": 1}.items()
+            if key in config["data"]
+        }
+        kinds = data.kinds(options["name"])
+        wanted = TASKS[config["task"]["name"]].kind  # type: ignore[attr-defined]  # one task for each of mypy's types
+        module = data.build(options, wanted if wanted in kinds else kinds[0], config["seed"])
+        found = survey(module)
+        contact_sheet(folder / "contact_sheet.png", module)
+    print_tables(module, found)
+    print(folder / "contact_sheet.png")
+    refused = module.skipped if config["data"].get("on_error", "raise") == "raise" else []
+    for sentence in refused:
+        print(f"Error: {sentence}", file=sys.stderr)
+    return not refused
+
+
+if __name__ == "__main__":
+    main()
