@@ -15,11 +15,15 @@ from omegaconf import DictConfig
 
 import run_folder
 
+LOOKING = {"on_error": "skip", "cache": "none", "crops_per_image": 1}
+
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="check_data")
 def main(config: DictConfig) -> None:
     """Check, print what was found, leave contact_sheet.png."""
-    if not run(run_folder.plain(config), Path(HydraConfig.get().runtime.output_dir)):
+    with run_folder.one_sentence(config.debug):
+        sound = run(run_folder.plain(config), Path(HydraConfig.get().runtime.output_dir))
+    if not sound:
         raise SystemExit(1)
 
 
@@ -31,18 +35,13 @@ def run(config: dict[str, Any], folder: Path) -> bool:
     from data.contact_sheet import contact_sheet
     from models.tasks import TASKS
 
-    with run_folder.one_sentence(config["debug"]):
-        # Everything is looked at once, whatever the configuration would do about it.
-        options = config["data"] | {
-            key: value
-            for key, value in {"on_error": "skip", "cache": "none", "crops_per_image": 1}.items()
-            if key in config["data"]
-        }
-        kinds = data.kinds(options["name"])
-        wanted = TASKS[config["task"]["name"]].kind  # type: ignore[attr-defined]  # one task for each of mypy's types
-        module = data.build(options, wanted if wanted in kinds else kinds[0], config["seed"])
-        found = survey(module)
-        contact_sheet(folder / "contact_sheet.png", module)
+    # Everything is looked at once, whatever the configuration would do about it.
+    options = config["data"] | {key: value for key, value in LOOKING.items() if key in config["data"]}
+    kinds = data.kinds(options["name"])
+    wanted: str = TASKS[config["task"]["name"]].kind  # type: ignore[attr-defined]  # which mypy sees as plain types
+    module = data.build(options, wanted if wanted in kinds else kinds[0], config["seed"])
+    found = survey(module)
+    contact_sheet(folder / "contact_sheet.png", module)
     print_tables(module, found)
     print(folder / "contact_sheet.png")
     refused = module.skipped if config["data"].get("on_error", "raise") == "raise" else []

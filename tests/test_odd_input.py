@@ -17,6 +17,7 @@ from PIL import Image
 import check_data
 import run_folder
 import train
+from models import tasks
 
 ROOT = Path(train.__file__).parent
 TINY = [
@@ -66,14 +67,20 @@ def configuration(name: str, root: Path, *overrides: str) -> dict[str, Any]:
 
 
 def trained(root: Path, folder: Path, *overrides: str) -> dict[str, Any]:
+    """What train.py measures; refusals as its `main` tells them."""
     folder.mkdir()
-    return train.run(configuration("config", root, *overrides), folder)
+    config = configuration("config", root, *overrides)
+    with run_folder.one_sentence(config["debug"]):
+        return train.run(config, folder)
 
 
 def checked(root: Path, folder: Path, *overrides: str) -> bool:
+    """Whether check_data.py is content; refusals as its `main` tells them."""
     folder.mkdir()
+    config = configuration("check_data", root, *overrides)
     try:
-        return check_data.run(configuration("check_data", root, *overrides), folder)
+        with run_folder.one_sentence(config["debug"]):
+            return check_data.run(config, folder)
     except SystemExit:  # what concerns no single file ends it at once
         return False
 
@@ -317,13 +324,20 @@ def error_lines(capsys: pytest.CaptureFixture[str]) -> list[str]:
 
 @pytest.mark.parametrize("case", REFUSED, ids=lambda case: case.__name__)
 def test_is_refused_before_training_in_the_same_sentence_by_both(
-    case: Callable[[Path], str], root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    case: Callable[[Path], str],
+    root: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    def fit(*_: Any) -> None:
+        raise AssertionError("training began")
+
+    monkeypatch.setattr(tasks, "fit", fit)
     sentence = case(root)
-    with pytest.raises(SystemExit) as exit_code:
+    with pytest.raises(SystemExit) as ended:
         trained(root, tmp_path / "run")
-    assert exit_code.value.code == 1
-    assert not (tmp_path / "run" / "config.yaml").exists()  # it is written where training begins
+    assert ended.value.code == 1
     (told,) = error_lines(capsys)
     assert sentence in told
     assert not checked(root, tmp_path / "check")
