@@ -1,0 +1,109 @@
+"""Run a trained network on your files.
+
+    python predict.py zoo:unet-earth-dilated_deconv photo.jpg folder/ --output out/
+    python predict.py zoo:dcgan-fashion_mnist-resize_conv -n 64 --seed 0 --output out/
+
+What is done to an image before the network sees it comes with the checkpoint.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import run_folder
+
+
+def arguments() -> argparse.Namespace:
+    """The command line; plain paths, since Hydra's grammar takes `photo (1).jpg` apart."""
+    parser = argparse.ArgumentParser(
+        description="Run a trained network on your files: masks and overlays, enlarged images, or generated ones.",
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("checkpoint", help="runs/.../best.ckpt, zoo:NAME, or the folder of a zoo entry")
+    add("inputs", nargs="*", metavar="PATH", help="images, and folders that are searched with all below them")
+    add("--output", type=Path, default=Path("out"), help="folder to write into (default: out)")
+    add("--probabilities", action="store_true", help="segmentation: also write .npz with (H, W, classes) float16")
+    add("--window", type=int, default=1024, help="segmentation: larger images are seen in windows (default: 1024)")
+    add("--overlap", type=float, default=0.25, help="of neighbouring windows, as a share (default: 0.25)")
+    add("--flip", action="store_true", help="segmentation: average with the mirrored image's result")
+    add("-n", type=int, help="generators: how many images (default: 64)")
+    add("--seed", type=int, default=0, help="generators: decides which images (default: 0)")
+    add("--debug", action="store_true", help="let refusals come with their stack trace")
+    return parser.parse_args()
+
+
+Write = Callable[[str, Path], None]  # of an image, by the name of its result
+
+
+def work(net: Any, options: argparse.Namespace) -> tuple[Iterator[None], int] | Write:
+    """How to write the result of one image, or for generators all images and their number."""
+    from data.reading import read_image
+    from models.tasks import prediction
+    from models.tasks.inference import Inference
+
+    if net.task == "gan":
+        if options.inputs:
+            raise ValueError(f"{options.checkpoint} generates images; it takes -n and --seed, not {options.inputs[0]}")
+        count = 64 if options.n is None else options.n
+        if count < 1:
+            raise ValueError(f"-n must be 1 or more, not {count}")
+        return prediction.write_samples(net, count, options.seed, options.output), count
+    if not options.inputs or options.n is not None:
+        raise ValueError(f"{options.checkpoint} is for {net.task.replace('_', '-')}: name images or folders, and no -n")
+    if net.task == "super_resolution":
+        return lambda name, path: prediction.enlarge_to(
+            net, read_image(path), options.output / "enlarged" / f"{name}.png"
+        )
+    try:
+        inference = Inference(net.period, options.window, options.overlap, options.flip)
+    except ValueError as error:
+        raise ValueError(str(error).replace("task.inference.", "--")) from None
+
+    return lambda name, path: prediction.segment(
+        net, read_image(path), inference, options.output, name, options.probabilities
+    )
+
+
+def main() -> None:
+    """Load, then write file after file; what cannot be read is reported, and the rest is done."""
+    options = arguments()
+    print("Importing torch ...", flush=True)
+    import torch  # here, not above, so that --help and a typo answer at once
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from data import inputs
+    from models import loading
+
+    with run_folder.one_sentence(options.debug):
+        net = loading.load(options.checkpoint)
+        how = work(net.to("cuda" if torch.cuda.is_available() else "cpu"), options)
+        with Progress(console=Console(stderr=True)) as progress:
+            if isinstance(how, tuple):
+                for _ in progress.track(*how):
+                    pass
+                print(f"{how[1]} images in {options.output}")
+                return
+            images, wrong = inputs.find(options.inputs, options.output)
+            done = 0
+            for name, path in progress.track(images.items()):
+                try:
+                    how(name, path)
+                    done += 1
+                except (ValueError, OSError) as error:
+                    if options.debug:
+                        raise
+                    wrong.append(" ".join(str(error).split()))
+    print(f"{done} of {len(images)} images in {options.output}")
+    for sentence in wrong:
+        print(f"Error: {sentence}", file=sys.stderr)
+    if wrong:
+        print(f"Error: {len(wrong)} of what was named could not be used", file=sys.stderr)
+        raise SystemExit(1)
+
+
+if __name__ == "__main__":
+    main()
