@@ -13,6 +13,7 @@ from torch import Tensor
 from data.files import Pair
 from data.threads import in_threads
 
+FORMAT = 1  # of what lies in the user's cache folder; one more whenever data/reading.py reads other pixels from a file
 Size = tuple[int, int]  # height, width
 Decoded = tuple[Tensor, Tensor | None]  # image (3, H, W) uint8 and, of a pair, its mask (H, W) uint8
 
@@ -101,7 +102,7 @@ class Cache:
     def _fingerprint(self, version: str) -> str:
         files = [path for pair in self.pairs for path in (pair.image, pair.mask) if path is not None]
         state = [(str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
-        return hashlib.sha256(json.dumps([version, state, self.sizes]).encode()).hexdigest()[:24]
+        return hashlib.sha256(json.dumps([FORMAT, version, state, self.sizes]).encode()).hexdigest()[:24]
 
 
 def cache_folder() -> Path:

@@ -95,7 +95,7 @@ class Finder:
     def notes(self) -> list[str]:
         """What was left out, in lines for the log of a run."""
         n = self.unlabelled_count
-        return [f"Warning: {n} images have no mask and are left out (data.unlabelled=skip)"] if n else []
+        return [f"Warning: images without a mask, left out by data.unlabelled=skip: {n}"] if n else []
 
     def images(self, top: Path, suffix: str = "") -> dict[str, Path]:
         """The images below a folder by their stem: the path below it, without file suffix and without `suffix`.

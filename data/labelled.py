@@ -178,5 +178,9 @@ def class_notes(classes: list[str], counts: Counts, counted: int, total: int) ->
     pixels = counts.labels[:, : len(classes)]
     absent = [name for name, n in zip(classes, pixels.sum(0), strict=True) if not n]
     void = int((pixels.sum(1) == 0).sum())
-    notes = [f"Warning: {len(absent)} classes never occur in {among}: {', '.join(absent)}"] if absent else []
+    notes = (
+        [f"Warning: {len(absent)} of {len(classes)} classes never occur in {among}: {', '.join(absent)}"]
+        if absent
+        else []
+    )
     return notes + ([f"Warning: all pixels are ignored in {void} of {among}"] if void else [])

@@ -174,7 +174,7 @@ def test_works(case: Callable[[Path], None], root: Path, tmp_path: Path) -> None
 
 def absent_class(root: Path) -> str:
     (root / "classes.txt").write_text("low\nhigh\nnowhere\n")
-    return "Warning: 1 classes never occur in the 4 training images: nowhere"
+    return "Warning: 1 of 3 classes never occur in the 4 training images: nowhere"
 
 
 def all_ignored(root: Path) -> str:
@@ -184,7 +184,7 @@ def all_ignored(root: Path) -> str:
 
 def no_mask(root: Path) -> str:
     (root / "train" / "masks" / "1.png").unlink()
-    return "Warning: 1 images have no mask and are left out (data.unlabelled=skip)"
+    return "Warning: images without a mask, left out by data.unlabelled=skip: 1"
 
 
 @pytest.mark.parametrize("case", [absent_class, all_ignored, no_mask], ids=lambda case: case.__name__)
