@@ -53,6 +53,7 @@ class Folding:
         constants = [None if tensor is None else self.constant(tensor, old) for tensor in (weight, bias)]
         with self.graph.inserting_before(old):
             new = self.graph.call_function(target, (x, *constants, *args))
+        new.meta = old.meta  # the shape, which is the same
         old.replace_all_uses_with(new)
         self.graph.erase_node(old)
 
@@ -96,6 +97,8 @@ class Folding:
             before: Any = node.args[0]
             added = node.args[1]
             if not isinstance(before, fx.Node) or before.target not in CONVOLUTIONS or len(before.users) > 1:
+                continue
+            if inputs_of(node)["alpha"] != 1:
                 continue
             conv = inputs_of(before)
             channels = before.meta["val"].shape[1]

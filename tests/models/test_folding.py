@@ -75,6 +75,25 @@ def test_layers_that_compose_are_one_and_others_stay(name: str) -> None:
     assert error <= 1e-12
 
 
+class Added(nn.Module):
+    """A resize, a convolution without bias, and `alpha` times a number for each channel."""
+
+    def __init__(self, alpha: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Upsample(scale_factor=2), nn.Conv2d(3, 4, 3, padding=1, bias=False))
+        self.bias, self.alpha = nn.Parameter(torch.randn(1, 4, 1, 1)), alpha
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.add(self.layers(x), self.bias, alpha=self.alpha)
+
+
+@pytest.mark.parametrize(("alpha", "left"), [(1, {"conv_transpose2d": 1}), (2, {"conv_transpose2d": 1, "add": 1})])
+def test_a_bias_that_is_added_is_folded_as_it_stands(alpha: int, left: dict[str, int]) -> None:
+    operations, error = folded(Added(alpha), 2, 3, 5, 6)
+    assert operations == left
+    assert error <= 1e-12
+
+
 class Shared(nn.Module):
     """A convolution whose output is used before the norm and after."""
 
