@@ -66,7 +66,8 @@ def run(config: DictConfig, folder: Path) -> dict[str, Any]:
         asked = run_folder.plain(config)
         source = asked.get("data") or stored.config["data"]
         pl.seed_everything(stored.config["seed"], workers=True, verbose=False)
-        task, module = evaluation.rebuild(stored, source, options, config.split)
+        module = evaluation.data_of(stored, source)
+        task = evaluation.rebuild(stored, module, options, config.split)
         trainer = tasks.build_trainer(asked["trainer"], folder, task)
     tasks.announce(task, trainer, module)
     metrics = evaluation.score(task, module, trainer)

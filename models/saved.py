@@ -79,15 +79,17 @@ def check(config: Any) -> None:
 
 
 @contextmanager
-def limited() -> Iterator[None]:
-    """Stop with ValueError what registers too many parameters, before they are filled and so take memory."""
+def limited(stored: int) -> Iterator[None]:
+    """Stop with ValueError what registers far more parameters than are stored, before they are filled and so take
+    memory. (A GAN's discriminator, which is not stored, has up to ten times its generator's.)"""
+    limit = min(MAX_PARAMETERS, 1_000_000 + 20 * stored)
     tensors = numbers = 0
 
     def count(_module: nn.Module, _name: str, parameter: nn.Parameter | None) -> None:
         nonlocal tensors, numbers
         tensors, numbers = tensors + 1, numbers + (parameter.numel() if parameter is not None else 0)
-        if tensors > MAX_TENSORS or numbers > MAX_PARAMETERS:
-            raise ValueError(f"the configuration asks for more than {MAX_PARAMETERS:,} parameters")
+        if tensors > MAX_TENSORS or numbers > limit:
+            raise ValueError(f"the configuration asks for more than {limit:,} parameters; {stored:,} are stored")
 
     handle = register_module_parameter_registration_hook(count)
     try:
@@ -107,7 +109,7 @@ def build(saved: Saved) -> Network:
         sections["encoder"]["pretrained"] = False  # the weights are here; nothing is fetched
     mean, std = tuple(saved.config["mean"]), tuple(saved.config["std"])
     try:
-        with limited():
+        with limited(sum(value.numel() for value in saved.weights.values())):
             network = models.build(sections, len(mean), len(saved.config.get("classes", [])) or None)
     except ValueError:
         raise

@@ -14,10 +14,15 @@ from models.tasks import OF_DATA, TASKS, Task, costs
 SPLITS = ("test", "val")
 
 
-def rebuild(stored: Saved, source: dict[str, Any], options: dict[str, Any], split: str) -> tuple[Task, DataModule]:
-    """The task of a saved network, and the data that it is to be tested on.
+def data_of(stored: Saved, source: dict[str, Any]) -> DataModule:
+    """The data of a section `data`, of the kind that a saved network learnt from. Raises ValueError."""
+    kind, _ = choose(TASKS, "task", stored.config["task"])
+    return data.build(source, kind.kind, stored.config["seed"])
 
-    source    a configuration's section `data`
+
+def rebuild(stored: Saved, module: DataModule, options: dict[str, Any], split: str) -> Task:
+    """The task of a saved network, to be tested on the data of `data_of`.
+
     options   of the task: its section `task`, or that with changes
     split     "test" or "val", which is then what the data's `test` holds
     Raises ValueError, in one sentence, for data whose classes or channels the network does not know.
@@ -25,7 +30,6 @@ def rebuild(stored: Saved, source: dict[str, Any], options: dict[str, Any], spli
     if split not in SPLITS:
         raise ValueError(f"split is '{split}', which does not exist; choose from {', '.join(SPLITS)}")
     kind, options = choose(TASKS, "task", options)
-    module = data.build(source, kind.kind, stored.config["seed"])
     info, config = module.info, stored.config
     if isinstance(info, LabelledImages) and info.classes != config["classes"]:
         raise ValueError(
@@ -44,7 +48,7 @@ def rebuild(stored: Saved, source: dict[str, Any], options: dict[str, Any], spli
     except TypeError as error:  # an option that the task does not have, from anyone's configuration
         raise ValueError(f"the task of the configuration cannot be built ({error})") from None
     task.config = config
-    return task, module
+    return task
 
 
 def score(task: Task, module: DataModule, trainer: pl.Trainer) -> dict[str, Any]:

@@ -37,9 +37,9 @@ def stored(folder: Path, name: str, file: File | None) -> bytes:
     return found
 
 
-def measured(folder: Path) -> dict[str, File]:
-    """Size and checksum of each file of an entry."""
-    contents = {name: stored(folder, name, None) for name in FILES}
+def measured(folder: Path, without: str = "") -> dict[str, File]:
+    """Size and checksum of each file of an entry, but of the one called `without`."""
+    contents = {name: stored(folder, name, None) for name in FILES if name != without}
     return {name: File(len(found), hashlib.sha256(found).hexdigest()) for name, found in contents.items()}
 
 
@@ -64,17 +64,21 @@ def read_folder(folder: Path) -> Saved:
     return read(folder, index.read(folder.parent).get(folder.name))
 
 
-def read_named(name: str, zoo: Path = FOLDER) -> Saved:
-    """`read` by name, always against the zoo's index. Raises ValueError, naming what is near, for an unknown name."""
+def read_named(name: str, zoo: Path | None = None) -> Saved:
+    """`read` by name, always against the index of the zoo (None: this project's).
+
+    Raises ValueError, naming what is near, for an unknown name.
+    """
+    zoo = zoo or FOLDER
     entries = index.read(zoo)
     if name not in entries:
         near = difflib.get_close_matches(name, entries, n=1)
         hint = f"; did you mean {near[0]}?" if near else "; python -m models.zoo list shows what there is"
-        raise ValueError(f"the zoo has no '{name[:100]}'{hint}")
+        raise ValueError(f"the zoo has no {name[:100]!r}{hint}")
     return read(zoo / name, entries[name])
 
 
-def load(name: str, zoo: Path = FOLDER) -> Trained:
+def load(name: str, zoo: Path | None = None) -> Trained:
     """The trained network of a name, ready to use, on the CPU: `models.saved.Trained` says what it has on it."""
     return Trained(read_named(name, zoo))
 

@@ -24,18 +24,18 @@ def fetch_checked(hub: str, path: str, to: Path, file: File) -> None:
     """Bring a file of known size and checksum to `to`, under another name until it is whole."""
     partial = to.with_name(to.name + ".partial")
     for _ in range(2):  # the first try may go on with what a broken transfer left of an older version
-        resumed = partial.exists()
+        before = partial.stat().st_size if partial.exists() else 0
         fetch(hub, path, partial, file.size)
         found = partial.read_bytes()
         if (len(found), hashlib.sha256(found).hexdigest()) == (file.size, file.sha256):
             partial.replace(to)
             return
-        if not resumed and len(found) < file.size:
+        if before < len(found) < file.size and hub.startswith("http"):
             raise ValueError(f"{path} of {hub} broke off; the same command goes on where it stopped")
         partial.unlink()
-        if not resumed:
+        if not before:
             break
-    raise ValueError(f"{path} of {hub} is not the file that its index describes: its SHA-256 differs")
+    raise ValueError(f"{path} of {hub} is not the file that its index describes: its size or SHA-256 differs")
 
 
 def pull(name: str, hub: str, zoo: Path) -> Entry:
@@ -60,12 +60,10 @@ def push(name: str, hub: str, zoo: Path) -> None:
     entry = index.read(zoo)[name]
     if hub.startswith("file://"):
         folder = local_folder(hub)
-        staged = folder / f".{name}.partial"
-        shutil.rmtree(staged, ignore_errors=True)
-        staged.mkdir(parents=True)
-        for file in FILES:
-            shutil.copyfile(zoo / name / file, staged / file)
-        entries.install(staged, folder, name, entry)
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".") as staged:
+            shutil.copytree(zoo / name, Path(staged, name))
+            entries.install(Path(staged, name), folder, name, entry)
     elif hub.startswith("hf://"):
         _push_to_hugging_face(name, entry, repository(hub), zoo)
     else:

@@ -45,8 +45,13 @@ Index = dict[str, Entry]
 def check_name(name: str) -> str:
     """The name, or ValueError where it could be anything but one folder's name."""
     if not NAME.fullmatch(name) or len(name) > 100:
-        raise ValueError(f"'{name[:100]}' is no name of a zoo entry; use letters, digits, '_', and single '-' and '.'")
+        raise ValueError(f"{name[:100]!r} is no name of a zoo entry; use letters, digits, '_', and single '-' and '.'")
     return name
+
+
+def identifier(name: str) -> str:
+    """The name as Python can call it."""
+    return name.replace("-", "_").replace(".", "_")
 
 
 def entry(name: str, stored: Any) -> Entry:

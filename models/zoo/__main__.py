@@ -1,0 +1,123 @@
+"""`python -m models.zoo list | show | export | verify | push | pull`: trained networks by name."""
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+from typing import NoReturn
+
+import yaml
+
+from models.zoo import entry as entries
+from models.zoo import index
+from models.zoo.entry import FOLDER
+
+# What `list` shows of each task: the first that was measured.
+HEADLINES = ("test/miou", "test/psnr_y", "test/fid", "test/frechet_effnet_lite0", "test/spectrum_gap")
+
+
+class Parser(argparse.ArgumentParser):
+    """Errors are one sentence and exit code 2."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}\n")
+
+
+def build_parser() -> Parser:
+    """The commands and their arguments."""
+    parser = Parser(prog="python -m models.zoo", description=__doc__.partition(": ")[2])
+    parser.add_argument("--zoo", type=Path, default=FOLDER, metavar="FOLDER", help="of entries (default: zoo/)")
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("list", help="name, task, upsampler, score and size of every entry")
+    show = commands.add_parser("show", help="the card of an entry")
+    show.add_argument("name")
+    export = commands.add_parser("export", help="make an entry of a finished run, its card filled in from the run")
+    export.add_argument("checkpoint", type=Path, metavar="RUN/best.ckpt")
+    export.add_argument("--name", required=True)
+    export.add_argument("--half", action="store_true", help="weights in half precision: half the size")
+    export.add_argument("--licence", help="terms of the data, where data/licences.py does not know them")
+    verify = commands.add_parser("verify", help="checksums, building, and scores again on the data that an entry names")
+    verify.add_argument("name", nargs="?")
+    verify.add_argument("--all", action="store_true", help="every entry")
+    verify.add_argument(
+        "--data", action="append", default=[], metavar="KEY=VALUE", help="where its data is here: --data root=FOLDER"
+    )
+    push = commands.add_parser("push", help="copy an entry to a hub")
+    push.add_argument("name")
+    push.add_argument("--to", required=True, dest="hub", metavar="HUB", help="hf://user/repo or file:///folder")
+    pull = commands.add_parser("pull", help="copy an entry from a hub")
+    pull.add_argument("name")
+    pull.add_argument("--from", required=True, dest="hub", metavar="HUB", help="these, or http://server/folder")
+    return parser
+
+
+def listing(zoo: Path) -> str:
+    """The entries of a zoo, a line for each, in columns."""
+    rows = [("name", "task", "upsampler", "score", "MB")]
+    for name, entry in index.read(zoo).items():
+        key = next((key for key in HEADLINES if entry.scores.get(key) is not None), "")
+        score = f"{key.removeprefix('test/')} {entry.scores[key]:.4g}" if key else ""
+        rows.append((name, entry.task, entry.upsampler, score, f"{entry.size / 1e6:.2f}"))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
+
+
+def verify_each(arguments: argparse.Namespace) -> None:
+    """Verify what was asked for, a line for each; exit code 1 where anything is not as its card says."""
+    from models.zoo.verify import verify
+
+    if bool(arguments.name) == arguments.all:
+        raise ValueError("verify takes a name or --all")
+    changes = dict(change.split("=", 1) if "=" in change else (change, "") for change in arguments.data)
+    names, failed = list(index.read(arguments.zoo)) if arguments.all else [arguments.name], 0
+    for name in names:
+        try:
+            with tempfile.TemporaryDirectory() as folder:
+                said = verify(name, arguments.zoo, {k: yaml.safe_load(v) for k, v in changes.items()}, Path(folder))
+            print(f"{name}: {said}", flush=True)
+        except (ValueError, OSError) as error:
+            failed += 1
+            print(f"{name}: FAILED: {error}", flush=True)
+    print(f"{len(names) - failed} of {len(names)} entries are as their cards say")
+    if failed:
+        raise SystemExit(1)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Carry out the parsed command. Raises ValueError for what cannot be done."""
+    zoo: Path = arguments.zoo
+    if arguments.command == "list":
+        print(listing(zoo))
+    elif arguments.command == "show":
+        found = index.read(zoo)
+        entries.read_named(arguments.name, zoo)  # refuses an unknown name and altered files
+        card = entries.stored(zoo / arguments.name, "card.md", found[arguments.name].files["card.md"]).decode()
+        print("".join(c for c in card if c.isprintable() or c == "\n"))  # anyone's text: no escape codes
+    elif arguments.command == "export":
+        from models.zoo.from_run import export
+
+        made = export(arguments.checkpoint, arguments.name, zoo, arguments.half, arguments.licence)
+        print(f"{zoo / arguments.name}: {made.size / 1e6:.2f} MB")
+    elif arguments.command == "verify":
+        verify_each(arguments)
+    else:
+        from models.zoo import hub
+
+        if arguments.command == "push":
+            hub.push(arguments.name, arguments.hub, zoo)
+        else:
+            hub.pull(arguments.name, arguments.hub, zoo)
+        print(f"{arguments.name}: {arguments.command}ed, checksums agree")
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Entry point; one sentence on standard error and exit code 1 for what cannot be done."""
+    try:
+        run(build_parser().parse_args(argv))
+    except (ValueError, OSError) as error:
+        print(f"Error: {' '.join(str(error).split())}", file=sys.stderr)
+        raise SystemExit(1) from None
+
+
+if __name__ == "__main__":
+    main()

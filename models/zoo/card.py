@@ -1,0 +1,134 @@
+"""The card of an entry: what was trained on what and how, how good it is, and how to do it again."""
+
+import math
+from typing import Any
+
+import yaml
+
+from data.licences import LICENCES, UNKNOWN
+from models.zoo.index import File
+
+# What each score is, by the last part of its key; `models/tasks` has the one implementation of each.
+DEFINITIONS = {
+    "miou": "mean over classes of the intersection over union, from one confusion matrix of all test pixels",
+    "pixel_accuracy": "share of the labelled test pixels that are of the predicted class",
+    "boundary_iou": "IoU within 2 % of the diagonal of a class's boundary (Cheng et al., 2021), mean over classes",
+    "iou": "intersection over union of one class over all test pixels",
+    "psnr_y": "dB on luma (BT.601), borders of `scale` pixels cropped, mean over images; input by MATLAB's bicubic",
+    "ssim_y": "structural similarity on luma (Wang et al., 2004), cropped likewise, mean over images",
+    "fid": "Fréchet distance of Inception's features to held-out real images",
+    "kid": "kernel distance of Inception's features to held-out real images",
+    "frechet_effnet_lite0": "Fréchet distance of EfficientNet-Lite0's features to held-out real images; not FID",
+    "kid_effnet_lite0": "kernel distance of EfficientNet-Lite0's features to held-out real images",
+    "spectrum_gap": "mean difference of the logarithm of the radial power spectrum to that of real images",
+    "phase_variance": "share of the output's fine detail that repeats with the decoder's period",
+    "spectral_peak_db": "dB of the strongest multiple of 1/period above the spectrum around it",
+}
+
+
+def number(value: float | None) -> str:
+    """Four digits, or that a class is absent."""
+    return "absent" if value is None or math.isnan(value) else f"{value:.4g}"
+
+
+def score_rows(measured: dict[str, Any], trained: dict[str, Any]) -> list[str]:
+    """A row for each score: of these weights in float32, beside what training wrote, and beside noise."""
+    rows = []
+    for key, value in measured.items():
+        if not key.startswith("test/") or key.endswith("/null"):
+            continue
+        floor = measured.get(f"{key}/null")
+        beside = "" if floor is None else f"{'PRINTS' if value > floor else 'even'} (noise {number(floor)})"
+        baseline = measured.get(key.replace("test/", "baseline/", 1))
+        if baseline is not None:
+            beside = f"{measured['baseline']} {number(baseline)}"
+        before = number(trained[key]) if key in trained else ""
+        rows.append(f"| `{key.removeprefix('test/')}` | {number(value)} | {before} | {beside} |")
+    return rows
+
+
+def definitions(measured: dict[str, Any]) -> list[str]:
+    """What the scores mean, each once."""
+    parts = {part for key in measured if key.startswith("test/") for part in key.split("/")}
+    return [f"- `{name}`: {meaning}" for name, meaning in DEFINITIONS.items() if name in parts]
+
+
+def card(
+    name: str,
+    config: dict[str, Any],
+    command: str,
+    measured: dict[str, Any],
+    trained: dict[str, Any],
+    files: dict[str, File],
+    half: bool,
+    licence: str | None,
+) -> str:
+    """The card as Markdown, with the front matter that model hubs read.
+
+    config    as `models.saved.Saved` describes
+    command   that trained it
+    measured  scores of the entry's own weights in float32, keyed as in metrics.json
+    trained   metrics.json of the run
+    files     the entry's other files; half: whether weights are stored in half precision
+    licence   of the data; None: what `data.licences` knows
+    """
+    task, source = config["task"]["name"], config["data"]["name"]
+    terms = licence or LICENCES.get(source, UNKNOWN)
+    recipe = {key: config[key] for key in ("model", "encoder", "upsample", "task", "data") if key in config}
+    front = {
+        "library_name": "evenly",
+        "tags": [task.replace("_", "-"), config["model"]["name"], config["upsample"]["name"]],
+    }
+    lines = [
+        "---",
+        yaml.safe_dump(front, sort_keys=False).rstrip(),
+        "---",
+        f"# {name}",
+        "",
+        f"{config['model']['name']} with `{config['upsample']['name']}`, {trained['parameters']:,} parameters in "
+        f"training, for {task.replace('_', '-')}; trained on {source}, seed {config['seed']}.",
+        "",
+        "![what it makes of test data](preview.png)",
+        "",
+        "```python",
+        "from models import zoo",
+        f'net = zoo.load("{name}")',
+        "```",
+        "",
+        "## Data",
+        "",
+        f"`{source}`. Terms: {terms} These hold for the weights too, as far as weights are derived from data.",
+        "",
+        "## Training",
+        "",
+        "```",
+        command,
+        "```",
+        "",
+        f"On {trained.get('machine', 'a machine that the run did not record')}, in {trained['seconds']:.0f} s, "
+        f"precision {trained['precision']}. What it resolves to:",
+        "",
+        "```yaml",
+        yaml.safe_dump(recipe, sort_keys=False, default_flow_style=None, width=110).rstrip(),
+        "```",
+        "",
+        "## Scores",
+        "",
+        f"On the test split, of the weights as stored ({'float16' if half else 'float32'}) computing in float32 on "
+        f"{measured['machine']}; beside it what the run wrote when it ended.",
+        "",
+        "| score | stored weights | run | beside it |",
+        "|---|---|---|---|",
+        *score_rows(measured, trained),
+        "",
+        *definitions(measured),
+        "",
+        "`PRINTS`: above the 95th percentile of the measure on plain 1/f noise; `/p2` is the measure at period 2.",
+        "",
+        "## Files",
+        "",
+        "| file | bytes | SHA-256 |",
+        "|---|---|---|",
+        *(f"| {key} | {file.size:,} | `{file.sha256}` |" for key, file in files.items()),
+    ]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,78 @@
+"""From a finished run to an entry of the zoo."""
+
+import json
+import math
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+import yaml
+from torch import Tensor
+
+from models import checkpoint, saved
+from models.saved import Saved
+from models.zoo import entry as entries
+from models.zoo import index
+from models.zoo.card import card
+from models.zoo.index import Entry
+from models.zoo.preview import write_preview
+from models.zoo.verify import score
+
+
+def used_weights(stored: Saved, half: bool) -> dict[str, Tensor]:
+    """What is used of a saved network once trained, as it is to be stored. Raises ValueError for what half precision
+    cannot hold."""
+    network = saved.build(stored)
+    prefix = f"{network.used}." if network.used else ""
+    weights = {f"{prefix}{k}": v.contiguous() for k, v in network.get_submodule(network.used).state_dict().items()}
+    if not half:
+        return weights
+    halved = {k: v.half() if v.is_floating_point() else v for k, v in weights.items()}
+    for key, value in halved.items():
+        if not torch.equal(value.isfinite(), weights[key].isfinite()):
+            raise ValueError(f"{key} has values beyond half precision; export without --half")
+    return halved
+
+
+def metrics_and_command(run: Path) -> tuple[dict[str, Any], str]:
+    """What a finished run measured, and the command that started it. Raises ValueError where there is none."""
+    for name in ("metrics.json", "command.txt"):
+        if not (run / name).is_file():
+            raise ValueError(
+                f"{run} holds no {name}, so it is no folder of a run that train.py finished; a card needs it"
+            )
+    metrics = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
+    return metrics, (run / "command.txt").read_text(encoding="utf-8").strip()
+
+
+def export(path: Path, name: str, zoo: Path, half: bool, licence: str | None) -> Entry:
+    """Make an entry of a run's checkpoint, score its weights as stored, and put it into the zoo.
+
+    half     weights in float16, half the size; what that costs is in the scores
+    licence  of the data; None: what `data.licences` knows
+    Raises ValueError.
+    """
+    index.check_name(name)
+    taken = {other for other in index.read(zoo) if other != name and index.identifier(other) == index.identifier(name)}
+    if taken:
+        raise ValueError(f"torch.hub could not tell {name} from {taken.pop()}; choose another name")
+    trained, command = metrics_and_command(path.parent)
+    stored = checkpoint.read(path)
+    config, weights = stored.config, used_weights(stored, half)
+    zoo.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=zoo, prefix=".") as folder:
+        staged = Path(folder, name)
+        staged.mkdir()
+        (staged / "model.safetensors").write_bytes(safetensors.torch.save(weights))
+        (staged / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
+        task, measured = score(Saved(config, weights), config["data"], Path(folder))
+        write_preview(staged / "preview.png", {k: v for k, v in task.example_arrays().items() if v.ndim == 3})
+        files = entries.measured(staged, without="card.md")
+        text = card(name, config, command, measured, trained, files, half, licence)
+        (staged / "card.md").write_text(text, encoding="utf-8")
+        scores = {k: None if math.isnan(v) else v for k, v in measured.items() if k.startswith("test/")}
+        made = Entry(config["task"]["name"], config["upsample"]["name"], scores, entries.measured(staged))
+        entries.install(staged, zoo, name, made)
+    return made

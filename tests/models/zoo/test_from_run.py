@@ -1,0 +1,162 @@
+"""From a run's checkpoint to an entry that says what it is and verifies, for each kind of network."""
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import matplotlib.image
+import pytest
+import safetensors.torch
+import torch
+import yaml
+from hydra import compose, initialize_config_dir
+
+import run_folder
+from models import loading
+from models.tasks import Task
+from models.zoo import entry, index
+from models.zoo.__main__ import main
+
+Make = Callable[[Path, str, dict[str, bytes]], Path]
+CONF = str(Path(run_folder.__file__).parent / "conf")
+HEADLINE = {"segmentation": "miou", "super_resolution": "psnr_y", "gan": "spectrum_gap"}
+TRAINED = {
+    "test/miou": 0.875, "test/psnr_y": 33.25, "test/spectrum_gap": 0.625, "parameters": 12345, "seconds": 61.6,
+    "precision": "bf16-mixed", "machine": "an abacus",
+}  # fmt: skip
+KINDS = {
+    "segmentation": ["task.test_crop=90"],
+    "super_resolution": ["task.test_crop=90"],
+    "gan": ["task.score_images=64"],
+}
+
+
+@pytest.fixture(scope="session", params=KINDS)
+def exported(
+    request: pytest.FixtureRequest,
+    saved_run: Callable[..., tuple[Task, Path]],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> tuple[str, Task, Path]:
+    """Its kind, the task that was saved, and the zoo into which `export --half` put it."""
+    task, checkpoint = saved_run(request.param, *KINDS[request.param])
+    (checkpoint.parent / "metrics.json").write_text(json.dumps(TRAINED))
+    (checkpoint.parent / "command.txt").write_text("python train.py upsample=deconv 'data.root=my photos'\n")
+    zoo = tmp_path_factory.mktemp("zoo")
+    main(["--zoo", str(zoo), "export", str(checkpoint), "--name", "my-net", "--half"])
+    return request.param, task, zoo
+
+
+def test_an_entry_holds_what_is_used_in_half_precision(exported: tuple[str, Task, Path]) -> None:
+    kind, task, zoo = exported
+    assert {path.name for path in zoo.iterdir()} == {"index.yaml", "my-net"}
+    assert {path.name for path in (zoo / "my-net").iterdir()} == set(index.FILES)
+    stored = safetensors.torch.load_file(zoo / "my-net" / "model.safetensors")
+    used = {k: v for k, v in task.network.state_dict().items() if kind != "gan" or k.startswith("generator.")}
+    assert set(stored) == set(used)
+    for key, value in stored.items():
+        assert value.dtype == (torch.float16 if used[key].is_floating_point() else used[key].dtype)
+        torch.testing.assert_close(value.float(), used[key].float(), rtol=1e-3, atol=1e-6)
+    net = loading.load(zoo / "my-net")
+    assert {parameter.dtype for parameter in net.parameters()} == {torch.float32}
+    assert (net.task, net.upsampler) == (kind, task.config["upsample"]["name"])
+    assert net.config == task.config
+
+
+def test_the_card_tells_data_recipe_command_scores_and_checksums(exported: tuple[str, Task, Path]) -> None:
+    kind, task, zoo = exported
+    card = (zoo / "my-net" / "card.md").read_text()
+    assert "python train.py upsample=deconv 'data.root=my photos'" in card
+    assert "On an abacus, in 62 s, precision bf16-mixed" in card
+    assert "public domain" in card
+    assert "seed 0" in card
+    recipe = yaml.safe_load(card.partition("```yaml\n")[2].partition("```")[0])
+    assert recipe["model"] == task.config["model"]
+    assert recipe["data"] == task.config["data"]
+    found = index.read(zoo)["my-net"]
+    score = f"test/{HEADLINE[kind]}"
+    assert f"| `{HEADLINE[kind]}` | {found.scores[score]:.4g} | {TRAINED[score]:.4g} |" in card
+    assert f"- `{HEADLINE[kind]}`: " in card
+    assert re.search(r"`checkerboard/spectral_peak_db.*(PRINTS|even) \(noise \d", card)
+    for name in ("model.safetensors", "config.yaml", "preview.png"):
+        assert found.files[name].sha256 in card
+    assert matplotlib.image.imread(zoo / "my-net" / "preview.png").std() > 0.1
+
+
+def test_verify_scores_again_and_finds_what_is_not_so(
+    exported: tuple[str, Task, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    kind, _, zoo = exported
+    arguments = ["--zoo", str(zoo), "verify"]
+    main([*arguments, "--all"])
+    said = capsys.readouterr().out
+    assert re.search(r"my-net: checksums agree, builds \([\d,]+ parameters\), \d+ scores agree", said)
+    assert "1 of 1 entries are as their cards say" in said
+
+    before, key = index.read(zoo), f"test/{HEADLINE[kind]}"
+    was = before["my-net"]
+    try:
+        index.write(
+            zoo,
+            {"my-net": replace(was, scores=was.scores | {key: was.scores[key] + 0.01 * abs(was.scores[key]) + 0.002})},
+        )
+        with pytest.raises(SystemExit):
+            main([*arguments, "my-net"])
+    finally:
+        index.write(zoo, before)
+    assert re.search(rf"my-net: FAILED: {key} is [\d.]+ here, but [\d.]+ on its card", capsys.readouterr().out)
+
+
+def test_data_that_is_not_here_is_said_not_failed_nor_fetched(
+    zoo: Path, files: dict[str, bytes], make_entry: Make, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = yaml.safe_load(files["config.yaml"])
+    with initialize_config_dir(CONF, version_base="1.3"):
+        away = [f"data.root='{tmp_path / 'away'}'", "data.download=true"]
+        config["data"] = run_folder.plain(compose("config", ["data=oxford_pets", *away]))["data"]
+    make_entry(zoo, "small", files | {"config.yaml": yaml.safe_dump(config).encode()})
+    main(["--zoo", str(zoo), "verify", "small"])
+    said = capsys.readouterr().out
+    assert re.search("small: checksums agree, builds .*; not scored, as its data is not here: data.root=.*away", said)
+    assert "1 of 1" in said
+    assert not (tmp_path / "away").exists()
+
+    with pytest.raises(SystemExit):
+        main(["--zoo", str(zoo), "verify", "small", "--data", "_target_=os.system"])
+    assert "FAILED: the section data cannot be read" in capsys.readouterr().out
+
+
+def test_listing_showing_and_their_mistakes(
+    exported: tuple[str, Task, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    kind, task, zoo = exported
+    main(["--zoo", str(zoo), "list"])
+    head, row = capsys.readouterr().out.splitlines()
+    assert head.split() == ["name", "task", "upsampler", "score", "MB"]
+    assert row.split()[:3] == ["my-net", kind, task.config["upsample"]["name"]]
+    main(["--zoo", str(zoo), "show", "my-net"])
+    assert capsys.readouterr().out == (zoo / "my-net" / "card.md").read_text() + "\n"
+    for wrong, sentence in (
+        (["show", "my-nte"], "Error: the zoo has no 'my-nte'; did you mean my-net?"),
+        (["verify"], "Error: verify takes a name or --all"),
+        (
+            ["export", "nowhere/best.ckpt", "--name", "a"],
+            "Error: nowhere holds no metrics.json, so it is no folder of a",
+        ),
+        (["export", "nowhere/best.ckpt", "--name", "my_net"], "Error: torch.hub could not tell my_net from my-net"),
+        (["export", "nowhere/best.ckpt", "--name", "a/b"], "Error: 'a/b' is no name of a zoo entry"),
+    ):
+        with pytest.raises(SystemExit) as stopped:
+            main(["--zoo", str(zoo), *wrong])
+        assert stopped.value.code == 1
+        error = capsys.readouterr().err
+        assert error.startswith(sentence)
+        assert error.count("\n") == 1
+
+
+def test_torch_hub_loads_every_entry(exported: tuple[str, Task, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    kind, _, zoo = exported
+    monkeypatch.setattr(entry, "FOLDER", zoo)
+    root = str(Path(run_folder.__file__).parent)
+    assert torch.hub.load(root, "my_net", source="local").task == kind
