@@ -3,7 +3,7 @@
 runs/<model>-<data>-<upsampler>-<seed>-<hash of the resolved configuration>/
 command.txt    what started it
 config.yaml    the resolved configuration
-last.ckpt      where a stopped run goes on; best.ckpt, the best validation score
+last.ckpt      where a stopped run goes on, written between validations, too; best.ckpt, the best validation score
 history.csv    the scores of each validation
 report.png     the pictures
 example.npz    one place of the test set and the output's spectrum, for comparisons of runs
@@ -18,7 +18,7 @@ import os
 import shlex
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import chain, count
 from pathlib import Path
 from typing import Any
@@ -30,12 +30,9 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-HOW_TO_RUN = (
-    "hydra",
-    "resume",
-    "debug",
-    "objectives",
-)  # sections that change no result, so they are not part of a run's identity
+# Sections that change no result, so they are not part of a run's identity, and such a key of the trainer's section.
+HOW_TO_RUN = ("hydra", "resume", "debug", "objectives")
+HOW_TO_TRAIN = ("trainer.checkpoint_minutes",)
 
 
 def plain(config: DictConfig) -> dict[str, Any]:
@@ -47,6 +44,8 @@ def plain(config: DictConfig) -> dict[str, Any]:
 def name(config: DictConfig) -> str:
     """The folder's name. The same configuration gives the same name; with resume=never, one not taken yet."""
     identity = {key: value for key, value in plain(config).items() if key not in HOW_TO_RUN}
+    if "trainer" in identity:
+        identity["trainer"] = {k: v for k, v in identity["trainer"].items() if f"trainer.{k}" not in HOW_TO_TRAIN}
     digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:8]
     chosen = (identity["model"]["name"], identity["data"]["name"], identity["upsample"]["name"], identity["seed"])
     base = "-".join(map(str, (*chosen, digest)))
@@ -102,7 +101,8 @@ def failure_kept(folder: Path) -> Iterator[None]:
         yield
     except Exception as error:
         kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
-        write_failure(folder, (kind + " ".join(str(error).split()))[:500])
+        with suppress(OSError):  # a full disk, say: then the error is still printed
+            write_failure(folder, (kind + " ".join(str(error).split()))[:500])
         raise
 
 

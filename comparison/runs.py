@@ -104,6 +104,7 @@ def group(runs: Iterable[Run]) -> list[Group]:
             key: value
             for key, value in run.settings.items()
             if key.split(".")[0] not in run_folder.HOW_TO_RUN
+            and key not in run_folder.HOW_TO_TRAIN
             and key.split(".")[-1] not in ("seed", "root", "test_root")
         }
         identity = json.dumps(same, sort_keys=True, default=str)

@@ -1,6 +1,6 @@
 """One way for samples to reach a task: three data sets behind Lightning's loaders."""
 
-from collections.abc import Sequence, Sized
+from collections.abc import Iterator, Sequence, Sized
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -33,6 +33,30 @@ class Augmented(Dataset[dict[str, Any]]):
     def __getitem__(self, key: tuple[int, int]) -> dict[str, Any]:
         epoch, index = key
         return self.augment(self.samples[index], np.random.default_rng((self.seed, epoch, index)))
+
+
+class Resumable(DataLoader[dict[str, Any]]):
+    """A loader that goes on inside an epoch: Lightning keeps its state in checkpoints.
+
+    Its sampler is an `EpochSampler`, whose order depends on seed and epoch alone, so the position is all there is to
+    keep. Batches that workers have ready but that training has not seen do not count.
+    """
+
+    given = 0  # batches of the epoch, those before an interruption included
+
+    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]  # torch's loader promises a class of its own
+        self.given = self.sampler.done // self.batch_size  # type: ignore[attr-defined,operator]
+        for batch in super().__iter__():
+            self.given += 1
+            yield batch
+
+    def state_dict(self) -> dict[str, int]:
+        """The epoch and how many of its batches were given out."""
+        return {"epoch": self.sampler.epoch, "batches": self.given}  # type: ignore[attr-defined]
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Go on where a loader was that had this state."""
+        self.sampler.begun = state["epoch"], state["batches"] * self.batch_size  # type: ignore[attr-defined,operator]
 
 
 @dataclass(frozen=True)
@@ -99,15 +123,14 @@ class DataModule(LightningDataModule):
         self.augment, self.seed, self.probability, self.workers = augment, seed, probability, workers
         self.notes, self.skipped = notes, skipped
 
-    def _loader(self, samples: Samples | Augmented, batch_size: int, **options: Any) -> DataLoader:
-        return DataLoader(
-            samples,  # type: ignore[arg-type]
-            batch_size,
-            num_workers=self.workers,
-            persistent_workers=self.workers > 0,
-            pin_memory=torch.cuda.is_available(),
-            **options,
-        )
+    def _options(self) -> dict[str, Any]:
+        return {
+            "num_workers": self.workers,
+            "persistent_workers": self.workers > 0,
+            "pin_memory": torch.cuda.is_available(),
+            # Of its own: a loader would draw from the numbers that dropout draws from, more often in a resumed run.
+            "generator": torch.Generator(),
+        }
 
     def train_dataloader(self) -> DataLoader:
         """Shuffled anew each epoch; the last, smaller batch is left out, so that every step is the same size."""
@@ -118,7 +141,7 @@ class DataModule(LightningDataModule):
             )
         sampler = EpochSampler(len(self.train), self.seed, self.probability)
         samples = Augmented(self.train, self.augment, self.seed)
-        return self._loader(samples, self.batch_size, sampler=sampler, drop_last=True)
+        return Resumable(samples, self.batch_size, sampler=sampler, drop_last=True, **self._options())
 
     def on_after_batch_transfer(self, batch: dict[str, Any], dataloader_idx: int) -> dict[str, Any]:
         """Turn and colour a batch of training where data.augment.device left that to the device."""
@@ -126,8 +149,8 @@ class DataModule(LightningDataModule):
 
     def val_dataloader(self) -> DataLoader:
         """In order, complete."""
-        return self._loader(self.val, self.test_batch_size)
+        return DataLoader(self.val, self.test_batch_size, **self._options())  # type: ignore[arg-type]
 
     def test_dataloader(self) -> DataLoader:
         """In order, complete."""
-        return self._loader(self.test, self.test_batch_size)
+        return DataLoader(self.test, self.test_batch_size, **self._options())  # type: ignore[arg-type]

@@ -27,10 +27,18 @@ class EpochSampler(Sampler[tuple[int, int]]):
 
     The pair is what a dataset is asked for, so that its augmentation can depend on nothing else: neither
     the number of workers nor an interruption changes a sample. Lightning calls `set_epoch`.
+    `begun`: the epoch that goes on behind its first so many samples, as (epoch, samples).
     """
 
     def __init__(self, length: int, seed: int, probability: NDArray[np.float64] | None = None) -> None:
         self.length, self.seed, self.probability, self.epoch = length, seed, probability, 0
+        self.begun = (0, 0)
+
+    @property
+    def done(self) -> int:
+        """How many samples of the epoch are behind."""
+        epoch, samples = self.begun
+        return samples if epoch == self.epoch else 0
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch that the next iteration yields."""
@@ -39,7 +47,7 @@ class EpochSampler(Sampler[tuple[int, int]]):
     def __iter__(self) -> Iterator[tuple[int, int]]:
         random = np.random.default_rng((self.seed, self.epoch))
         drawn = random.choice(self.length, self.length, replace=self.probability is not None, p=self.probability)
-        for index in drawn.tolist():
+        for index in drawn[self.done :].tolist():
             yield self.epoch, index
 
     def __len__(self) -> int:

@@ -26,6 +26,8 @@ def test_the_same_configuration_has_the_same_name_and_another_another() -> None:
     assert not set("=, /") & set(name())
     assert name(data={"name": "earth", "crop": 64}) != name()
     assert name(debug=True) == name()
+    assert name(trainer={"max_epochs": 2}) != name(trainer={"max_epochs": 1})
+    assert name(trainer={"max_epochs": 2, "checkpoint_minutes": 1}) == name(trainer={"max_epochs": 2})
 
 
 def test_never_resuming_takes_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,10 +16,11 @@ import torch
 from pytorch_lightning.callbacks import Callback, ModelCheckpoint, RichProgressBar
 from rich.console import Console
 
+from models.tasks.checkpoints import BetweenValidations, RandomNumbers, WholeFiles, newest
 from models.tasks.task import Task
 
 # Said by Lightning to its own developers, or true of every run here.
-for _message in ("Checkpoint directory .* exists and is not empty", ".*LeafSpec", ".*does not have many workers"):
+for _message in (".*Checkpoint directory .* exists and is not empty", ".*LeafSpec", ".*does not have many workers"):
     warnings.filterwarnings("ignore", _message)
 for _library in ("pytorch_lightning", "lightning_fabric"):
     logging.getLogger(_library).setLevel(logging.WARNING)
@@ -111,17 +112,26 @@ class ProgressLines(Callback):
 
 
 def build_trainer(options: dict[str, Any], folder: Path, task: Task) -> pl.Trainer:
-    """A trainer that keeps best.ckpt (by what the task monitors) and last.ckpt in `folder` and shows its progress."""
+    """A trainer that keeps best.ckpt (by what the task monitors) and last.ckpt in `folder` and shows its progress.
+
+    options  of Lightning's trainer, and `checkpoint_minutes` as conf/trainer/default.yaml says; without: never
+    """
     options = dict(options)
+    minutes = options.pop("checkpoint_minutes", float("inf"))
     if options["precision"] == "auto":
         options["precision"] = fast_precision()
-    best = ModelCheckpoint(folder, "best", monitor=task.monitor, mode=task.mode, enable_version_counter=False)
+    # At the end of a validation: resumed from the end of an epoch with max_steps set, Lightning would count it twice.
+    kept: dict[str, Any] = {"enable_version_counter": False, "save_on_train_epoch_end": False}
+    best = ModelCheckpoint(folder, "best", monitor=task.monitor, mode=task.mode, **kept)
     # Lightning's own save_last writes only when the best one changes. Comes second, so that it knows the best score.
-    last = ModelCheckpoint(folder, "last", enable_version_counter=False)
+    last = ModelCheckpoint(folder, "last", **kept)
     progress = RichProgressBar() if Console().is_terminal else ProgressLines()
+    between = BetweenValidations(folder / "last.ckpt", minutes)
+    watching = [StepClock(), ValidateLastStep(), RefuseNaN(), History(folder / "history.csv"), progress]
     return pl.Trainer(
         **options,
-        callbacks=[StepClock(), ValidateLastStep(), RefuseNaN(), History(folder / "history.csv"), progress, best, last],
+        callbacks=[*watching, RandomNumbers(), between, best, last],
+        plugins=[WholeFiles()],
         enable_progress_bar=isinstance(progress, RichProgressBar),
         enable_model_summary=False,
         logger=False,
@@ -131,9 +141,8 @@ def build_trainer(options: dict[str, Any], folder: Path, task: Task) -> pl.Train
 
 
 def fit(trainer: pl.Trainer, task: pl.LightningModule, data: pl.LightningDataModule, folder: Path) -> None:
-    """Train, from last.ckpt where the folder has one; leaves best.ckpt and last.ckpt."""
-    last = folder / "last.ckpt"
-    trainer.fit(task, data, ckpt_path=last if last.exists() else None, weights_only=True)
+    """Train, from the newest whole checkpoint where the folder has one; leaves best.ckpt and last.ckpt."""
+    trainer.fit(task, data, ckpt_path=newest(folder), weights_only=True)
 
 
 def machine() -> str:

@@ -16,6 +16,17 @@ def test_every_index_once_an_epoch_in_an_order_of_seed_and_epoch() -> None:
     assert [i for _, i in EpochSampler(50, seed=2)] != [i for _, i in first]
 
 
+def test_an_epoch_goes_on_behind_what_was_done_and_the_next_one_begins_at_its_start() -> None:
+    sampler = EpochSampler(20, seed=1)
+    sampler.set_epoch(2)
+    whole = list(sampler)
+    sampler.begun = 2, 8
+    assert list(sampler) == whole[8:]
+    assert len(sampler) == 20
+    sampler.set_epoch(3)
+    assert len(list(sampler)) == 20
+
+
 def test_balanced_draws_meet_every_class_as_often() -> None:
     areas = np.array([[1.0, 0.0]] * 98 + [[0.5, 0.5], [0.0, 1.0]])
     probability = balanced(areas, 1.0)
