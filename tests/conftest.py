@@ -1,5 +1,6 @@
 """Fixtures that the default suite and tests/stress share."""
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +14,10 @@ import upsample
 from models.saved import Saved, Trained
 
 SKIP_CHANNELS, INDICES_CHANNELS = 6, 5
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # a process for each core: more threads would wait for each other
+    torch.set_num_threads(1)
+    os.environ["OMP_NUM_THREADS"] = "1"  # for the commands that tests start
 
 
 def _variants() -> list[tuple[str, bool]]:
