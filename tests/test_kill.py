@@ -1,0 +1,30 @@
+"""Trainings that are really killed. tests/stress/test_kill.py kills more often, and whole commands."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+TINY = [
+    "encoder.width=4",
+    "encoder.depth=2",
+    "data.crop=64",
+    "data.step=256",
+    "data.batch_size=4",
+    "trainer.max_epochs=4",
+    "trainer.precision=32-true",
+    "trainer.checkpoint_minutes=0",
+    "+trainer.limit_train_batches=6",
+    "+trainer.limit_val_batches=1",
+]
+
+
+def test_a_training_killed_five_times_ends_with_the_same_weights(tmp_path: Path) -> None:
+    command = [sys.executable, str(ROOT / "tests/kill.py"), "5", "0", str(tmp_path / "runs"), "start=fork", *TINY]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout.splitlines()[-1])
+    assert report["kills"] == 5
+    assert report["while a checkpoint was written"] > 0
+    assert report["runs that ended otherwise"] == 0
