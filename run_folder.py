@@ -5,7 +5,7 @@ command.txt    what started it
 config.yaml    the resolved configuration
 last.ckpt      where a stopped run goes on, written between validations, too; best.ckpt, the best validation score
 history.csv    the scores of each validation
-report.png     the pictures
+report.png     the pictures; of a segmentation also confusion.png
 example.npz    one place of the test set and the output's spectrum, for comparisons of runs
 failed.json    why the last try failed, if it did
 metrics.json   the scores, written last: a folder that holds it is finished

@@ -15,6 +15,7 @@ from models.interfaces import Network
 from models.preprocess import Normalise
 from models.tasks.auxiliary import AuxiliaryHead
 from models.tasks.baseline import colour_counts, lookup_miou
+from models.tasks.confusion_picture import confusion_picture
 from models.tasks.inference import Inference
 from models.tasks.input_gradient import input_gradient
 from models.tasks.losses import LOSSES, dice_loss
@@ -187,11 +188,12 @@ class Segmentation(Task):
         return [*self.network.notes(), *self.inference.notes()]
 
     def report(self, path: Path, title: str) -> None:
-        """Draw the most telling test image, as a PNG at `path`."""
+        """Draw the most telling test image, as a PNG at `path`; beside it, in confusion.png, the confusion matrix."""
         assert self.example is not None
         segmentation_report(
             path, title, self.example, self.classes, self.palette, self.ignore_index, self.network.period
         )
+        confusion_picture(path.with_name("confusion.png"), title, self.test_scores.confusion, self.classes)
 
     def on_test_start(self) -> None:
         self.test_scores.reset()
