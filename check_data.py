@@ -39,7 +39,12 @@ def run(config: dict[str, Any], folder: Path) -> bool:
     options = config["data"] | {key: value for key, value in LOOKING.items() if key in config["data"]}
     kinds = data.kinds(options["name"])
     wanted: str = TASKS[config["task"]["name"]].kind  # type: ignore[attr-defined]  # which mypy sees as plain types
-    module = data.build(options, wanted if wanted in kinds else kinds[0], config["seed"])
+    kind = wanted if wanted in kinds else kinds[0]
+    try:
+        module = data.build(options, kind, config["seed"])
+    except ValueError:  # so much is skipped that nothing is left: train.py would name the first file
+        data.build(config["data"], kind, config["seed"])
+        raise
     found = survey(module)
     contact_sheet(folder / "contact_sheet.png", module)
     print_tables(module, found)
