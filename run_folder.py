@@ -9,12 +9,16 @@ report.png     the pictures; of a segmentation also confusion.png
 example.npz    one place of the test set and the output's spectrum, for comparisons of runs
 failed.json    why the last try failed, if it did
 metrics.json   the scores, written last: a folder that holds it is finished
+.lock          held while a run is at work here
 """
 
+import errno
+import fcntl
 import hashlib
 import json
 import math
 import os
+import platform
 import shlex
 import sys
 from collections.abc import Iterator
@@ -94,6 +98,30 @@ def write_failure(folder: Path, reason: str) -> None:
 
 
 @contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Hold a run's folder. Raises ValueError where another process does, on this machine or on one that shares it.
+
+    The system lets go of what a process held when it ends, however that came, and the workers of its loaders do not
+    inherit it: a run that was killed can be started again at once.
+    """
+    with (folder / ".lock").open("a+") as file:
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno not in (errno.EACCES, errno.EAGAIN):
+                raise
+            file.seek(0)
+            raise ValueError(
+                f"{folder} is at work already, in {file.read().strip() or 'another process'}; wait for it, or start a "
+                "run of its own with resume=never"
+            ) from None
+        file.truncate(0)
+        file.write(f"process {os.getpid()} on {platform.node()}\n")
+        file.flush()
+        yield
+
+
+@contextmanager
 def failure_kept(folder: Path) -> Iterator[None]:
     """Where a run fails, keep the reason in failed.json, which an earlier try may have left; the error goes on."""
     (folder / "failed.json").unlink(missing_ok=True)
@@ -155,3 +183,6 @@ def one_sentence(debug: bool) -> Iterator[None]:
             raise
         print(f"Error: {' '.join(str(error).split())}", file=sys.stderr)
         raise SystemExit(1) from None
+    except KeyboardInterrupt:
+        print("Stopped by Ctrl-C", file=sys.stderr)
+        raise SystemExit(130) from None

@@ -31,8 +31,8 @@ def main(config: DictConfig) -> Any:
     if metrics:
         print(f"This run is finished (resume=never starts it afresh): {folder}")
     else:
-        run_folder.write_command(folder, overrides)
-        with run_folder.one_sentence(config.debug), run_folder.failure_kept(folder):
+        with run_folder.one_sentence(config.debug), run_folder.alone(folder), run_folder.failure_kept(folder):
+            run_folder.write_command(folder, overrides)
             metrics = run(run_folder.plain(config), folder)
     run_folder.print_table(metrics, folder)
     return None

@@ -1,4 +1,7 @@
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -79,3 +82,30 @@ def test_a_refusal_is_one_sentence_and_debug_keeps_the_trace(capsys: pytest.Capt
     assert capsys.readouterr().err == "Error: what is wrong and what would work\n"
     with pytest.raises(ValueError, match="as it was"), run_folder.one_sentence(debug=True):
         raise ValueError("as it was")
+
+
+def test_a_second_run_in_a_folder_is_refused_until_the_first_ends(tmp_path: Path) -> None:
+    root = Path(run_folder.__file__).parent
+    code = (
+        "import sys, time, pathlib, run_folder\n"
+        "with run_folder.one_sentence(False), run_folder.alone(pathlib.Path(sys.argv[1])):\n"
+        "    print('at work', flush=True)\n"
+        "    time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], cwd=root, stdout=subprocess.PIPE) as first:
+        assert first.stdout is not None
+        assert first.stdout.readline() == b"at work\n"
+        sentence = f"is at work already, in process {first.pid} on .*; wait for it, or start a run of its own"
+        with pytest.raises(ValueError, match=sentence), run_folder.alone(tmp_path):
+            pass
+        assert (tmp_path / ".lock").read_text().startswith(f"process {first.pid}")
+        first.kill()
+    with run_folder.alone(tmp_path):  # as soon as it is gone, though it was killed
+        child = os.fork()
+        if not child:  # inherits nothing
+            try:
+                with run_folder.alone(tmp_path):
+                    os._exit(0)
+            except ValueError:
+                os._exit(7)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7

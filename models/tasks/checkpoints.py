@@ -79,7 +79,7 @@ class BetweenValidations(Callback):
     def __init__(self, path: Path, minutes: float) -> None:
         if not minutes >= 0:
             raise ValueError(f"trainer.checkpoint_minutes must be 0 or more, not {minutes}")
-        self.path, self.seconds, self.written = path, 60 * minutes, 0.0
+        self.path, self.seconds, self.written, self.saved_step = path, 60 * minutes, 0.0, 0
 
     def on_train_start(self, trainer: pl.Trainer, *_: Any) -> None:
         self.written = time.monotonic()
@@ -91,12 +91,12 @@ class BetweenValidations(Callback):
 
     def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
         loop = trainer.fit_loop.epoch_loop
-        if time.monotonic() - self.written < self.seconds or loop._num_ready_batches_reached():
-            return
         assert trainer.fit_loop._data_fetcher is not None
-        if not loop._should_accumulate() and not loop._should_check_val_fx(trainer.fit_loop._data_fetcher):
+        followed = loop._num_ready_batches_reached() or loop._should_check_val_fx(trainer.fit_loop._data_fetcher)
+        due = time.monotonic() - self.written >= self.seconds and not followed and not loop._should_accumulate()
+        if trainer.strategy.reduce_boolean_decision(due):  # ranks save together, though their clocks differ
             trainer.save_checkpoint(self.path)
-            self.written = time.monotonic()
+            self.written, self.saved_step = time.monotonic(), trainer.global_step
 
 
 class RandomNumbers(Callback):

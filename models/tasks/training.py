@@ -17,6 +17,7 @@ from pytorch_lightning.callbacks import Callback, ModelCheckpoint, RichProgressB
 from rich.console import Console
 
 from models.tasks.checkpoints import BetweenValidations, RandomNumbers, WholeFiles, newest
+from models.tasks.stopping import StopOnSignal
 from models.tasks.task import Task
 
 # Said by Lightning to its own developers, or true of every run here.
@@ -130,7 +131,7 @@ def build_trainer(options: dict[str, Any], folder: Path, task: Task) -> pl.Train
     watching = [StepClock(), ValidateLastStep(), RefuseNaN(), History(folder / "history.csv"), progress]
     return pl.Trainer(
         **options,
-        callbacks=[*watching, RandomNumbers(), between, best, last],
+        callbacks=[*watching, RandomNumbers(), between, StopOnSignal(between), best, last],
         plugins=[WholeFiles()],
         enable_progress_bar=isinstance(progress, RichProgressBar),
         enable_model_summary=False,
