@@ -20,7 +20,7 @@ def pad_to_period(x: Tensor, period: int) -> Tensor:
     """(N, C, H, W) to the next whole multiples of `period`, replicating the border at the right and bottom.
 
     The new size is written as a multiple: an exporter that keeps H and W free then knows that halving and doubling
-    it again loses nothing, which `H + -H % period` hides from it (65 s instead of 5 for a DeepLab).
+    it again loses nothing, which `H + -H % period` hides from it (61 s instead of 5 for a small DeepLab).
     """
     height, width = x.shape[-2:]
     # Not -(-height // period): ONNX divides towards zero, so there the last row would be lost.
