@@ -1,5 +1,6 @@
-"""Every network with every upsampler and encoder, in both formats, folded and not: about a thousand exports, hours on two cores.
+"""Every network with every upsampler and encoder, in both formats, folded and not.
 
+About a thousand exports: hours on two cores.
 Run with `pytest tests/stress/models`.
 """
 
