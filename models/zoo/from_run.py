@@ -2,6 +2,7 @@
 
 import json
 import math
+import shlex
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,17 @@ def metrics_and_command(run: Path) -> tuple[dict[str, Any], str]:
     return metrics, (run / "command.txt").read_text(encoding="utf-8").strip()
 
 
+def without_places(config: dict[str, Any], command: str) -> tuple[dict[str, Any], str]:
+    """A configuration and its command, without the absolute paths that the command gave for data: where those lie on
+    the machine that trained helps nobody elsewhere, and tells more than a card should."""
+    data, words = dict(config["data"]), shlex.split(command)
+    for i, word in enumerate(words):
+        key, _, value = word.partition("=")
+        if key.startswith("data.") and Path(value).is_absolute():
+            data[key.removeprefix("data.")], words[i] = None, f"{key}=DIR"
+    return config | {"data": data}, shlex.join(words)
+
+
 def export(path: Path, name: str, zoo: Path, half: bool, licence: str | None) -> Entry:
     """Make an entry of a run's checkpoint, score its weights as stored, and put it into the zoo.
 
@@ -60,14 +72,15 @@ def export(path: Path, name: str, zoo: Path, half: bool, licence: str | None) ->
         raise ValueError(f"torch.hub could not tell {name} from {taken.pop()}; choose another name")
     trained, command = metrics_and_command(path.parent)
     stored = checkpoint.read(path)
-    config, weights = stored.config, used_weights(stored, half)
+    config, command = without_places(stored.config, command)
+    weights = used_weights(stored, half)
     zoo.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=zoo, prefix=".") as folder:
         staged = Path(folder, name)
         staged.mkdir()
         (staged / "model.safetensors").write_bytes(safetensors.torch.save(weights))
         (staged / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
-        task, measured = score(Saved(config, weights), config["data"], Path(folder))
+        task, measured = score(Saved(config, weights), stored.config["data"], Path(folder))
         write_preview(staged / "preview.png", {k: v for k, v in task.example_arrays().items() if v.ndim == 3})
         files = entries.measured(staged, without="card.md")
         text = card(name, config, command, measured, trained, files, half, licence)

@@ -18,6 +18,7 @@ from models import loading
 from models.tasks import Task
 from models.zoo import entry, index
 from models.zoo.__main__ import main
+from models.zoo.from_run import without_places
 
 Make = Callable[[Path, str, dict[str, bytes]], Path]
 CONF = str(Path(run_folder.__file__).parent / "conf")
@@ -160,3 +161,11 @@ def test_torch_hub_loads_every_entry(exported: tuple[str, Task, Path], monkeypat
     monkeypatch.setattr(entry, "FOLDER", zoo)
     root = str(Path(run_folder.__file__).parent)
     assert torch.hub.load(root, "my_net", source="local").task == kind
+
+
+def test_where_data_lay_stays_on_the_machine_that_trained() -> None:
+    config = {"data": {"name": "photos", "root": "/home/me/photos", "test_root": "set5", "crop": 48}, "seed": 0}
+    command = "python train.py data=photos data.root=/home/me/photos data.test_root=set5 'upsample=deconv'"
+    kept, told = without_places(config, command)
+    assert kept == {"data": {"name": "photos", "root": None, "test_root": "set5", "crop": 48}, "seed": 0}
+    assert told == "python train.py data=photos data.root=DIR data.test_root=set5 upsample=deconv"

@@ -1,4 +1,4 @@
-"""Every network with every upsampler and encoder, in both formats, folded and not.
+"""Every network with every upsampler and encoder, both formats, folded and not: about a thousand exports, for hours.
 
 About a thousand exports: hours on two cores.
 Run with `pytest tests/stress/models`.
