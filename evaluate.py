@@ -62,7 +62,8 @@ def run(config: DictConfig, folder: Path) -> dict[str, Any]:
         stored = loading.read(config.checkpoint)
         options = changed(stored.config["task"], run_folder.plain(config.task))
         # Sections of data refer to these. Numbers only: nothing of a checkpoint is text that Hydra would resolve.
-        config.task = {key: int(options[key]) for key in tasks.OF_DATA} | dict(config.task)
+        numbers = {key: options[key] for key in tasks.OF_DATA if isinstance(options.get(key), int)}
+        config.task = numbers | dict(config.task)
         asked = run_folder.plain(config)
         source = asked.get("data") or stored.config["data"]
         pl.seed_everything(stored.config["seed"], workers=True, verbose=False)

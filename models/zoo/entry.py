@@ -64,12 +64,12 @@ def read_folder(folder: Path) -> Saved:
     return read(folder, index.read(folder.parent).get(folder.name))
 
 
-def read_named(name: str, zoo: Path | None = None) -> Saved:
+def read_named(name: str, zoo: str | Path | None = None) -> Saved:
     """`read` by name, always against the index of the zoo (None: this project's).
 
     Raises ValueError, naming what is near, for an unknown name.
     """
-    zoo = zoo or FOLDER
+    zoo = Path(zoo or FOLDER)
     entries = index.read(zoo)
     if name not in entries:
         near = difflib.get_close_matches(name, entries, n=1)
@@ -78,7 +78,7 @@ def read_named(name: str, zoo: Path | None = None) -> Saved:
     return read(zoo / name, entries[name])
 
 
-def load(name: str, zoo: Path | None = None) -> Trained:
+def load(name: str, zoo: str | Path | None = None) -> Trained:
     """The trained network of a name, ready to use, on the CPU: `models.saved.Trained` says what it has on it."""
     return Trained(read_named(name, zoo))
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 
+import data
 from models import saved
 from models.saved import Saved
 from models.tasks import Task, build_trainer, evaluation
@@ -27,6 +28,7 @@ def score(stored: Saved, source: dict[str, Any], folder: Path) -> tuple[Task, di
     if "download" in source:
         source = source | {"download": False}
     pl.seed_everything(stored.config["seed"], workers=True, verbose=False)
+    data.kinds(source["name"])  # an unknown name is no matter of where the data lies
     try:
         module = evaluation.data_of(stored, source)
     except ValueError as error:

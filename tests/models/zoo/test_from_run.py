@@ -123,9 +123,13 @@ def test_data_that_is_not_here_is_said_not_failed_nor_fetched(
     assert "1 of 1" in said
     assert not (tmp_path / "away").exists()
 
-    with pytest.raises(SystemExit):
-        main(["--zoo", str(zoo), "verify", "small", "--data", "_target_=os.system"])
-    assert "FAILED: the section data cannot be read" in capsys.readouterr().out
+    for change, reason in (
+        ("_target_=os.system", "the section data cannot be read"),
+        ("name=os.system", "data.name is 'os.system', which does not exist"),
+    ):
+        with pytest.raises(SystemExit):
+            main(["--zoo", str(zoo), "verify", "small", "--data", change])
+        assert f"FAILED: {reason}" in capsys.readouterr().out
 
 
 def test_listing_showing_and_their_mistakes(
