@@ -92,7 +92,7 @@ def is_running(process: int) -> bool:
 
 def wait_until(condition: object) -> None:
     assert callable(condition)
-    end = time.monotonic() + 30
+    end = time.monotonic() + 120  # starting Python takes that long where all cores are taken
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.05)
