@@ -92,7 +92,6 @@ def card(
         "",
         "```python",
         "from models import zoo",
-        "",  # as the formatter, which sees into Markdown, wants it: a card it changed would not be the one indexed
         f'net = zoo.load("{name}")',
         "```",
         "",
