@@ -45,6 +45,7 @@ def changed(options: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
 def main(config: DictConfig) -> None:
     """Score, write metrics.json and the report, and print the table."""
     folder = Path(HydraConfig.get().runtime.output_dir)
+    run_folder.let_one_process_print()
     run_folder.print_table(run(config, folder), folder)
 
 
@@ -73,6 +74,8 @@ def run(config: DictConfig, folder: Path) -> dict[str, Any]:
     tasks.announce(task, trainer, module)
     metrics = evaluation.score(task, module, trainer)
     metrics |= {"checkpoint": config.checkpoint, "split": config.split, "seconds": time.perf_counter() - STARTED}
+    if not trainer.is_global_zero:  # the scores are of all processes; one of them writes
+        return metrics
     task.report(folder / "report.png", title=folder.name)
     run_folder.write(folder / "config.yaml", OmegaConf.to_yaml(asked | {"data": source, "task": options}))
     run_folder.write_metrics(folder, metrics)

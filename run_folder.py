@@ -62,6 +62,18 @@ def name(config: DictConfig) -> str:
 OmegaConf.register_new_resolver("run_name", lambda *, _root_: name(_root_), replace=True)
 
 
+def process() -> int:
+    """Which of a run's processes this is, as Lightning's launcher and torchrun tell them. 0, the first, or only one,
+    prints and writes for all."""
+    return int(os.environ.get("RANK") or os.environ.get("LOCAL_RANK") or 0)
+
+
+def let_one_process_print() -> None:
+    """Silence all processes of a run but the first; what they refuse is still said."""
+    if process():
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115  # until the process ends
+
+
 def write(path: Path, text: str) -> None:
     """Write a file whole or not at all."""
     partial = path.with_name(path.name + ".partial")
@@ -123,11 +135,17 @@ def alone(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def failure_kept(folder: Path) -> Iterator[None]:
-    """Where a run fails, keep the reason in failed.json, which an earlier try may have left; the error goes on."""
-    (folder / "failed.json").unlink(missing_ok=True)
+    """Where a run fails, keep the reason in failed.json, which an earlier try may have left; the error goes on.
+
+    Of several processes the first to fail tells the reason: the others then fail for lack of it.
+    """
+    if not process():
+        (folder / "failed.json").unlink(missing_ok=True)
     try:
         yield
     except Exception as error:
+        if read_failure(folder):
+            raise
         kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
         with suppress(OSError):  # a full disk, say: then the error is still printed
             write_failure(folder, (kind + " ".join(str(error).split()))[:500])

@@ -27,12 +27,14 @@ def main(config: DictConfig) -> Any:
     if HydraConfig.get().mode == RunMode.MULTIRUN:
         return sweep.objectives(config, sweep.run_job(overrides, folder))
     sweep.end_with_the_sweep()
+    run_folder.let_one_process_print()
     metrics = run_folder.read_metrics(folder)
     if metrics:
         print(f"This run is finished (resume=never starts it afresh): {folder}")
     else:
         with run_folder.one_sentence(config.debug), run_folder.alone(folder), run_folder.failure_kept(folder):
-            run_folder.write_command(folder, overrides)
+            if not run_folder.process():
+                run_folder.write_command(folder, overrides)
             metrics = run(run_folder.plain(config), folder)
     run_folder.print_table(metrics, folder)
     return None
@@ -45,7 +47,8 @@ def run(config: dict[str, Any], folder: Path) -> dict[str, Any]:
 
     from models import tasks
 
-    run_folder.write(folder / "config.yaml", OmegaConf.to_yaml(config))
+    if not run_folder.process():
+        run_folder.write(folder / "config.yaml", OmegaConf.to_yaml(config))
     pl.seed_everything(config["seed"], workers=True, verbose=False)
     task, module = tasks.build(config)
     trainer = tasks.build_trainer(config["trainer"], folder, task)
@@ -55,6 +58,8 @@ def run(config: dict[str, Any], folder: Path) -> dict[str, Any]:
     trainer.test(task, module, ckpt_path=folder / "best.ckpt", weights_only=True, verbose=False)
     metrics = {"seed": config["seed"], task.monitor: tasks.best_score(trainer)}
     metrics |= task.results(module) | tasks.costs(task, trainer)
+    if not trainer.is_global_zero:  # the scores are of all processes; one of them writes
+        return metrics
     task.report(folder / "report.png", title=folder.name)
     run_folder.write_example(folder, task.example_arrays())
     if module.skipped:

@@ -11,7 +11,7 @@ from pytorch_lightning import LightningDataModule
 from torch.utils.data import DataLoader, Dataset
 
 from data.augment import Augment
-from data.sampler import EpochSampler
+from data.sampler import EpochSampler, batches_in_turns
 
 
 class Samples(Sized, Protocol):
@@ -59,6 +59,19 @@ class Resumable(DataLoader[dict[str, Any]]):
         self.sampler.begun = state["epoch"], state["batches"] * self.batch_size  # type: ignore[attr-defined,operator]
 
 
+class Numbered(Dataset[dict[str, Any]]):
+    """Samples as they are, each with its place: what is measured of the first ones does not depend on who sees them."""
+
+    def __init__(self, samples: Samples) -> None:
+        self.samples = samples
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        return self.samples[index] | {"index": index}
+
+
 @dataclass(frozen=True)
 class Images:
     """What a task must know of images. mean and std are per channel, of the training images in [0, 1]."""
@@ -93,7 +106,9 @@ class LabelledImages(Images):
 class DataModule(LightningDataModule):
     """Training, validation and test samples of one kind, `info` telling which.
 
-    A batch is {"image": (N, C, H, W) uint8, "name": list of str}, for segmentation with "mask": (N, H, W) uint8.
+    A batch is {"image": (N, C, H, W) uint8, "name": list of str}, for segmentation with "mask": (N, H, W) uint8, and
+    for validation and test with "index": (N,) int64, the places in the data set. Where Lightning runs several
+    processes, each sees its share of the batches: equally many in training, every sample once in validation and test.
     augment      what makes a training sample of a sample of `train`
     probability  of each training sample to be drawn, as `data.sampler.balanced` gives; None: each once an epoch
     workers      processes that prepare batches; 0: none, they are prepared between steps
@@ -123,6 +138,11 @@ class DataModule(LightningDataModule):
         self.augment, self.seed, self.probability, self.workers = augment, seed, probability, workers
         self.notes, self.skipped = notes, skipped
 
+    @property
+    def _share(self) -> tuple[int, int]:
+        """Which process of how many this is."""
+        return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+
     def _options(self) -> dict[str, Any]:
         return {
             "num_workers": self.workers,
@@ -139,18 +159,35 @@ class DataModule(LightningDataModule):
                 f"data.batch_size={self.batch_size} is more than the {len(self.train)} training samples "
                 f"of {self.info.name}"
             )
-        sampler = EpochSampler(len(self.train), self.seed, self.probability)
+        rank, processes = self._share
+        if self.batch_size % processes:
+            raise ValueError(
+                f"data.batch_size={self.batch_size} cannot be shared out to {processes} processes; "
+                "choose a multiple, or other trainer.devices"
+            )
+        sampler = EpochSampler(len(self.train), self.seed, self.probability, rank, processes)
         samples = Augmented(self.train, self.augment, self.seed)
-        return Resumable(samples, self.batch_size, sampler=sampler, drop_last=True, **self._options())
+        return Resumable(samples, self.batch_size // processes, sampler=sampler, drop_last=True, **self._options())
 
     def on_after_batch_transfer(self, batch: dict[str, Any], dataloader_idx: int) -> dict[str, Any]:
         """Turn and colour a batch of training where data.augment.device left that to the device."""
         return self.augment.finish(batch)
 
+    def _in_order(self, samples: Samples) -> DataLoader:
+        rank, processes = self._share
+        if len(samples) < processes:
+            raise ValueError(
+                f"{self.info.name} has {len(samples)} images to score, too few for one in each of {processes} "
+                "processes; choose fewer trainer.devices"
+            )
+        batch_size = min(self.test_batch_size, len(samples) // processes)  # so that no process goes without
+        sampler = batches_in_turns(len(samples), batch_size, rank, processes)
+        return DataLoader(Numbered(samples), batch_size, sampler=sampler, **self._options())
+
     def val_dataloader(self) -> DataLoader:
         """In order, complete."""
-        return DataLoader(self.val, self.test_batch_size, **self._options())  # type: ignore[arg-type]
+        return self._in_order(self.val)
 
     def test_dataloader(self) -> DataLoader:
         """In order, complete."""
-        return DataLoader(self.test, self.test_batch_size, **self._options())  # type: ignore[arg-type]
+        return self._in_order(self.test)

@@ -135,11 +135,12 @@ class Checkerboard(Metric):
         self.period = period
         self.max_images = max_images
         self.images: Tensor
-        self.size: tuple[int, int] | None = None
+        self.size: Tensor
         for p in divisors(period):
             for name in ("phase_variance", "spectral_peak_db"):
                 self.add_state(f"{name}_{p}", default=[], dist_reduce_fx="cat")
         self.add_state("images", default=torch.tensor(0), dist_reduce_fx="sum")
+        self.add_state("size", default=torch.zeros(2, dtype=torch.long), dist_reduce_fx="max")
 
     def update(self, y: Tensor) -> None:
         """Measure (N, C, H, W) logits or images."""
@@ -148,7 +149,7 @@ class Checkerboard(Metric):
         if self.max_images is not None:
             y = y[: self.max_images - int(self.images)]
         self.images += len(y)
-        self.size = (y.shape[-2], y.shape[-1])
+        self.size = torch.tensor(y.shape[-2:], device=self.size.device)
         for p in self.measured():
             getattr(self, f"phase_variance_{p}").append(phase_variance(y, p).flatten())
             getattr(self, f"spectral_peak_db_{p}").append(spectral_peak_db(y, p).flatten())
@@ -160,14 +161,13 @@ class Checkerboard(Metric):
 
     def measured(self) -> list[int]:
         """The periods that the images seen so far are large enough for."""
-        return [] if self.size is None else [p for p in divisors(self.period) if min(self.size) >= MINIMUM_PERIODS * p]
+        return [p for p in divisors(self.period) if int(self.size.min()) >= MINIMUM_PERIODS * p]
 
     def compute(self) -> dict[str, float]:
         """Medians and their nulls, keyed as the class says."""
         result = {}
         for p in self.measured():
-            floors = null(p, *self.size) if self.size else (0.0, 0.0)
-            for name, floor in zip(("phase_variance", "spectral_peak_db"), floors, strict=True):
+            for name, floor in zip(("phase_variance", "spectral_peak_db"), null(p, *self.size.tolist()), strict=True):
                 values = getattr(self, f"{name}_{p}")
                 values = torch.cat(values) if isinstance(values, list) else values
                 key = name if p == self.period else f"{name}/p{p}"

@@ -1,5 +1,6 @@
 """How a generator learns against a discriminator, and how its images are scored."""
 
+from collections.abc import Callable
 from copy import deepcopy
 from itertools import chain
 from pathlib import Path
@@ -15,6 +16,7 @@ from torchvision.utils import make_grid
 from data import DataModule, Images
 from models.dcgan import DCGAN, Generator
 from models.tasks import feature_networks
+from models.tasks.first_images import FirstImages
 from models.tasks.gan_losses import LOSSES, gradient_penalty, r1
 from models.tasks.generation_fields import fields
 from models.tasks.generation_report import generation_report, write_grid
@@ -82,7 +84,7 @@ class GAN(Task):
         self.gradient_checkerboard, self.seed = gradient_checkerboard, seed
         self.found = feature_networks.find()
         self.monitor = f"val/{self.found[2]}" if self.found else "val/spectrum_gap"
-        self.real: list[Tensor] = []
+        self.val_real, self.test_real, self.other_real = map(FirstImages, (val_images, score_images, score_images))
         self.final: dict[str, Tensor] = {}
         self.score: GenerationScores  # against the real images of the last test
         self.scores: dict[str, float] = {}
@@ -96,6 +98,10 @@ class GAN(Task):
     def latents(self, count: int, random: torch.Generator, *grid: int) -> Tensor:
         """(count, latent, *grid) float32 of standard normal noise."""
         return torch.randn(count, self.network.latent, *grid, generator=random).to(self.device)
+
+    def share(self, draw: Callable[[int], Tensor], count: int) -> Tensor:
+        """This process's `count` of what is drawn for a batch, the same for any number of processes."""
+        return draw(count * self.trainer.world_size)[self.trainer.global_rank :: self.trainer.world_size]
 
     def forward(self, latent: Tensor) -> Tensor:
         """(N, latent) float32 to images (N, C, S, S) float32 in [0, 1], by the averaged generator."""
@@ -114,24 +120,25 @@ class GAN(Task):
             critic.step()
 
         self.network.discriminator.requires_grad_(False)  # spares the gradients that nobody would use
-        loss = self.generator_loss(self.network.discriminator(self.learner(self.latents(len(real), random))).float())
+        noise = self.share(lambda count: self.latents(count, random), len(real))
+        loss = self.generator_loss(self.network.discriminator(self.learner(noise)).float())
         optimiser.zero_grad()
         self.manual_backward(loss)
         optimiser.step()
         self.network.discriminator.requires_grad_(True)
         self.follow()
         self.log_dict({"train/discriminator": critic_loss, "train/generator": loss}, prog_bar=True)
-        if self.trainer.global_step % self.samples_every == 0:
+        if self.trainer.is_global_zero and self.trainer.global_step % self.samples_every == 0:
             self.write_samples()
 
     def critic_loss(self, real: Tensor, random: torch.Generator) -> Tensor:
         """The discriminator's loss with its penalties, a scalar; real (N, C, S, S) in [-1, 1]."""
         discriminator = self.network.discriminator
         with torch.no_grad():
-            fake = self.learner(self.latents(len(real), random)).float()
+            fake = self.learner(self.share(lambda count: self.latents(count, random), len(real))).float()
         loss = self.discriminator_loss(discriminator(real).float(), discriminator(fake).float())
         if self.gradient_penalty:
-            share = torch.rand(len(real), 1, 1, 1, generator=random).to(self.device)
+            share = self.share(lambda count: torch.rand(count, 1, 1, 1, generator=random), len(real)).to(self.device)
             loss = loss + self.gradient_penalty * gradient_penalty(discriminator, real, fake, share)
         return loss + self.r1 * r1(discriminator, real) if self.r1 else loss
 
@@ -168,10 +175,10 @@ class GAN(Task):
             raise ValueError(
                 f"model.size is {self.network.size}, but images of {data.info.name} are {size} pixels a side"
             )
-        if data.batch_size % self.d_steps:
+        if data.batch_size % (self.d_steps * self.trainer.world_size):
             raise ValueError(
                 f"task.batch_size={data.batch_size} is shared out to task.d_steps={self.d_steps} steps "
-                "of the discriminator; choose a multiple"
+                f"of the discriminator in {self.trainer.world_size} process(es); choose a multiple"
             )
         if self.trainer.precision == "16-mixed":
             raise ValueError("trainer.precision=16-mixed would scale the gradients of one network only; use bf16-mixed")
@@ -180,25 +187,25 @@ class GAN(Task):
         self.final = deepcopy(self.network.generator.state_dict())
 
     def validation_step(self, batch: dict[str, Any], index: int) -> None:
-        self.real.append(batch["image"][: max(0, self.val_images - sum(map(len, self.real)))])
+        self.val_real.update(batch["image"], batch["index"])
 
     def on_validation_epoch_end(self) -> None:
-        real = torch.cat(self.real)
-        self.real.clear()
+        real = self.val_real.compute()
+        self.val_real.reset()
         scores = GenerationScores(real, self.found)(self.generate(self.network.generator, len(real), VALIDATION))
         chosen = {self.monitor.removeprefix("val/"), "spectrum_gap"}
-        self.log_dict({f"val/{key}": scores[key] for key in chosen}, prog_bar=True)
+        self.log_dict({f"val/{key}": scores[key] for key in chosen}, prog_bar=True, sync_dist=True)
 
     def on_test_start(self) -> None:
-        self.real.clear()
+        self.test_real.reset()
 
     def test_step(self, batch: dict[str, Any], index: int) -> None:
-        self.real.append(batch["image"][: max(0, self.score_images - sum(map(len, self.real)))])
+        self.test_real.update(batch["image"], batch["index"])
 
     def on_test_epoch_end(self) -> None:
         """Score the weights loaded, and those that training ended with."""
-        real = torch.cat(self.real)
-        self.real.clear()
+        real = self.test_real.compute()
+        self.test_real.reset()
         self.score = GenerationScores(real, self.found)
         generators = {"test": self.network.generator}
         if self.final:
@@ -223,8 +230,10 @@ class GAN(Task):
         `real/...` is what other real images, those of validation, score against the ones that were tested on:
         where a perfect generator would be.
         """
-        others = torch.cat([batch["image"] for batch in data.val_dataloader()])[: self.score_images]
-        others = others.to(self.shown["real"].device)
+        self.other_real.reset()
+        for batch in data.val_dataloader():
+            self.other_real.update(batch["image"].to(self.device), batch["index"].to(self.device))
+        others = self.other_real.compute()
         measured = self.score(others) | checkerboards(others, None, self.network.period)
         if not self.found:
             print(

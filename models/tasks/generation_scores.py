@@ -1,4 +1,7 @@
-"""How far a set of generated images is from a set of real ones. No score looks at one image alone."""
+"""How far a set of generated images is from a set of real ones. No score looks at one image alone.
+
+Where several processes run, each has the sets whole, and scores them for itself.
+"""
 
 import warnings
 
@@ -68,7 +71,7 @@ class _AsGiven(nn.Module):
 def frechet(real: Tensor, fake: Tensor) -> float:
     """Fréchet distance between Gaussians fitted to features (N, F) and (M, F). Biased upwards, more so the fewer
     images there are: only values for the same N and M compare. Heusel et al., "Two time-scale update rule" (2017)."""
-    metric = FrechetInceptionDistance(_AsGiven(real.shape[1])).to(real.device)
+    metric = FrechetInceptionDistance(_AsGiven(real.shape[1]), sync_on_compute=False).to(real.device)
     metric.update(real, real=True)
     metric.update(fake, real=False)
     return metric.compute().item()
@@ -78,7 +81,7 @@ def kernel_distance(real: Tensor, fake: Tensor) -> float:
     """Squared maximum mean discrepancy of features (N, F) and (M, F) under a cubic kernel: unbiased for any number.
     Bińkowski et al., "Demystifying MMD GANs" (2018), section 4. Subsets are drawn with seed 0."""
     size = min(len(real), len(fake), SUBSET_SIZE)
-    metric = KernelInceptionDistance(_AsGiven(real.shape[1]), SUBSETS, size).to(real.device)
+    metric = KernelInceptionDistance(_AsGiven(real.shape[1]), SUBSETS, size, sync_on_compute=False).to(real.device)
     metric.update(real, real=True)
     metric.update(fake, real=False)
     with torch.random.fork_rng(devices=[]):
@@ -119,6 +122,7 @@ def checkerboards(images: Tensor, fields: Tensor | None, period: int) -> dict[st
     for name, measured in (("checkerboard", images), ("checkerboard_field", fields)):
         if measured is not None:
             metric = Checkerboard(period, max_images=None).to(measured.device)
+            metric.sync_on_compute = False
             for batch in measured.split(256):
                 metric.update(batch.float())
             scores |= {f"{name}/{key}": value for key, value in metric.compute().items()}

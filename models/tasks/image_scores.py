@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 from torchmetrics.functional.image import structural_similarity_index_measure
+from torchmetrics.utilities import dim_zero_cat
 
 GAUSSIAN = 11  # pixels a side of SSIM's window, whose standard deviation is 1.5
 
@@ -46,15 +47,14 @@ class ImageScores(Metric):
     """
 
     full_state_update = False
-    psnr_sum: Tensor
-    ssim_sum: Tensor
-    images: Tensor
+    psnr_y: list[Tensor]
+    ssim_y: list[Tensor]
 
     def __init__(self, border: int) -> None:
         super().__init__()
         self.border = border
-        for name in ("psnr_sum", "ssim_sum", "images"):
-            self.add_state(name, torch.tensor(0.0), dist_reduce_fx="sum")
+        for name in ("psnr_y", "ssim_y"):  # each image's, so that no sum's rounding depends on the order
+            self.add_state(name, [], dist_reduce_fx="cat")
 
     def update(self, image: Tensor, truth: Tensor) -> None:
         """Measure one batch, on the CPU: not every accelerator has float64."""
@@ -67,10 +67,10 @@ class ImageScores(Metric):
             )
         inner = (..., slice(self.border, height - self.border), slice(self.border, width - self.border))
         a, b = luma(image.cpu())[inner], luma(truth.cpu())[inner]
-        self.psnr_sum += psnr(a, b).sum()
-        self.ssim_sum += ssim(a, b).sum()
-        self.images += len(image)
+        self.psnr_y.append(psnr(a, b).float().to(self.device))
+        self.ssim_y.append(ssim(a, b).to(self.device))
 
     def compute(self) -> dict[str, float]:
         """See the class."""
-        return {"psnr_y": (self.psnr_sum / self.images).item(), "ssim_y": (self.ssim_sum / self.images).item()}
+        values = {name: dim_zero_cat(getattr(self, name)).cpu().double() for name in ("psnr_y", "ssim_y")}
+        return {name: each.mean().item() for name, each in values.items()}

@@ -5,10 +5,11 @@ from torch import Tensor
 from data.module import Samples
 
 
-def common_size(samples: Samples, count: int | None) -> tuple[int, int]:
-    """The largest height and width that each of the first `count` images (None: of all) has."""
-    shapes = [samples[i]["image"].shape[-2:] for i in range(min(len(samples), count or len(samples)))]
-    return min(height for height, _ in shapes), min(width for _, width in shapes)
+def first_of(samples: Samples, count: int | None) -> tuple[int, tuple[int, int]]:
+    """How many the first `count` images (None: all) are, and the largest height and width that each of them has."""
+    first = len(samples) if count is None else min(len(samples), count)
+    shapes = [samples[i]["image"].shape[-2:] for i in range(max(first, 1))]
+    return first, (min(height for height, _ in shapes), min(width for _, width in shapes))
 
 
 def middle(x: Tensor, size: tuple[int, int]) -> Tensor:

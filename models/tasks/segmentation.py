@@ -19,7 +19,7 @@ from models.tasks.confusion_picture import confusion_picture
 from models.tasks.inference import Inference
 from models.tasks.input_gradient import input_gradient
 from models.tasks.losses import LOSSES, dice_loss
-from models.tasks.middle import common_size, middle
+from models.tasks.middle import first_of, middle
 from models.tasks.parameters import parameter_groups
 from models.tasks.report import line_spectrum, mixed_window, segmentation_report
 from models.tasks.schedule import SCHEDULES, scheduled
@@ -85,7 +85,7 @@ class Segmentation(Task):
         self.gradient_checkerboard = (
             Checkerboard(network.period, checkerboard_images) if gradient_checkerboard else None
         )
-        self.measured_size = (0, 0)
+        self.measured_images, self.measured_size = 0, (0, 0)
         self.example: dict[str, Tensor] | None = None
 
     def forward(self, image: Tensor) -> Tensor:
@@ -110,7 +110,7 @@ class Segmentation(Task):
         self.val_confusion.update(self.inference.classes(self, batch["image"]), batch["mask"].long())
 
     def on_validation_epoch_end(self) -> None:
-        self.log("val/miou", iou(self.val_confusion.compute()).nanmean(), prog_bar=True)
+        self.log("val/miou", iou(self.val_confusion.compute()).nanmean(), prog_bar=True, sync_dist=True)
         self.val_confusion.reset()
 
     def predict_step(self, batch: dict[str, Any], index: int) -> Tensor:
@@ -121,8 +121,9 @@ class Segmentation(Task):
         image, mask = batch["image"], batch["mask"].long()
         prediction = self.inference.classes(self, image)
         self.test_scores.update(prediction, mask)
-        if not self.checkerboard.full:
-            self.measure(middle(image, self.measured_size), middle(mask, self.measured_size))
+        measured = batch["index"] < self.measured_images
+        if measured.any():
+            self.measure(*(middle(each[measured], self.measured_size) for each in (image, mask)))
         if self.example is None:
             self.example = self.most_varied(image, mask, prediction)
 
@@ -171,9 +172,10 @@ class Segmentation(Task):
 
     def results(self, data: DataModule) -> dict[str, Any]:
         """All scores of the test just run, and the baseline's on the same data, keyed as in metrics.json."""
-        fitted, scored = (
-            colour_counts(batches, len(self.classes)) for batches in (data.train_dataloader(), data.test_dataloader())
-        )
+        loaders = (data.train_dataloader(), data.test_dataloader())
+        counts = torch.stack([colour_counts(batches, len(self.classes)) for batches in loaders])
+        # Each process has counted its share.
+        fitted, scored = self.trainer.strategy.reduce(counts.to(self.device), reduce_op="sum").cpu()
         measures = {"": self.test_scores, "checkerboard/": self.checkerboard}
         if self.gradient_checkerboard is not None:
             measures["gradient_checkerboard/"] = self.gradient_checkerboard
@@ -201,9 +203,8 @@ class Segmentation(Task):
         if self.gradient_checkerboard is not None:
             self.gradient_checkerboard.reset()
         self.example = None
-        self.measured_size = self.seen_at_once(
-            common_size(self.trainer.datamodule.test, self.checkerboard.max_images)  # type: ignore[attr-defined]
-        )
+        self.measured_images, size = first_of(self.trainer.datamodule.test, self.checkerboard.max_images)  # type: ignore[attr-defined]
+        self.measured_size = self.seen_at_once(size)
 
     def configure_optimizers(self) -> Any:
         optimiser = torch.optim.AdamW(

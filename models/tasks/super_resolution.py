@@ -15,7 +15,7 @@ from models.interfaces import Network
 from models.preprocess import Normalise
 from models.tasks.bicubic import enlarge, shrink, to_uint8
 from models.tasks.image_scores import ImageScores, luma
-from models.tasks.middle import common_size, middle
+from models.tasks.middle import first_of, middle
 from models.tasks.report import line_spectrum
 from models.tasks.schedule import scheduled
 from models.tasks.super_resolution_report import WINDOW, Example, super_resolution_report, telling_example
@@ -54,7 +54,7 @@ class SuperResolution(Task):
         self.loss, self.lr, self.warmup = LOSSES[loss], lr, warmup
         self.val_scores, self.test_scores, self.baseline = (ImageScores(border=self.scale) for _ in range(3))
         self.checkerboard = Checkerboard(network.period, checkerboard_images)
-        self.measured_size = (0, 0)
+        self.measured_images, self.measured_size = 0, (0, 0)
         self.example: Example | None = None
 
     def forward(self, image: Tensor) -> Tensor:
@@ -80,14 +80,14 @@ class SuperResolution(Task):
         self.val_scores.update(to_uint8(255 * self(low)), truth)
 
     def on_validation_epoch_end(self) -> None:
-        self.log("val/psnr_y", self.val_scores.compute()["psnr_y"], prog_bar=True)
+        self.log("val/psnr_y", self.val_scores.compute()["psnr_y"], prog_bar=True, sync_dist=True)
         self.val_scores.reset()
 
     def on_test_start(self) -> None:
         for scores in (self.test_scores, self.baseline, self.checkerboard):
             scores.reset()
         self.example = None
-        height, width = common_size(self.trainer.datamodule.test, self.checkerboard.max_images)  # type: ignore[attr-defined]
+        self.measured_images, (height, width) = first_of(self.trainer.datamodule.test, self.checkerboard.max_images)  # type: ignore[attr-defined]
         self.measured_size = (height // self.scale * self.scale, width // self.scale * self.scale)
 
     def test_step(self, batch: dict[str, Any], index: int) -> None:
@@ -95,11 +95,18 @@ class SuperResolution(Task):
         output, bicubic = 255 * self(low), enlarge(low, self.scale)
         self.test_scores.update(to_uint8(output), truth)
         self.baseline.update(to_uint8(bicubic), truth)
-        if not self.checkerboard.full:
-            self.checkerboard.update(middle(output - bicubic.float(), self.measured_size))
+        measured = batch["index"] < self.measured_images
+        if measured.any():
+            self.checkerboard.update(middle((output - bicubic.float())[measured], self.measured_size))
         found = telling_example(low, truth, output, bicubic)
         if self.example is None or found.error > self.example.error:
             self.example = found
+
+    def on_test_epoch_end(self) -> None:
+        """Have the example of the process that found the most telling one in all."""
+        assert self.example is not None
+        errors = self.all_gather(torch.tensor(self.example.error))
+        self.example = self.trainer.strategy.broadcast(self.example, int(errors.argmax()))
 
     def example_arrays(self) -> dict[str, NDArray[np.generic]]:
         """Bicubic, truth and output where bicubic errs most; the spectrum of what the output adds to bicubic."""

@@ -69,12 +69,23 @@ class RefuseNaN(Callback):
     def on_validation_start(self, trainer: pl.Trainer, *_: Any) -> None:
         if trainer.state.fn != "fit":
             return
-        for key, value in trainer.callback_metrics.items():
-            if key.startswith("train/") and not value.isfinite():
-                raise ValueError(
-                    f"training diverged: {key} is {value.item()} at step {trainer.global_step}; "
-                    "lower task.lr, or clip gradients with +trainer.gradient_clip_val=1"
-                )
+        losses = {key: value for key, value in trainer.callback_metrics.items() if key.startswith("train/")}
+        diverged = [f"{key} is {value.item()}" for key, value in losses.items() if not value.isfinite()]
+        # Together, as a process that stopped alone would leave the others waiting.
+        if trainer.strategy.reduce_boolean_decision(bool(diverged), all=False):
+            raise ValueError(
+                f"training diverged: {', '.join(diverged) or 'another process'} at step {trainer.global_step}; "
+                "lower task.lr, or clip gradients with +trainer.gradient_clip_val=1"
+            )
+
+
+class OneNetwork(Callback):
+    """Has all processes validate the network that the first will save: BatchNorm's statistics differ between them."""
+
+    def on_validation_start(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
+        if trainer.world_size > 1:
+            for buffer in task.buffers():
+                torch.distributed.broadcast(buffer, 0)
 
 
 class History(Callback):
@@ -89,6 +100,8 @@ class History(Callback):
             return
         scores = {key: value.item() for key, value in trainer.callback_metrics.items() if key.startswith("val/")}
         self.lines.append({"step": trainer.global_step, **scores})
+        if not trainer.is_global_zero:
+            return
         partial = self.path.with_name(self.path.name + ".partial")
         with partial.open("w", newline="") as file:
             writer = csv.DictWriter(file, self.lines[0])
@@ -128,11 +141,12 @@ def build_trainer(options: dict[str, Any], folder: Path, task: Task) -> pl.Train
     last = ModelCheckpoint(folder, "last", **kept)
     progress = RichProgressBar() if Console().is_terminal else ProgressLines()
     between = BetweenValidations(folder / "last.ckpt", minutes)
-    watching = [StepClock(), ValidateLastStep(), RefuseNaN(), History(folder / "history.csv"), progress]
+    watching = [StepClock(), ValidateLastStep(), RefuseNaN(), OneNetwork(), History(folder / "history.csv"), progress]
     return pl.Trainer(
         **options,
         callbacks=[*watching, RandomNumbers(), between, StopOnSignal(between), best, last],
         plugins=[WholeFiles()],
+        use_distributed_sampler=False,  # it doubles samples to make shares equal; the data knows its shares itself
         enable_progress_bar=isinstance(progress, RichProgressBar),
         enable_model_summary=False,
         logger=False,
@@ -143,6 +157,9 @@ def build_trainer(options: dict[str, Any], folder: Path, task: Task) -> pl.Train
 
 def fit(trainer: pl.Trainer, task: pl.LightningModule, data: pl.LightningDataModule, folder: Path) -> None:
     """Train, from the newest whole checkpoint where the folder has one; leaves best.ckpt and last.ckpt."""
+    data.trainer = trainer
+    for loader in (data.train_dataloader, data.val_dataloader, data.test_dataloader):
+        loader()  # what cannot be shared out to processes is refused here, before there are several
     trainer.fit(task, data, ckpt_path=newest(folder), weights_only=True)
 
 
