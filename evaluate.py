@@ -13,6 +13,7 @@ from typing import Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 import run_folder
@@ -71,6 +72,11 @@ def run(config: DictConfig, folder: Path) -> dict[str, Any]:
         module = evaluation.data_of(stored, source)
         task = evaluation.rebuild(stored, module, options, config.split)
         trainer = tasks.build_trainer(asked["trainer"], folder, task)
+        if trainer.world_size > 1 and HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN:
+            raise ValueError(
+                f"trainer.devices={asked['trainer']['devices']} is {trainer.world_size} processes, each of which would "
+                "start the whole of -m; set trainer.devices=1, or start the evaluations one by one"
+            )
     tasks.announce(task, trainer, module)
     metrics = evaluation.score(task, module, trainer)
     metrics |= {"checkpoint": config.checkpoint, "split": config.split, "seconds": time.perf_counter() - STARTED}

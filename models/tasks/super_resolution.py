@@ -106,6 +106,7 @@ class SuperResolution(Task):
         """Have the example of the process that found the most telling one in all."""
         assert self.example is not None
         errors = self.all_gather(torch.tensor(self.example.error))
+        assert isinstance(errors, Tensor)
         self.example = self.trainer.strategy.broadcast(self.example, int(errors.argmax()))
 
     def example_arrays(self) -> dict[str, NDArray[np.generic]]:
