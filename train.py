@@ -12,7 +12,7 @@ from typing import Any
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, read_write
 
 import run_folder
 import sweep
@@ -26,6 +26,8 @@ def main(config: DictConfig) -> Any:
     folder, overrides = Path(HydraConfig.get().runtime.output_dir), list(HydraConfig.get().overrides.task)
     if HydraConfig.get().mode == RunMode.MULTIRUN:
         return sweep.objectives(config, sweep.run_job(overrides, folder))
+    with read_write(HydraConfig.get()):  # Lightning starts other processes there; resume=never names a new one each time
+        HydraConfig.get().run.dir = str(folder)
     sweep.end_with_the_sweep()
     run_folder.let_one_process_print()
     metrics = run_folder.read_metrics(folder)

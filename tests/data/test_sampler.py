@@ -1,7 +1,10 @@
+from itertools import chain
+
 import numpy as np
 import pytest
+from torch.utils.data import BatchSampler
 
-from data.sampler import EpochSampler, balanced
+from data.sampler import EpochSampler, balanced, batches_in_turns
 
 
 def test_every_index_once_an_epoch_in_an_order_of_seed_and_epoch() -> None:
@@ -43,3 +46,23 @@ def test_no_balance_is_no_probability_and_others_are_refused() -> None:
     assert balanced(np.ones((3, 2)), 0) is None
     with pytest.raises(ValueError, match=r"data.balance must lie in \[0, 1\], not 2"):
         balanced(np.ones((3, 2)), 2)
+
+
+@pytest.mark.parametrize("processes", [1, 2, 3, 4])
+def test_shares_of_training_are_together_the_batches_of_one_process(processes: int) -> None:
+    expected = list(BatchSampler([i for _, i in EpochSampler(50, 1)], 12, drop_last=True))
+    shares = [[i for _, i in EpochSampler(50, 1, rank=rank, processes=processes)] for rank in range(processes)]
+    each = [list(BatchSampler(share, 12 // processes, drop_last=True)) for share in shares]
+    together = [sorted(chain(*parts)) for parts in zip(*each, strict=True)]
+    assert together == [sorted(batch) for batch in expected]
+    assert len({len(share) for share in shares}) == 1
+
+
+@pytest.mark.parametrize(("length", "batch_size", "processes"), [(10, 3, 2), (7, 2, 3), (5, 5, 1), (9, 1, 4)])
+def test_shares_of_evaluation_are_the_batches_of_one_process_in_turns(
+    length: int, batch_size: int, processes: int
+) -> None:
+    batches = list(BatchSampler(range(length), batch_size, drop_last=False))
+    for rank in range(processes):
+        share = batches_in_turns(length, batch_size, rank, processes)
+        assert list(BatchSampler(share, batch_size, drop_last=False)) == batches[rank::processes]

@@ -158,10 +158,11 @@ def test_best_and_final_are_scored_and_differ(tmp_path: Path) -> None:
     assert (tmp_path / "report.png").stat().st_size > 20_000
 
 
-def test_the_discriminator_loss_is_put_together_from_its_parts() -> None:
+def test_the_discriminator_loss_is_put_together_from_its_parts(tmp_path: Path) -> None:
     real = torch.rand(4, 1, 32, 32, generator=torch.Generator().manual_seed(1)) * 2 - 1
     for options in ({"loss": "bce", "r1": 3.0}, {"loss": "wgan_gp", "gradient_penalty": 7.0}, {"loss": "hinge"}):
         task, other = gan(**options), gan(**options)
+        task.trainer = trainer(task, tmp_path)  # which knows how many processes share what is drawn
         value = task.critic_loss(real, task.random(0, 5))
         random = other.random(0, 5)
         fake = other.learner(torch.randn(4, 5, generator=random)).detach()

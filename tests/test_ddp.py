@@ -1,0 +1,160 @@
+"""Several processes, for real: two on this machine's CPU, which speak through gloo and are started by Lightning."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hydra import compose, initialize_config_dir
+
+import evaluate
+import run_folder
+import train
+from models import tasks
+
+ROOT = Path(train.__file__).parent
+SINGLE = ["trainer.precision=32-true", "trainer.accelerator=cpu", "trainer.devices=1"]
+TWO = ["trainer.precision=32-true", "trainer.accelerator=cpu", "trainer.devices=2"]
+# 20 test images in batches of 6, so that one process has 12 of them and the other 8; for the GAN 617, and 313 and 304.
+KINDS = {
+    "segmentation": ["encoder.width=4", "encoder.depth=2", "task.crop=64", "task.batch_size=6",
+                     "task.checkerboard_images=10", "data.step=256"],
+    "super_resolution": ["model=espcn", "upsample=deconv", "task.batch_size=6", "task.checkerboard_images=10",
+                         "data.step=256"],
+    "gan": ["model=dcgan", "model.width=4", "upsample=deconv", "task.batch_size=16", "task.score_images=13",
+            "data.step=256"],
+}  # fmt: skip
+# Of the few configurations in which training needs nothing of a whole batch (no BatchNorm, a mean of equal shares).
+TRAINED = [*KINDS["super_resolution"], "trainer.max_steps=3", "trainer.val_check_interval=2",
+           "+trainer.limit_val_batches=1", "+trainer.limit_test_batches=1"]  # fmt: skip
+WORKER = """
+import sys
+from pathlib import Path
+sys.path[:0] = sys.argv[1:3]
+from test_ddp import KINDS, TRAINED, TWO, composed
+import evaluate, run_folder, train
+
+folder = Path(sys.argv[3])
+run_folder.let_one_process_print()
+for kind in KINDS:
+    checkpoint = f"checkpoint='{folder / kind}.ckpt'"
+    evaluate.run(composed("evaluate", *TWO, checkpoint, "trainer.strategy=ddp"), folder / kind)
+train.run(run_folder.plain(composed("config", *TRAINED, "trainer=ddp", *TWO)), folder / "trained")
+"""
+# Python runs it at the start of each process that finds it: notes who writes in the folder runs/.
+AUDIT = """
+import os, sys
+
+def note(event, arguments):
+    written = (event == "open" and isinstance(arguments[2], int) and arguments[2] & (os.O_WRONLY | os.O_RDWR)
+               or event in ("os.rename", "os.mkdir", "os.remove"))
+    if written and "/runs/" in str(arguments[0]):
+        log = os.open(os.environ["WRITERS"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        os.write(log, f"{os.environ.get('LOCAL_RANK', 0)} {arguments[0]}\\n".encode())
+        os.close(log)
+
+sys.addaudithook(note)
+"""
+
+
+def composed(config: str, *overrides: str) -> Any:
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        return compose(config, list(overrides))
+
+
+def finished(command: list[str], **options: Any) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run([sys.executable, *command], capture_output=True, text=True, **options)
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a checkpoint of each kind, and a folder for each in which two processes have evaluated it."""
+    folder = tmp_path_factory.mktemp("ddp")
+    for kind, overrides in KINDS.items():
+        torch.manual_seed(0)
+        task, _ = tasks.build(run_folder.plain(composed("config", *overrides)))
+        torch.save({"config": task.config, "state_dict": task.state_dict()}, folder / f"{kind}.ckpt")
+        (folder / kind).mkdir()
+    (folder / "trained").mkdir()
+    (folder / "worker.py").write_text(WORKER)
+    finished([str(folder / "worker.py"), str(ROOT), str(Path(__file__).parent), str(folder)])
+    return folder
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_two_processes_score_as_one_does(kind: str, results: Path, tmp_path: Path) -> None:
+    checkpoint = f"checkpoint='{results / kind}.ckpt'"
+    (tmp_path / kind).mkdir()
+    evaluate.run(composed("evaluate", *SINGLE, checkpoint), tmp_path / kind)
+    one, two = (json.loads((folder / kind / "metrics.json").read_text()) for folder in (tmp_path, results))
+    for metrics in (one, two):
+        del metrics["seconds"], metrics["peak_memory_mb"]
+    numbers = {key for key, value in one.items() if isinstance(value, int | float)}
+    assert {key: two[key] for key in numbers} == pytest.approx({key: one[key] for key in numbers}, rel=0, abs=1e-6)
+    assert {key: two[key] for key in set(two) - numbers} == {key: one[key] for key in set(one) - numbers}
+    if kind == "segmentation":
+        assert 0 < one["test/miou"] < 1
+    elif kind == "super_resolution":
+        assert one["test/psnr_y"] > 5
+    else:
+        assert one["real_images"] == 13
+    assert any("checkerboard" in key for key in one)
+    for picture in (tmp_path / kind).glob("*.png"):
+        assert (results / kind / picture.name).read_bytes() == picture.read_bytes(), picture.name
+
+
+def test_two_processes_learn_what_one_does(results: Path, tmp_path: Path) -> None:
+    train.run(run_folder.plain(composed("config", *TRAINED, *SINGLE)), tmp_path)
+    weights = [torch.load(at / "last.ckpt", weights_only=True)["state_dict"] for at in (tmp_path, results / "trained")]
+    for key, value in weights[0].items():
+        assert torch.allclose(value, weights[1][key], atol=1e-5), key
+
+
+def test_a_sweep_of_such_runs_starts_each_once_and_one_process_writes(tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(AUDIT)
+    job = [
+        "-m",
+        "trainer=ddp",
+        "resume=never",
+        *TWO,
+        *KINDS["gan"],
+        "trainer.max_steps=2",
+        "task.val_images=8",
+        "task.samples_every=1",
+    ]
+    done = finished(
+        [str(ROOT / "train.py"), *job, "trainer.val_check_interval=1"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(tmp_path), "WRITERS": str(tmp_path / "writers")},
+    )
+    (folder,) = tmp_path.glob("runs/dcgan-*")
+    assert json.loads((folder / "metrics.json").read_text())["generated_images"] == 13
+    assert done.stdout.count("Sweep: 1 jobs, 0 finished") == 1
+    assert done.stdout.count("Data: earth") == 1
+    assert done.stdout.count("step 2 of 2:") == 1
+    writers = [line.split(" ", 1) for line in (tmp_path / "writers").read_text().splitlines()]
+    assert {rank for rank, _ in writers} == {"0"}
+    written = {Path(path).name.removesuffix(".partial") for _, path in writers}
+    assert written >= {"config.yaml", "metrics.json", "report.png", "history.csv", "best.ckpt", "000001.png"}
+
+
+def test_what_cannot_be_shared_out_is_refused_once_before_there_are_two_processes(tmp_path: Path) -> None:
+    command = [str(ROOT / "train.py"), "trainer=ddp", *TWO, "data.batch_size=5", f"hydra.run.dir='{tmp_path}'"]
+    refused = subprocess.run([sys.executable, *command], capture_output=True, text=True)
+    assert refused.returncode == 1
+    assert refused.stderr == (
+        "Error: data.batch_size=5 cannot be shared out to 2 processes; choose a multiple, or other trainer.devices\n"
+    )
+
+
+@pytest.mark.parametrize("choice", [[], ["model=dcgan"], ["model=espcn"], ["encoder=resnet"]])
+def test_the_task_still_says_how_long_training_takes(choice: list[str]) -> None:
+    alone = run_folder.plain(composed("config", *choice))["trainer"]
+    several = run_folder.plain(composed("config", *choice, "trainer=ddp"))["trainer"]
+    assert {k: v for k, v in several.items() if k not in ("strategy", "sync_batchnorm")} == alone
