@@ -26,7 +26,8 @@ def main(config: DictConfig) -> Any:
     folder, overrides = Path(HydraConfig.get().runtime.output_dir), list(HydraConfig.get().overrides.task)
     if HydraConfig.get().mode == RunMode.MULTIRUN:
         return sweep.objectives(config, sweep.run_job(overrides, folder))
-    with read_write(HydraConfig.get()):  # Lightning starts other processes there; resume=never names a new one each time
+    # Lightning starts other processes in this folder; asked again, resume=never would name another.
+    with read_write(HydraConfig.get()):  # type: ignore[arg-type]  # Hydra types the section as its dataclass
         HydraConfig.get().run.dir = str(folder)
     sweep.end_with_the_sweep()
     run_folder.let_one_process_print()

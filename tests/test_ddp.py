@@ -51,7 +51,7 @@ import os, sys
 
 def note(event, arguments):
     written = (event == "open" and isinstance(arguments[2], int) and arguments[2] & (os.O_WRONLY | os.O_RDWR)
-               or event in ("os.rename", "os.mkdir", "os.remove"))
+               or event in ("os.rename", "os.remove") or event == "os.mkdir" and not os.path.exists(arguments[0]))
     if written and "/runs/" in str(arguments[0]):
         log = os.open(os.environ["WRITERS"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         os.write(log, f"{os.environ.get('LOCAL_RANK', 0)} {arguments[0]}\\n".encode())

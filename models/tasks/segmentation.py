@@ -87,6 +87,7 @@ class Segmentation(Task):
         )
         self.measured_images, self.measured_size = 0, (0, 0)
         self.example: dict[str, Tensor] | None = None
+        self.confusion: Tensor  # of the last test, of all processes
 
     def forward(self, image: Tensor) -> Tensor:
         """(N, 3, H, W) uint8, or floating in [0, 1], to float32 logits (N, K, H, W), in one pass of the network."""
@@ -126,6 +127,9 @@ class Segmentation(Task):
             self.measure(*(middle(each[measured], self.measured_size) for each in (image, mask)))
         if self.example is None:
             self.example = self.most_varied(image, mask, prediction)
+
+    def on_test_epoch_end(self) -> None:
+        self.confusion = self.trainer.strategy.reduce(self.test_scores.confusion.clone(), reduce_op="sum")  # type: ignore[assignment]
 
     def measure(self, image: Tensor, mask: Tensor) -> None:
         """Measure checkerboards on what one pass makes of images of one size.
@@ -195,7 +199,7 @@ class Segmentation(Task):
         segmentation_report(
             path, title, self.example, self.classes, self.palette, self.ignore_index, self.network.period
         )
-        confusion_picture(path.with_name("confusion.png"), title, self.test_scores.confusion, self.classes)
+        confusion_picture(path.with_name("confusion.png"), title, self.confusion, self.classes)
 
     def on_test_start(self) -> None:
         self.test_scores.reset()
