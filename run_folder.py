@@ -116,6 +116,9 @@ def alone(folder: Path) -> Iterator[None]:
     The system lets go of what a process held when it ends, however that came, and the workers of its loaders do not
     inherit it: a run that was killed can be started again at once.
     """
+    if process():  # the first process of the run holds it for the others
+        yield
+        return
     with (folder / ".lock").open("a+") as file:
         try:
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
