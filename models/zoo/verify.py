@@ -60,7 +60,7 @@ def compare(written: dict[str, float | None], measured: dict[str, Any]) -> str:
 def verify(name: str, zoo: Path, changes: dict[str, Any], folder: Path) -> str:
     """Check an entry and say what was checked.
 
-    changes   to its section `data`: where that is here
+    changes   to its section `data`: where that is here, as `root` or, for entries on one data set alone, `membrane.root`
     folder    for what Lightning writes
     Raises ValueError, in one sentence, for what is not as its card says. Data that is not here is said, not raised.
     """
@@ -68,8 +68,10 @@ def verify(name: str, zoo: Path, changes: dict[str, Any], folder: Path) -> str:
     network = saved.build(stored)
     size = sum(p.numel() for p in network.get_submodule(network.used).parameters())
     built = f"checksums agree, builds ({size:,} parameters)"
+    source = stored.config["data"]
+    own = {key.removeprefix(f"{source.get('name')}."): value for key, value in changes.items()}
     try:
-        _, measured = score(stored, stored.config["data"] | changes, folder)
+        _, measured = score(stored, source | {k: v for k, v in own.items() if "." not in k}, folder)
     except AbsentError as absent:
         return f"{built}; not scored, as its data is not here: {absent}"
     return f"{built}, {compare(index.read(zoo)[name].scores, measured)}"

@@ -122,6 +122,8 @@ def test_data_that_is_not_here_is_said_not_failed_nor_fetched(
     assert re.search("small: checksums agree, builds .*; not scored, as its data is not here: data.root=.*away", said)
     assert "1 of 1" in said
     assert not (tmp_path / "away").exists()
+    main(["--zoo", str(zoo), "verify", "small", "--data", "oxford_pets.root=elsewhere", "--data", "voc.root=nowhere"])
+    assert "not here: data.root=elsewhere" in capsys.readouterr().out
 
     for change, reason in (
         ("_target_=os.system", "the section data cannot be read"),
