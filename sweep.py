@@ -25,6 +25,10 @@ from omegaconf import DictConfig
 import run_folder
 import search
 
+# Started by `uv run`, Ray would give each job a copy of this folder, and its results would stay there. Read as Ray is
+# imported, which Hydra does on its start.
+os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
+
 OF_A_SWEEP = "EVENLY_JOB_OF_A_SWEEP"  # set in the environment of a sweep's jobs
 
 

@@ -18,6 +18,7 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf
 import run_folder
+import sweep
 
 @hydra.main(version_base="1.3", config_path=r"{ROOT / "conf"}", config_name="config")
 def main(config):
