@@ -59,7 +59,8 @@ def listing(zoo: Path) -> str:
         score = f"{key.removeprefix('test/')} {entry.scores[key]:.4g}" if key else ""
         rows.append((name, entry.task, entry.upsampler, score, f"{entry.size / 1e6:.2f}"))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
+    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
+    return "\n".join(line.rstrip() for line in lines)
 
 
 def verify_each(arguments: argparse.Namespace) -> None:
