@@ -25,6 +25,7 @@ def main(config: DictConfig) -> None:
 
         net = loading.load(config.checkpoint)
         path = Path(config.output) if config.output else place(config.checkpoint, config.format)
+        print(f"Tracing {config.checkpoint}, writing {path}, running it (minutes for large encoders) ...", flush=True)
         written = export(net, path, config.format, config.preprocess, config.fold)
     before, after = written.operations
     shapes = ", ".join("x".join(map(str, shape)) for shape in written.shapes)
