@@ -12,6 +12,7 @@ from pathlib import Path
 
 import run_folder
 from comparison import runs
+from whole_file import whole, write_text
 
 
 def main() -> None:
@@ -37,12 +38,11 @@ def compare(found: list[runs.Run], out: Path) -> None:
         folder = out if len(kinds) == 1 else out / "-".join(same[0].kind)
         result = board.Board(same)
         table.print_board(result)
-        folder.mkdir(parents=True, exist_ok=True)
-        run_folder.write(folder / "comparison.csv", table.to_csv(result))
+        write_text(folder / "comparison.csv", table.to_csv(result))
         png = pictures.picture(result)
-        (folder / "comparison.png.partial").write_bytes(png)
-        (folder / "comparison.png.partial").replace(folder / "comparison.png")
-        run_folder.write(folder / "comparison.html", page.html(result, png))
+        with whole(folder / "comparison.png") as partial:
+            partial.write_bytes(png)
+        write_text(folder / "comparison.html", page.html(result, png))
         print("\n".join(str(folder / f"comparison.{kind}") for kind in ("csv", "png", "html")))
 
 

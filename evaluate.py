@@ -17,6 +17,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 import run_folder
+from whole_file import write_text
 
 STARTED = time.perf_counter()
 
@@ -83,7 +84,7 @@ def run(config: DictConfig, folder: Path) -> dict[str, Any]:
     if not trainer.is_global_zero:  # the scores are of all processes; one of them writes
         return metrics
     task.report(folder / "report.png", title=folder.name)
-    run_folder.write(folder / "config.yaml", OmegaConf.to_yaml(asked | {"data": source, "task": options}))
+    write_text(folder / "config.yaml", OmegaConf.to_yaml(asked | {"data": source, "task": options}))
     run_folder.write_metrics(folder, metrics)
     return metrics
 

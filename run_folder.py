@@ -34,6 +34,8 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from whole_file import whole, write_text
+
 # Sections that change no result, so they are not part of a run's identity, and such a key of the trainer's section.
 HOW_TO_RUN = ("hydra", "resume", "debug", "objectives")
 HOW_TO_TRAIN = ("trainer.checkpoint_minutes",)
@@ -74,22 +76,15 @@ def let_one_process_print() -> None:
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115  # until the process ends
 
 
-def write(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, path)
-
-
 def write_command(folder: Path, overrides: list[str]) -> None:
     """Keep the command that started a run, so that others can repeat it."""
-    write(folder / "command.txt", shlex.join(["python", "train.py", *overrides]) + "\n")
+    write_text(folder / "command.txt", shlex.join(["python", "train.py", *overrides]) + "\n")
 
 
 def write_metrics(folder: Path, metrics: dict[str, Any]) -> None:
     """Write metrics.json; a score that does not exist (NaN: the class is absent) becomes null."""
     clean = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in metrics.items()}
-    write(folder / "metrics.json", json.dumps(clean, indent=1) + "\n")
+    write_text(folder / "metrics.json", json.dumps(clean, indent=1) + "\n")
 
 
 def read_metrics(folder: Path) -> dict[str, Any] | None:
@@ -106,7 +101,7 @@ def read_failure(folder: Path) -> str | None:
 
 def write_failure(folder: Path, reason: str) -> None:
     """Keep in failed.json, in a sentence or so, why a run failed."""
-    write(folder / "failed.json", json.dumps({"reason": reason}, indent=1) + "\n")
+    write_text(folder / "failed.json", json.dumps({"reason": reason}, indent=1) + "\n")
 
 
 @contextmanager
@@ -157,10 +152,8 @@ def failure_kept(folder: Path) -> Iterator[None]:
 
 def write_example(folder: Path, arrays: dict[str, NDArray[np.generic]]) -> None:
     """Write example.npz."""
-    partial = folder / "example.npz.partial"
-    with partial.open("wb") as file:
+    with whole(folder / "example.npz") as partial, partial.open("wb") as file:
         np.savez_compressed(file, **arrays)  # type: ignore[arg-type]  # numpy's stub takes them for its own options
-    os.replace(partial, folder / "example.npz")
 
 
 def print_table(metrics: dict[str, Any], folder: Path) -> None:

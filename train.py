@@ -16,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf, read_write
 
 import run_folder
 import sweep
+from whole_file import write_text
 
 STARTED = time.perf_counter()
 
@@ -51,7 +52,7 @@ def run(config: dict[str, Any], folder: Path) -> dict[str, Any]:
     from models import tasks
 
     if not run_folder.process():
-        run_folder.write(folder / "config.yaml", OmegaConf.to_yaml(config))
+        write_text(folder / "config.yaml", OmegaConf.to_yaml(config))
     pl.seed_everything(config["seed"], workers=True, verbose=False)
     task, module = tasks.build(config)
     trainer = tasks.build_trainer(config["trainer"], folder, task)

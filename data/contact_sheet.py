@@ -1,6 +1,5 @@
 """Images of a data set side by side, masks laid over them, as a PNG."""
 
-import os
 import warnings
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
 from data.module import DataModule, LabelledImages
+from whole_file import whole
 
 COLUMNS, ROWS = 4, 3
 OPACITY = 0.55  # of a mask
@@ -41,13 +41,9 @@ def contact_sheet(path: Path, module: DataModule) -> None:
             colours["(ignored)"] = (0.0, 0.0, 0.0)
         patches = [Patch(color=colour, label=label) for label, colour in colours.items()]
         figure.legend(handles=patches, loc="outside lower center", ncols=8)
-    partial = path.with_name(path.name + ".partial")
-    with warnings.catch_warnings():
-        warnings.filterwarnings(
-            "ignore", "Glyph .* missing"
-        )  # a name in a script that the font lacks is drawn as boxes
+    with whole(path) as partial, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # a script that the font lacks is drawn as boxes
         figure.savefig(partial, format="png", dpi=90)
-    os.replace(partial, path)
 
 
 def shortened(name: str) -> str:

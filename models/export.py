@@ -3,7 +3,6 @@
 import importlib.util
 import json
 import logging
-import os
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from torch.export import Dim, ExportedProgram
 
 from models.folding import fold
 from models.saved import Trained
+from whole_file import whole
 
 SUFFIXES = {"onnx": ".onnx", "torch_export": ".pt2"}
 OPSET = 18  # the first that the exporter writes, and whose Pad and Resize these networks need
@@ -138,9 +138,7 @@ def export(net: Trained, path: Path, format: str, preprocess: bool = True, folde
         raise ValueError(f"format is '{format}', which does not exist; choose from {', '.join(FORMATS)}")
     module = net if preprocess else net.network
     example, *checks = examples(net, preprocess)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial" + SUFFIXES[format])
-    try:
+    with whole(path, SUFFIXES[format]) as partial:
         with refusals(net, format):
             program = trace(module, example)
             before = operations(program)
@@ -153,9 +151,6 @@ def export(net: Trained, path: Path, format: str, preprocess: bool = True, folde
                 f"{path} was not written: what {format} computes differs from PyTorch by {error:.1e}, more than "
                 f"{TOLERANCE:.0e}; format={next(f for f in FORMATS if f != format)} may hold this network"
             )
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
     return Written(path, error, [tuple(x.shape) for x in checks], (before, operations(program)))
 
 

@@ -19,11 +19,12 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf
 import run_folder
 import sweep
+from whole_file import write_text
 
 @hydra.main(version_base="1.3", config_path=r"{ROOT / "conf"}", config_name="config")
 def main(config):
     folder = Path(HydraConfig.get().runtime.output_dir)
-    run_folder.write(folder / "config.yaml", OmegaConf.to_yaml(run_folder.plain(config)))
+    write_text(folder / "config.yaml", OmegaConf.to_yaml(run_folder.plain(config)))
     metrics = {{"test/miou": 0.5 + 0.1 * config.seed, "precision": "32-true", "machine": "none"}}
     run_folder.write_metrics(folder, metrics | {{"process": os.getpid(), "parent": os.getppid()}})
 

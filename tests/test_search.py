@@ -21,11 +21,12 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf
 import run_folder, sweep
+from whole_file import write_text
 
 @hydra.main(version_base="1.3", config_path=r"{ROOT / "conf"}", config_name="config")
 def main(config):
     folder = Path(HydraConfig.get().runtime.output_dir)
-    run_folder.write(folder / "config.yaml", OmegaConf.to_yaml(run_folder.plain(config)))
+    write_text(folder / "config.yaml", OmegaConf.to_yaml(run_folder.plain(config)))
     if len(list(Path("runs").glob("*/metrics.json"))) == 3 and Path("kill").exists():
         os.kill(os.getpid(), signal.SIGKILL)
     miou = 0.5 + 0.01 * config.encoder.width - 10 * abs(config.task.lr - 3e-3)

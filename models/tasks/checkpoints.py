@@ -14,6 +14,8 @@ import torch
 from lightning_fabric.plugins.io.torch_io import TorchCheckpointIO
 from pytorch_lightning.callbacks import Callback
 
+from whole_file import whole
+
 
 class WholeFiles(TorchCheckpointIO):
     """Writes a checkpoint beside its place, flushes it to the disk and renames it: what stops the write, be it a full
@@ -21,17 +23,13 @@ class WholeFiles(TorchCheckpointIO):
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
         path = Path(path)
-        partial = path.with_name(path.name + ".partial")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with partial.open("wb") as file:
+            with whole(path) as partial, partial.open("wb") as file:
                 torch.save(checkpoint, file)
                 file.flush()
                 os.fsync(file.fileno())
-            os.replace(partial, path)
             self._flush_names(path.parent)
         except OSError as error:
-            partial.unlink(missing_ok=True)
             kept = "the one before it is whole" if path.exists() else "there was none before it"
             raise ValueError(
                 f"the checkpoint {path} could not be written ({error.strerror}), {kept}; mend that and start the same "

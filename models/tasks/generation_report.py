@@ -1,6 +1,5 @@
 """Pictures of what a generator makes."""
 
-import os
 from pathlib import Path
 
 import torch
@@ -11,6 +10,7 @@ from torchvision.utils import make_grid, save_image
 
 from models.tasks.generation_scores import power_spectrum, radial_power
 from models.tasks.report import save
+from whole_file import whole
 
 SHOWN = 36  # images of each kind, six a side
 COLOURS = {"real": "black", "test": "tab:blue", "test/final": "tab:orange"}
@@ -19,10 +19,8 @@ NAMES = {"real": "real", "test": "generated, best", "test/final": "generated, fi
 
 def write_grid(path: Path, images: Tensor) -> None:
     """Write (N, C, H, W) uint8 images side by side as a PNG, eight a row, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    save_image(images.cpu().float() / 255, partial, format="png")
-    os.replace(partial, path)
+    with whole(path) as partial:
+        save_image(images.cpu().float() / 255, partial, format="png")
 
 
 def generation_report(path: Path, title: str, images: dict[str, Tensor]) -> None:

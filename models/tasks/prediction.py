@@ -1,9 +1,7 @@
 """What a trained network makes of an image of any size, written as files, each whole or not at all."""
 
-import os
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -16,21 +14,10 @@ from models.saved import Trained
 from models.tasks.bicubic import to_uint8
 from models.tasks.generation_report import write_grid
 from models.tasks.inference import Inference
+from whole_file import whole
 
 TILE = 256  # pixels a side that a super-resolution network sees at once, besides its margin
 GENERATED = 64  # images at a time, and in the grid
-
-
-@contextmanager
-def whole(path: Path) -> Iterator[Path]:
-    """A path to write to, which takes its name when all is written."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    try:
-        yield partial
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def write_picture(path: Path, picture: Image.Image) -> None:

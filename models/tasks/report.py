@@ -1,6 +1,5 @@
 """The picture a run leaves behind."""
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +12,13 @@ from matplotlib.patches import Patch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from whole_file import whole
+
 
 def save(figure: Figure, path: Path) -> None:
     """Write a figure as PNG, whole or not at all."""
-    partial = path.with_name(path.name + ".partial")
-    figure.savefig(partial, format="png", dpi=110)
-    os.replace(partial, path)
+    with whole(path) as partial:
+        figure.savefig(partial, format="png", dpi=110)
 
 
 def spectrum_db(image: Tensor) -> Tensor:

@@ -19,6 +19,7 @@ from rich.console import Console
 from models.tasks.checkpoints import BetweenValidations, RandomNumbers, WholeFiles, newest
 from models.tasks.stopping import StopOnSignal
 from models.tasks.task import Task
+from whole_file import whole
 
 # Said by Lightning to its own developers, or true of every run here.
 for _message in (".*Checkpoint directory .* exists and is not empty", ".*LeafSpec", ".*does not have many workers"):
@@ -102,12 +103,10 @@ class History(Callback):
         self.lines.append({"step": trainer.global_step, **scores})
         if not trainer.is_global_zero:
             return
-        partial = self.path.with_name(self.path.name + ".partial")
-        with partial.open("w", newline="") as file:
+        with whole(self.path) as partial, partial.open("w", newline="") as file:
             writer = csv.DictWriter(file, self.lines[0])
             writer.writeheader()
             writer.writerows(self.lines)
-        os.replace(partial, self.path)
 
     def state_dict(self) -> dict[str, Any]:
         return {"lines": self.lines}

@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from models.zoo import plain_yaml
+from whole_file import write_text
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_]*([.-][A-Za-z0-9_]+)*")  # no path, no leading dot, no two dots
 # The files of an entry, and the bytes that each may have. No other file is ever fetched, read or written.
@@ -98,6 +99,4 @@ def text(index: Index) -> str:
 
 def write(folder: Path, index: Index) -> None:
     """Write the index of a folder, whole or not at all."""
-    partial = folder / "index.yaml.partial"
-    partial.write_text(text(index), encoding="utf-8")
-    os.replace(partial, folder / "index.yaml")
+    write_text(folder / "index.yaml", text(index))

@@ -1,0 +1,27 @@
+"""Files that are whole or not there: each is written beside its place and takes its name when all of it is written."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def whole(path: Path, suffix: str = "") -> Iterator[Path]:
+    """A path to write to, which becomes `path` when the block ends; where it raises, what was there before stays.
+
+    The folder is made. suffix: for writers that go by the end of a name.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial" + suffix)
+    try:
+        yield partial
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file in UTF-8."""
+    with whole(path) as partial:
+        partial.write_text(text, encoding="utf-8")
