@@ -6,12 +6,16 @@ from torch import nn
 
 
 def layers(encoder: nn.Module) -> list[nn.Module]:
-    """An encoder's layers, shallow first: its direct children, with lists of modules opened."""
-    return [
+    """An encoder's layers that learn, shallow first: its children, or those of what it wraps, with lists opened."""
+    children = list(encoder.children())
+    while len(children) == 1:
+        children = list(children[0].children())
+    opened = [
         layer
-        for child in encoder.children()
+        for child in children
         for layer in (child.children() if isinstance(child, (nn.ModuleList, nn.Sequential)) else [child])
     ]
+    return [layer for layer in opened if any(True for _ in layer.parameters())]
 
 
 def parameter_groups(task: nn.Module, lr: float, weight_decay: float, layer_decay: float) -> list[dict[str, Any]]:

@@ -53,3 +53,8 @@ def test_frozen_parameters_are_left_out() -> None:
     task.network.encoder.requires_grad_(False)
     groups = parameter_groups(task, lr=0.1, weight_decay=0.0, layer_decay=1.0)
     assert sum(len(g["params"]) for g in groups) == 2
+
+
+def test_a_wrapped_backbone_has_the_layers_of_what_it_wraps() -> None:
+    wrapped = nn.Sequential(nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU(), nn.Sequential(nn.Conv2d(4, 4, 1))))
+    assert layers(wrapped) == [wrapped[0][0], wrapped[0][2][0]]
