@@ -4,10 +4,10 @@ Both measures look for power exactly at the multiples of 1/p, where an image has
 more than beside them. One period is cropped at each side first, since borders break any pattern.
 """
 
+from collections.abc import Iterator
 from functools import lru_cache
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from torchmetrics import Metric
 
@@ -28,6 +28,16 @@ def _measured(y: Tensor, period: int) -> Tensor:
     return inner - inner.mean((-2, -1), keepdim=True)
 
 
+def moving_sum(y: Tensor, count: int, axis: int) -> Tensor:
+    """Sums of `count` neighbours along an axis, which gets count - 1 shorter. Sums of halves: log2(count) additions."""
+    length = y.shape[axis] - count + 1
+    if count == 1:
+        return y
+    half = moving_sum(y, count // 2, axis)
+    total = half.narrow(axis, 0, length) + half.narrow(axis, count // 2, length)
+    return total + y.narrow(axis, count - 1, length) if count % 2 else total
+
+
 def phase_variance(y: Tensor, period: int) -> Tensor:
     """Share of the fine detail's variance that repeats with the period.
 
@@ -36,15 +46,13 @@ def phase_variance(y: Tensor, period: int) -> Tensor:
     variance over the p*p phases of r's phase means, over r's variance. A channel without detail scores 0.
     Raises ValueError where an image is smaller than 10 periods.
     """
-    n, c, height, width = y.shape
-    centred = y.float() - y.float().mean((-2, -1), keepdim=True)
-    kept = _measured(y, period)
-    rows, columns = kept.shape[-2:]
-    smooth = flat = centred.reshape(n * c, 1, height, width)
-    for box in ((period, 1), (1, period)):
-        smooth = F.avg_pool2d(F.avg_pool2d(smooth, box, stride=1), box, stride=1)
+    n, c = y.shape[:2]
+    rows, columns = _measured(y, period).shape[-2:]
+    smooth = centred = y.float() - y.float().mean((-2, -1), keepdim=True)
+    for axis in (-2, -1):
+        smooth = moving_sum(moving_sum(smooth, period, axis), period, axis)
     smooth = smooth[..., 1 : 1 + rows, 1 : 1 + columns]  # valid output starts p-1 in; measuring starts p in
-    detail = flat[..., period : period + rows, period : period + columns] - smooth
+    detail = centred[..., period : period + rows, period : period + columns] - smooth / period**4
     phases = detail.reshape(n, c, rows // period, period, columns // period, period).mean((2, 4))
     total = detail.reshape(n, c, -1).var(-1, correction=0)
     printed = phases.reshape(n, c, -1).var(-1, correction=0)
@@ -67,7 +75,8 @@ def spectral_peak_db(y: Tensor, period: int) -> Tensor:
         torch.hann_window(rows, device=y.device, dtype=torch.float32),
         torch.hann_window(columns, device=y.device, dtype=torch.float32),
     )
-    power = torch.fft.fft2(inner * window).abs().square()
+    spectrum = torch.fft.rfft2(inner * window)
+    power = spectrum.real.square() + spectrum.imag.square()
     near, far = RINGS[0], min(RINGS[1], rows // (2 * period), columns // (2 * period))
     # A real image's spectrum is symmetric, so half of the harmonics say it all.
     m = [(i, j) for i in range(period // 2 + 1) for j in range(period) if (i, j) != (0, 0)]
@@ -76,13 +85,36 @@ def spectral_peak_db(y: Tensor, period: int) -> Tensor:
     centre_columns = torch.tensor([j * columns // period for _, j in m])
     at_rows = ((centre_rows[:, None, None] + offsets[None, :, None]) % rows).to(y.device)
     at_columns = ((centre_columns[:, None, None] + offsets[None, None, :]) % columns).to(y.device)
+    # Only columns up to the half are there; the others mirror them in both axes.
+    beyond = at_columns > columns // 2
+    at_rows, at_columns = (
+        torch.where(beyond, -at_rows % rows, at_rows),
+        torch.where(beyond, columns - at_columns, at_columns),
+    )
     radius = torch.maximum(offsets.abs()[:, None], offsets.abs()[None, :]).to(y.device)
     around = power[..., at_rows, at_columns]  # (N, C, harmonics, 2*far+1, 2*far+1)
     peak = around[..., radius <= 1].mean(-1)
     background = around[..., radius >= near].mean(-1)
-    silent = background <= 1e-12 * power.mean((-2, -1))[..., None]
+    mean = (power.sum((-2, -1)) + power[..., 1 : (columns + 1) // 2].sum((-2, -1))) / (rows * columns)
+    silent = background <= 1e-12 * mean[..., None]
     ratio = torch.where(silent & (peak <= background.clamp_min(1e-30)), 1.0, peak / background.clamp_min(1e-30))
     return 10 * ratio.amax(-1).log10()
+
+
+def pink_parts(count: int, height: int, width: int, seed: int) -> Iterator[Tensor]:
+    """What `pink_noise` returns, 16 images at a time, which a processor's cache holds."""
+    generator = torch.Generator().manual_seed(seed)
+    tall, wide = 2 * height, 2 * width
+    frequency = torch.hypot(torch.fft.fftfreq(tall)[:, None], torch.fft.rfftfreq(wide)[None, :])
+    frequency[0, 0] = torch.inf
+    for done in range(0, count, 16):
+        left = min(16, count - done)
+        white = torch.randn(-(-left // 4), 1, tall, wide, generator=generator)
+        fields = torch.fft.irfft2(torch.fft.rfft2(white) / frequency, s=(tall, wide))
+        quarters = fields.unflatten(-2, (2, height)).unflatten(-1, (2, width)).movedim((2, 4), (0, 1))
+        noise = quarters.reshape(-1, 1, height, width)[:left]
+        noise = noise - noise.mean((-2, -1), keepdim=True)
+        yield noise / noise.std((-2, -1), keepdim=True)
 
 
 def pink_noise(count: int, height: int, width: int, seed: int = 0) -> Tensor:
@@ -90,27 +122,24 @@ def pink_noise(count: int, height: int, width: int, seed: int = 0) -> Tensor:
 
     Four images are the quarters of one field, so that their borders do not match, as no photograph's do.
     """
-    generator = torch.Generator().manual_seed(seed)
-    tall, wide = 2 * height, 2 * width
-    frequency = torch.hypot(torch.fft.fftfreq(tall)[:, None], torch.fft.rfftfreq(wide)[None, :])
-    frequency[0, 0] = torch.inf
-    white = torch.randn(-(-count // 4), 1, tall, wide, generator=generator)
-    fields = torch.fft.irfft2(torch.fft.rfft2(white) / frequency, s=(tall, wide))
-    quarters = fields.unflatten(-2, (2, height)).unflatten(-1, (2, width)).movedim((2, 4), (0, 1))
-    noise = quarters.reshape(-1, 1, height, width)[:count]
-    noise = noise - noise.mean((-2, -1), keepdim=True)
-    return noise / noise.std((-2, -1), keepdim=True)
+    return torch.cat(list(pink_parts(count, height, width, seed)))
 
 
 @lru_cache
-def null(period: int, height: int, width: int) -> tuple[float, float]:
-    """95th percentiles of (phase_variance, spectral_peak_db) over images of 1/f**2 noise of the given size.
+def nulls(periods: tuple[int, ...], height: int, width: int) -> list[tuple[float, float]]:
+    """For each period the 95th percentiles of (phase_variance, spectral_peak_db) over images of 1/f**2 noise.
 
-    Their floors depend on period and size, so a value means something only above its own null.
+    The floors depend on period and size, so a value means something only above its own null.
     """
-    noise = pink_noise(NOISE_IMAGES, height, width)
-    values = (phase_variance(noise, period), spectral_peak_db(noise, period))
-    return values[0].quantile(0.95).item(), values[1].quantile(0.95).item()
+    measured = [
+        [(phase_variance(noise, p), spectral_peak_db(noise, p)) for p in periods]
+        for noise in pink_parts(NOISE_IMAGES, height, width, seed=0)
+    ]
+    both = [
+        [torch.cat(values).quantile(0.95).item() for values in zip(*of, strict=True)]
+        for of in zip(*measured, strict=True)
+    ]
+    return [(variance, peak) for variance, peak in both]
 
 
 def divisors(period: int) -> list[int]:
@@ -166,8 +195,9 @@ class Checkerboard(Metric):
     def compute(self) -> dict[str, float]:
         """Medians and their nulls, keyed as the class says."""
         result = {}
-        for p in self.measured():
-            for name, floor in zip(("phase_variance", "spectral_peak_db"), null(p, *self.size.tolist()), strict=True):
+        periods = self.measured()
+        for p, floors in zip(periods, nulls(tuple(periods), *self.size.tolist()), strict=True):
+            for name, floor in zip(("phase_variance", "spectral_peak_db"), floors, strict=True):
                 values = getattr(self, f"{name}_{p}")
                 values = torch.cat(values) if isinstance(values, list) else values
                 key = name if p == self.period else f"{name}/p{p}"

@@ -60,6 +60,10 @@ class Inference:
             return []
         return [f"Windows of {self.window} pixels every {self.stride}: rounded down to multiples of {self.unit}"]
 
+    def one_pass(self, size: Sequence[int]) -> bool:
+        """Whether an image of (height, width) is seen once, and as a whole."""
+        return self.views == [(1, False)] and (not self.window or max(size) <= self.window)
+
     @torch.no_grad()
     def strips(self, network: Callable[[Tensor], Tensor], image: Tensor) -> Iterator[Tensor]:
         """The logits of (N, C, H, W) images in float32, top to bottom as (N, K, rows, W).

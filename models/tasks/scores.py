@@ -1,10 +1,11 @@
 """Scores of a segmentation, accumulated over a data set: never averages of batches or images."""
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torchmetrics import Metric
-from torchmetrics.functional.classification import multiclass_confusion_matrix
 
 BOUNDARY_WIDTH = 0.02  # of the image's diagonal: the boundary IoU paper's choice
 
@@ -24,46 +25,65 @@ def boundary(member: Tensor, width: int) -> Tensor:
     Cheng et al., "Boundary IoU" (2021), section 4: the mask minus its erosion.
     """
     near = F.pad(~member, (width + 1, width) * 2, value=True)
-    for axis in (
-        1,
-        2,
-    ):  # a square, one axis at a time; by running counts, as a large image's is hundreds of pixels wide
+    # A square, one axis at a time; by running counts, as a large image's is hundreds of pixels wide.
+    for axis in (1, 2):
         count, length = near.cumsum(axis, dtype=torch.int32), member.shape[axis]
         near = count.narrow(axis, 2 * width + 1, length) > count.narrow(axis, 0, length)
     return member & near
 
 
-class SegmentationScores(Metric):
-    """mIoU, per-class IoU, pixel accuracy and boundary IoU over a whole data set.
+class Confusion(Metric):
+    """Pixels of each class that were taken for each class, over a whole data set.
 
-    update(prediction, target): both (N, H, W) int64; target pixels of `ignore_index` count nowhere.
-    compute(): a flat dict of floats `miou`, `pixel_accuracy`, `boundary_iou` and `iou/<class>`. A class
-    absent from both prediction and truth is NaN and left out of the means.
+    update(prediction, target): both (N, H, W) int64, below `classes`; target pixels of `ignore_index` count nowhere.
+    compute(): (classes, classes) int64, truth by prediction.
     """
 
     full_state_update = False
     confusion: Tensor
+
+    def __init__(self, classes: int, ignore_index: int) -> None:
+        super().__init__()
+        self.ignore_index = ignore_index
+        self.add_state("confusion", torch.zeros(classes, classes, dtype=torch.long), dist_reduce_fx="sum")
+
+    def update(self, prediction: Tensor, target: Tensor) -> None:
+        """Count one batch."""
+        k = len(self.confusion)
+        # What is ignored is counted as a class of its own, and dropped: picking out the others takes ten times as long.
+        pairs = target.where(target != self.ignore_index, k) * k + prediction
+        self.confusion += torch.bincount(pairs.flatten(), minlength=k * (k + 1))[: k * k].view(k, k)
+
+    def compute(self) -> Any:
+        """See the class."""
+        return self.confusion
+
+
+class SegmentationScores(Confusion):
+    """mIoU, per-class IoU, pixel accuracy and boundary IoU over a whole data set.
+
+    compute(): a flat dict of floats `miou`, `pixel_accuracy`, `boundary_iou` and `iou/<class>`. A class
+    absent from both prediction and truth is NaN and left out of the means.
+    """
+
     boundary_hits: Tensor
     boundary_union: Tensor
 
     def __init__(self, classes: list[str], ignore_index: int) -> None:
-        super().__init__()
-        self.classes, self.ignore_index = classes, ignore_index
-        k = len(classes)
-        self.add_state("confusion", torch.zeros(k, k, dtype=torch.long), dist_reduce_fx="sum")
-        self.add_state("boundary_hits", torch.zeros(k, dtype=torch.long), dist_reduce_fx="sum")
-        self.add_state("boundary_union", torch.zeros(k, dtype=torch.long), dist_reduce_fx="sum")
+        super().__init__(len(classes), ignore_index)
+        self.classes = classes
+        for name in ("boundary_hits", "boundary_union"):
+            self.add_state(name, torch.zeros(len(classes), dtype=torch.long), dist_reduce_fx="sum")
 
     def update(self, prediction: Tensor, target: Tensor) -> None:
         """Count one batch."""
-        k = len(self.classes)
-        self.confusion += multiclass_confusion_matrix(
-            prediction, target, k, ignore_index=self.ignore_index, validate_args=False
-        )
+        super().update(prediction, target)
         height, width = target.shape[-2:]
         reach = max(1, round(BOUNDARY_WIDTH * (height**2 + width**2) ** 0.5))
         kept = target != self.ignore_index
-        for c in range(k):  # one at a time: all of them at once would fill the memory with a large image's masks
+        for c in range(
+            len(self.classes)
+        ):  # one at a time: all of them at once would fill the memory with a large image's masks
             # An ignored pixel belongs to no class in either mask, so both see the same boundary beside it.
             masks = [(labels == c) & kept for labels in (target, prediction)]
             if any(mask.any() for mask in masks):

@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torchmetrics.classification import MulticlassConfusionMatrix
 
 from data import DataModule, LabelledImages
 from models.interfaces import Network
@@ -23,7 +22,7 @@ from models.tasks.middle import first_of, middle
 from models.tasks.parameters import parameter_groups
 from models.tasks.report import line_spectrum, mixed_window, segmentation_report
 from models.tasks.schedule import SCHEDULES, scheduled
-from models.tasks.scores import SegmentationScores, iou
+from models.tasks.scores import Confusion, SegmentationScores, iou
 from models.tasks.task import Task
 from upsample.checkerboard import Checkerboard
 
@@ -77,9 +76,7 @@ class Segmentation(Task):
         self.lr, self.schedule, self.warmup = lr, schedule, warmup
         self.weight_decay, self.layer_decay = weight_decay, layer_decay
         self.inference = Inference(network.period, **inference)
-        self.val_confusion = MulticlassConfusionMatrix(
-            len(info.classes), ignore_index=info.ignore_index, validate_args=False
-        )
+        self.val_confusion = Confusion(len(info.classes), info.ignore_index)
         self.test_scores = SegmentationScores(info.classes, info.ignore_index)
         self.checkerboard = Checkerboard(network.period, checkerboard_images)
         self.gradient_checkerboard = (
@@ -120,24 +117,26 @@ class Segmentation(Task):
 
     def test_step(self, batch: dict[str, Any], index: int) -> None:
         image, mask = batch["image"], batch["mask"].long()
-        prediction = self.inference.classes(self, image)
+        logits = self(image) if self.inference.one_pass(image.shape[-2:]) else None
+        prediction = self.inference.classes(self, image) if logits is None else logits.argmax(1)
         self.test_scores.update(prediction, mask)
         measured = batch["index"] < self.measured_images
         if measured.any():
-            self.measure(*(middle(each[measured], self.measured_size) for each in (image, mask)))
+            seen = logits[measured] if logits is not None and image.shape[-2:] == self.measured_size else None
+            self.measure(*(middle(each[measured], self.measured_size) for each in (image, mask)), seen)
         if self.example is None:
             self.example = self.most_varied(image, mask, prediction)
 
     def on_test_epoch_end(self) -> None:
         self.confusion = self.trainer.strategy.reduce(self.test_scores.confusion.clone(), reduce_op="sum")  # type: ignore[assignment]
 
-    def measure(self, image: Tensor, mask: Tensor) -> None:
-        """Measure checkerboards on what one pass makes of images of one size.
+    def measure(self, image: Tensor, mask: Tensor, logits: Tensor | None) -> None:
+        """Measure checkerboards on what one pass makes of images of one size: the logits, where they are at hand.
 
         Not on what `inference` makes of them: blended windows, scales and flips average a pattern away that the
         network still prints.
         """
-        self.checkerboard.update(self(image))
+        self.checkerboard.update(self(image) if logits is None else logits)
         if self.gradient_checkerboard is not None:
             # The clone, made where gradients are on, can take part in them; what Lightning's test makes cannot.
             gradient = input_gradient(lambda x: self.loss(self(x), mask.clone()), image.float() / 255)

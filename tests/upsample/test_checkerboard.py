@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from data.earth import world
-from upsample.checkerboard import Checkerboard, divisors, null, phase_variance, pink_noise, spectral_peak_db
+from upsample.checkerboard import Checkerboard, divisors, nulls, phase_variance, pink_noise, spectral_peak_db
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def test_interpolated_noise_does_not_fire_where_a_deconvolved_one_does() -> None
     noise = pink_noise(8, 80, 80, seed=3)
     smooth = torch.nn.functional.interpolate(noise, scale_factor=2, mode="bicubic")
     printed = smooth + 0.05 * (torch.arange(160) % 2)  # a column pattern of a twentieth of the noise's deviation
-    variance_floor, peak_floor = null(2, 160, 160)
+    variance_floor, peak_floor = nulls((2,), 160, 160)[0]
     assert phase_variance(smooth, 2).median() < variance_floor
     assert spectral_peak_db(smooth, 2).median() < peak_floor
     assert phase_variance(printed, 2).median() > 100 * variance_floor
@@ -52,7 +52,7 @@ def test_silent_on_real_photographs() -> None:
     photographs = torch.nn.functional.interpolate(tiles, size=(256, 256), mode="bicubic", antialias=True)
     assert len(photographs) >= 20
     for period in (2, 4, 8, 16):
-        variance_floor, peak_floor = null(period, 256, 256)
+        variance_floor, peak_floor = nulls((period,), 256, 256)[0]
         assert phase_variance(photographs, period).median() < variance_floor
         assert spectral_peak_db(photographs, period).median() < peak_floor
 
@@ -128,7 +128,7 @@ def test_metric_accumulates_over_batches_and_reports_every_divisor_beside_its_nu
         for suffix in ("", "/p4", "/p2")
         for end in ("", "/null")
     }
-    assert result["phase_variance/p4/null"] == null(4, 96, 90)[0]
+    assert result["phase_variance/p4/null"] == nulls((4,), 96, 90)[0][0]
 
 
 def test_metric_measures_at_most_max_images_and_only_periods_that_fit() -> None:
