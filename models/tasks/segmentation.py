@@ -120,12 +120,13 @@ class Segmentation(Task):
         logits = self(image) if self.inference.one_pass(image.shape[-2:]) else None
         prediction = self.inference.classes(self, image) if logits is None else logits.argmax(1)
         self.test_scores.update(prediction, mask)
+        if self.example is None:
+            self.example = self.most_varied(image, mask, prediction)
         measured = batch["index"] < self.measured_images
         if measured.any():
             seen = logits[measured] if logits is not None and image.shape[-2:] == self.measured_size else None
-            self.measure(*(middle(each[measured], self.measured_size) for each in (image, mask)), seen)
-        if self.example is None:
-            self.example = self.most_varied(image, mask, prediction)
+            image, mask = (middle(each[measured], self.measured_size) for each in (image, mask))
+            self.measure(image, mask, seen)
 
     def on_test_epoch_end(self) -> None:
         self.confusion = self.trainer.strategy.reduce(self.test_scores.confusion.clone(), reduce_op="sum")  # type: ignore[assignment]
