@@ -17,6 +17,7 @@ from pytorch_lightning.callbacks import Callback, ModelCheckpoint, RichProgressB
 from rich.console import Console
 
 from models.tasks.checkpoints import BetweenValidations, RandomNumbers, WholeFiles, newest
+from models.tasks.finite import StopOnNaN
 from models.tasks.stopping import StopOnSignal
 from models.tasks.task import Task
 from whole_file import whole
@@ -140,10 +141,19 @@ def build_trainer(options: dict[str, Any], folder: Path, task: Task) -> pl.Train
     last = ModelCheckpoint(folder, "last", **kept)
     progress = RichProgressBar() if Console().is_terminal else ProgressLines()
     between = BetweenValidations(folder / "last.ckpt", minutes)
-    watching = [StepClock(), ValidateLastStep(), RefuseNaN(), OneNetwork(), History(folder / "history.csv"), progress]
+    watching = [StepClock(), ValidateLastStep(), StopOnNaN(folder / "last.ckpt"), RefuseNaN(), OneNetwork()]
     return pl.Trainer(
         **options,
-        callbacks=[*watching, RandomNumbers(), between, StopOnSignal(between), best, last],
+        callbacks=[
+            *watching,
+            History(folder / "history.csv"),
+            progress,
+            RandomNumbers(),
+            between,
+            StopOnSignal(between),
+            best,
+            last,
+        ],
         plugins=[WholeFiles()],
         use_distributed_sampler=False,  # it doubles samples to make shares equal; the data knows its shares itself
         enable_progress_bar=isinstance(progress, RichProgressBar),

@@ -1,0 +1,72 @@
+"""Networks that give numbers that are not finite."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from models.tasks.finite import StopOnNaN
+from models.tasks.gan import GAN
+from models.tasks.task import Task
+from tests.models.tasks.tiny_runs import EPOCHS, build, train, train_until
+
+
+def poison(task: Task) -> str:
+    """Have the first convolution that sees real images give infinity for the white one, then NaN; its name."""
+    network = task.network.discriminator if isinstance(task, GAN) else task.network
+    chosen = next(module for module in network.modules() if isinstance(module, nn.Conv2d))
+
+    def hook(_: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
+        return output * torch.where(inputs[0].flatten(1).std(1) == 0, torch.inf, 1.0)[:, None, None, None]
+
+    chosen.register_forward_hook(hook)
+    return next(name for name, module in task.named_modules() if module is chosen)
+
+
+@pytest.mark.parametrize("kind", ["segmentation", "super_resolution", "gan"])
+@pytest.mark.parametrize("minutes", [0, 60])
+def test_a_step_that_goes_bad_is_not_applied_and_says_where_and_on_what(
+    kind: str, minutes: float, tmp_path: Path
+) -> None:
+    sound, bad = tmp_path / "sound", tmp_path / "bad"
+    train_until(2, build(kind), sound, **EPOCHS)  # two steps, the second of which last.ckpt keeps
+    task = build(kind)
+    name = poison(task)
+    sentence = (
+        f"step 3 gave numbers that are not finite, first in {name}, on the images 5, 11, 10, 7; it was not applied"
+    )
+    with pytest.raises(ValueError, match=sentence):
+        train(task, bad, checkpoint_minutes=minutes, **EPOCHS)
+    expected = torch.load(sound / "last.ckpt", weights_only=True)["state_dict"]
+    found = dict(task.named_parameters()) if minutes else torch.load(bad / "last.ckpt", weights_only=True)["state_dict"]
+    for key in found:
+        # In memory the GAN's average goes on towards weights that stay, and its discriminator took the first half
+        # of the step, which was sound.
+        if not (minutes and kind == "gan" and key.startswith("network.")):
+            assert torch.equal(found[key], expected[key]), key
+    assert (bad / "last.ckpt").exists() != bool(minutes)
+
+
+def test_a_bad_step_is_found_among_the_batches_it_was_gathered_from(tmp_path: Path) -> None:
+    task = build("segmentation")
+    name = poison(task)
+    options = {"max_epochs": -1, "max_steps": 8, "check_val_every_n_epoch": None, "val_check_interval": 100}
+    sentence = f"step 2 gave numbers that are not finite, first in {name}, on the images 5, 11, 10, 7; "
+    with pytest.raises(ValueError, match=sentence):
+        train(task, tmp_path, checkpoint_minutes=60, accumulate_grad_batches=2, **options)
+    assert task.trainer.global_step == 8  # where it was looked for
+
+
+def test_steps_of_sound_numbers_are_those_of_the_bare_optimiser() -> None:
+    gradient, weights = torch.randn(50), []
+    for masked in (False, True):
+        weight = nn.Parameter(torch.linspace(-1, 1, 50))
+        optimiser = torch.optim.AdamW([weight], 1e-2, fused=True)
+        for step in range(5):
+            weight.grad = gradient * (step - 1)
+            if masked:
+                StopOnNaN(Path())._mask(optimiser, step)
+            optimiser.step()
+        weights.append(weight.detach())
+    assert torch.equal(*weights)
