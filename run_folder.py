@@ -171,7 +171,7 @@ def print_table(metrics: dict[str, Any], folder: Path) -> None:
     for key, value in metrics.items():
         if key.endswith("/null") or key.startswith("baseline/"):
             continue  # shown beside the value they belong to
-        if key == "skipped":
+        if key in ("skipped", "warnings"):
             continue  # sentences, which follow the table
         beside = ""
         if f"{key}/null" in metrics:
@@ -184,6 +184,8 @@ def print_table(metrics: dict[str, Any], folder: Path) -> None:
     print("noise: what 95 % of images of plain 1/f noise stay under; above it, the decoder prints a checkerboard")
     for i, sentence in enumerate(metrics.get("skipped", ())):
         print(f"Skipped {i + 1} of {len(metrics['skipped'])}: {sentence}")
+    for sentence in metrics.get("warnings", ()):
+        print(f"Warning: {sentence}")
     print(f"{folder / 'report.png'}\n{folder / 'metrics.json'}")
 
 

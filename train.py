@@ -61,7 +61,7 @@ def run(config: dict[str, Any], folder: Path) -> dict[str, Any]:
     tasks.fit(trainer, task, module, folder)
     trainer.test(task, module, ckpt_path=folder / "best.ckpt", weights_only=True, verbose=False)
     metrics = {"seed": config["seed"], task.monitor: tasks.best_score(trainer)}
-    metrics |= task.results(module) | tasks.costs(task, trainer)
+    metrics |= task.results(module) | tasks.costs(task, trainer) | tasks.incidents(trainer)
     if not trainer.is_global_zero:  # the scores are of all processes; one of them writes
         return metrics
     task.report(folder / "report.png", title=folder.name)

@@ -12,13 +12,15 @@ import models
 import upsample
 from data import DataModule, Images, LabelledImages
 from models.interfaces import Network
+from models.tasks.finite import NaNGuard
 from models.tasks.gan import GAN
+from models.tasks.gan_watch import GANWatch
 from models.tasks.segmentation import Segmentation
 from models.tasks.super_resolution import SuperResolution
 from models.tasks.task import Task
 from models.tasks.training import StepClock, best_score, build_trainer, fit, machine, peak_memory_mb
 
-__all__ = ["Task", "announce", "best_score", "build", "build_trainer", "costs", "fit"]
+__all__ = ["Task", "announce", "best_score", "build", "build_trainer", "costs", "fit", "incidents"]
 
 TASKS = {"segmentation": Segmentation, "super_resolution": SuperResolution, "gan": GAN}
 # Of a task's configuration, what concerns only its data: conf/data/*.yaml refer to them.
@@ -82,3 +84,14 @@ def costs(task: Task, trainer: pl.Trainer) -> dict[str, Any]:
         "machine": machine(),
         "period": task.network.period,
     }
+
+
+def incidents(trainer: pl.Trainer) -> dict[str, Any]:
+    """What went wrong in a training that went on: `steps_not_applied`, and `warnings`, a list of sentences."""
+    found: dict[str, Any] = {}
+    for callback in trainer.callbacks:  # type: ignore[attr-defined]
+        if isinstance(callback, NaNGuard) and int(callback.count):
+            found["steps_not_applied"] = int(callback.count)
+        if isinstance(callback, GANWatch) and callback.sentences:
+            found["warnings"] = list(callback.sentences.values())
+    return found

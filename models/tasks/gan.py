@@ -18,6 +18,7 @@ from models.dcgan import DCGAN, Generator
 from models.tasks import feature_networks
 from models.tasks.first_images import FirstImages
 from models.tasks.gan_losses import LOSSES, gradient_penalty, r1
+from models.tasks.gan_watch import GANWatch
 from models.tasks.generation_fields import fields
 from models.tasks.generation_report import generation_report, write_grid
 from models.tasks.generation_scores import GenerationScores, checkerboards
@@ -78,6 +79,8 @@ class GAN(Task):
         network.generator.requires_grad_(False)
         self.discriminator_loss, self.generator_loss = LOSSES[loss]
         self.gradient_penalty = gradient_penalty if loss == "wgan_gp" else 0.0
+        self.watch = GANWatch(bounded=loss != "wgan_gp")
+        self.callbacks = [self.watch]
         self.r1, self.d_steps, self.lr, self.betas = r1, d_steps, lr, (betas[0], betas[1])
         self.average = get_ema_multi_avg_fn(ema_decay)
         self.samples_every, self.score_images, self.val_images = samples_every, score_images, val_images
@@ -127,6 +130,7 @@ class GAN(Task):
         optimiser.step()
         self.network.discriminator.requires_grad_(True)
         self.follow()
+        self.watch.see_loss(critic_loss, self.trainer.global_step)
         self.log_dict({"train/discriminator": critic_loss, "train/generator": loss}, prog_bar=True)
         if self.trainer.is_global_zero and self.trainer.global_step % self.samples_every == 0:
             self.write_samples()
@@ -192,7 +196,9 @@ class GAN(Task):
     def on_validation_epoch_end(self) -> None:
         real = self.val_real.compute()
         self.val_real.reset()
-        scores = GenerationScores(real, self.found)(self.generate(self.network.generator, len(real), VALIDATION))
+        images = self.generate(self.network.generator, len(real), VALIDATION)
+        self.watch.see_images(images, real, self.trainer.global_step)
+        scores = GenerationScores(real, self.found)(images)
         chosen = {self.monitor.removeprefix("val/"), "spectrum_gap"}
         self.log_dict({f"val/{key}": scores[key] for key in chosen}, prog_bar=True, sync_dist=True)
 

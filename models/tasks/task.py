@@ -1,11 +1,13 @@
 """What every kind of learning promises to train.py and its siblings."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytorch_lightning as pl
 from numpy.typing import NDArray
+from pytorch_lightning.callbacks import Callback
 from torch import Tensor
 
 from data import DataModule
@@ -18,6 +20,7 @@ class Task(pl.LightningModule):
     network  what is trained and later used
     kind     of data it needs: a method of the sources in `data`
     monitor  the validation score that chooses best.ckpt; `mode` says which way is better, "max" or "min"
+    callbacks  of its own, whose states checkpoints keep
     config   what checkpoints say of it, as `models.saved.Saved` describes; None: they say nothing
 
     A task is built as `task(network, data.info, **options of conf/task/<name>.yaml)`.
@@ -27,6 +30,7 @@ class Task(pl.LightningModule):
     kind: str
     monitor: str
     mode = "max"
+    callbacks: Sequence[Callback] = ()
     config: dict[str, Any] | None = None
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:

@@ -17,7 +17,7 @@ from pytorch_lightning.callbacks import Callback, ModelCheckpoint, RichProgressB
 from rich.console import Console
 
 from models.tasks.checkpoints import BetweenValidations, RandomNumbers, WholeFiles, newest
-from models.tasks.finite import StopOnNaN
+from models.tasks.finite import NaNGuard
 from models.tasks.stopping import StopOnSignal
 from models.tasks.task import Task
 from whole_file import whole
@@ -128,10 +128,11 @@ class ProgressLines(Callback):
 def build_trainer(options: dict[str, Any], folder: Path, task: Task) -> pl.Trainer:
     """A trainer that keeps best.ckpt (by what the task monitors) and last.ckpt in `folder` and shows its progress.
 
-    options  of Lightning's trainer, and `checkpoint_minutes` as conf/trainer/default.yaml says; without: never
+    options  of Lightning's trainer, and those of conf/trainer/default.yaml that are not: `checkpoint_minutes`,
+             without which there are none between validations, and `on_nan`
     """
     options = dict(options)
-    minutes = options.pop("checkpoint_minutes", float("inf"))
+    minutes, on_nan = options.pop("checkpoint_minutes", float("inf")), options.pop("on_nan", "stop")
     if options["precision"] == "auto":
         options["precision"] = fast_precision()
     # At the end of a validation: resumed from the end of an epoch with max_steps set, Lightning would count it twice.
@@ -141,19 +142,14 @@ def build_trainer(options: dict[str, Any], folder: Path, task: Task) -> pl.Train
     last = ModelCheckpoint(folder, "last", **kept)
     progress = RichProgressBar() if Console().is_terminal else ProgressLines()
     between = BetweenValidations(folder / "last.ckpt", minutes)
-    watching = [StepClock(), ValidateLastStep(), StopOnNaN(folder / "last.ckpt"), RefuseNaN(), OneNetwork()]
+    watching: list[Callback] = [*task.callbacks, StepClock(), ValidateLastStep()]
+    watching += [NaNGuard(folder / "last.ckpt", on_nan), OneNetwork()]
+    if on_nan == "stop":
+        watching.append(RefuseNaN())
+    watching += [History(folder / "history.csv"), progress]
     return pl.Trainer(
         **options,
-        callbacks=[
-            *watching,
-            History(folder / "history.csv"),
-            progress,
-            RandomNumbers(),
-            between,
-            StopOnSignal(between),
-            best,
-            last,
-        ],
+        callbacks=[*watching, RandomNumbers(), between, StopOnSignal(between), best, last],
         plugins=[WholeFiles()],
         use_distributed_sampler=False,  # it doubles samples to make shares equal; the data knows its shares itself
         enable_progress_bar=isinstance(progress, RichProgressBar),

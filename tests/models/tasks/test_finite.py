@@ -6,10 +6,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from models.tasks.finite import StopOnNaN
+from models.tasks import incidents
+from models.tasks.finite import NaNGuard
 from models.tasks.gan import GAN
 from models.tasks.task import Task
-from tests.models.tasks.tiny_runs import EPOCHS, build, train, train_until
+from tests.models.tasks.tiny_runs import EPOCHS, assert_same, assert_same_end, build, train, train_until
 
 
 def poison(task: Task) -> str:
@@ -66,7 +67,63 @@ def test_steps_of_sound_numbers_are_those_of_the_bare_optimiser() -> None:
         for step in range(5):
             weight.grad = gradient * (step - 1)
             if masked:
-                StopOnNaN(Path())._mask(optimiser, step)
+                NaNGuard(Path())._mask(optimiser)
             optimiser.step()
         weights.append(weight.detach())
     assert torch.equal(*weights)
+
+
+def buffers_are_finite(path: Path) -> bool:
+    weights = torch.load(path, weights_only=True)["state_dict"]
+    return all(bool(value.isfinite().all()) for value in weights.values())
+
+
+@pytest.mark.parametrize("kind", ["segmentation", "super_resolution", "gan"])
+@pytest.mark.parametrize("on_nan", ["skip", "lower_lr"])
+def test_a_bad_step_can_be_skipped_and_is_counted_also_where_the_run_was_interrupted(
+    kind: str, on_nan: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    task, plain = build(kind), build(kind)
+    poison(task)
+    running = train(task, whole, on_nan=on_nan, **EPOCHS)
+    assert incidents(running) == {"steps_not_applied": 3}  # one an epoch
+    assert "Step 3 gave numbers that are not finite, on the images 5, 11, 10, 7: skipped" in capsys.readouterr().out
+    assert buffers_are_finite(whole / "last.ckpt")
+    healthy = train(plain, tmp_path / "healthy", **EPOCHS)
+    assert incidents(healthy) == {}
+    rates = [group["lr"] for optimiser in running.optimizers for group in optimiser.param_groups]
+    expected = [group["lr"] for optimiser in healthy.optimizers for group in optimiser.param_groups]
+    assert rates == pytest.approx([rate / (2 if on_nan == "lower_lr" else 1) for rate in expected])
+    for step in (3, 5, 8):
+        task = build(kind)
+        poison(task)
+        train_until(step, task, parts, on_nan=on_nan, **EPOCHS)
+    task = build(kind)
+    poison(task)
+    assert incidents(train(task, parts, on_nan=on_nan, **EPOCHS)) == {"steps_not_applied": 3}
+    assert_same_end(whole, parts)
+
+
+def test_a_skipped_step_leaves_all_that_training_keeps_as_it_was(tmp_path: Path) -> None:
+    task = build("segmentation")
+    poison(task)
+    train_until(3, task, tmp_path / "bad", on_nan="skip", **EPOCHS)
+    train_until(2, build("segmentation"), tmp_path / "sound", **EPOCHS)
+    bad, sound = (torch.load(tmp_path / each / "last.ckpt", weights_only=True) for each in ("bad", "sound"))
+    for key, value in sound["state_dict"].items():
+        assert torch.equal(bad["state_dict"][key], value), key
+    assert_same(bad["optimizer_states"][0]["state"], sound["optimizer_states"][0]["state"])
+
+
+def test_what_goes_bad_for_good_is_not_skipped_for_ever(tmp_path: Path) -> None:
+    task = build("segmentation")
+    next(task.network.parameters()).register_hook(lambda gradient: gradient * torch.inf)
+    sentence = "step 1 gave numbers that are not finite, first in .*, nor were the 7 after it, and"
+    with pytest.raises(ValueError, match=sentence):
+        train(task, tmp_path, on_nan="skip", **EPOCHS)
+
+
+def test_choices_that_do_not_exist_or_do_nothing_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"trainer.on_nan is 'go on', .* choose from stop, skip, lower_lr"):
+        train(build("segmentation"), tmp_path, on_nan="go on", **EPOCHS)
