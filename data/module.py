@@ -8,10 +8,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from pytorch_lightning import LightningDataModule
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from data.augment import Augment
 from data.sampler import EpochSampler, batches_in_turns
+from data.workers import Loader, Prepared
 
 
 class Samples(Sized, Protocol):
@@ -35,7 +36,7 @@ class Augmented(Dataset[dict[str, Any]]):
         return self.augment(self.samples[index], np.random.default_rng((self.seed, epoch, index)))
 
 
-class Resumable(DataLoader[dict[str, Any]]):
+class Resumable(Loader):
     """A loader that goes on inside an epoch: Lightning keeps its state in checkpoints.
 
     Its sampler is an `EpochSampler`, whose order depends on seed and epoch alone, so the position is all there is to
@@ -44,7 +45,7 @@ class Resumable(DataLoader[dict[str, Any]]):
 
     given = 0  # batches of the epoch, those before an interruption included
 
-    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]  # torch's loader promises a class of its own
+    def __iter__(self) -> Iterator[Any]:
         self.given = self.sampler.done // self.batch_size  # type: ignore[attr-defined,operator]
         for batch in super().__iter__():
             self.given += 1
@@ -137,6 +138,7 @@ class DataModule(LightningDataModule):
         self.batch_size, self.test_batch_size = batch_size, test_batch_size or batch_size
         self.augment, self.seed, self.probability, self.workers = augment, seed, probability, workers
         self.notes, self.skipped = notes, skipped
+        self.prepared: list[Prepared] = []  # of each loader made
 
     @property
     def _share(self) -> tuple[int, int]:
@@ -152,7 +154,11 @@ class DataModule(LightningDataModule):
             "generator": torch.Generator(),
         }
 
-    def train_dataloader(self) -> DataLoader:
+    def _prepared(self, dataset: Augmented | Numbered, samples: Samples) -> Prepared:
+        self.prepared.append(Prepared(dataset, samples, self.workers))
+        return self.prepared[-1]
+
+    def train_dataloader(self) -> Loader:
         """Shuffled anew each epoch; the last, smaller batch is left out, so that every step is the same size."""
         if len(self.train) < self.batch_size:
             raise ValueError(
@@ -166,14 +172,14 @@ class DataModule(LightningDataModule):
                 "choose a multiple, or other trainer.devices"
             )
         sampler = EpochSampler(len(self.train), self.seed, self.probability, rank, processes)
-        samples = Augmented(self.train, self.augment, self.seed)
+        samples = self._prepared(Augmented(self.train, self.augment, self.seed), self.train)
         return Resumable(samples, self.batch_size // processes, sampler=sampler, drop_last=True, **self._options())
 
     def on_after_batch_transfer(self, batch: dict[str, Any], dataloader_idx: int) -> dict[str, Any]:
         """Turn and colour a batch of training where data.augment.device left that to the device."""
         return self.augment.finish(batch)
 
-    def _in_order(self, samples: Samples) -> DataLoader:
+    def _in_order(self, samples: Samples) -> Loader:
         rank, processes = self._share
         if len(samples) < processes:
             raise ValueError(
@@ -182,12 +188,12 @@ class DataModule(LightningDataModule):
             )
         batch_size = min(self.test_batch_size, len(samples) // processes)  # so that no process goes without
         sampler = batches_in_turns(len(samples), batch_size, rank, processes)
-        return DataLoader(Numbered(samples), batch_size, sampler=sampler, **self._options())
+        return Loader(self._prepared(Numbered(samples), samples), batch_size, sampler=sampler, **self._options())
 
-    def val_dataloader(self) -> DataLoader:
+    def val_dataloader(self) -> Loader:
         """In order, complete."""
         return self._in_order(self.val)
 
-    def test_dataloader(self) -> DataLoader:
+    def test_dataloader(self) -> Loader:
         """In order, complete."""
         return self._in_order(self.test)

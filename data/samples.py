@@ -24,8 +24,15 @@ class FileSamples(Dataset[dict[str, Any]]):
     def __len__(self) -> int:
         return self.each * len(self.indices)
 
+    def _at(self, index: int) -> int:
+        return self.indices[range(len(self))[index] // self.each]  # range: beyond the end it is an IndexError
+
+    def where(self, index: int) -> str:
+        """The file of a sample, in words."""
+        return f"the image {self.cache.pairs[self._at(index)].image}"
+
     def __getitem__(self, index: int) -> dict[str, Any]:
-        at = self.indices[range(len(self))[index] // self.each]  # range: beyond the end it is an IndexError
+        at = self._at(index)
         image, mask = self.cache[at]
         sample = {"image": image, "name": self.cache.pairs[at].name}
         return sample if mask is None else sample | {"mask": mask}

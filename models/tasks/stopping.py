@@ -9,6 +9,7 @@ from typing import Any
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback
 
+from data.workers import lost
 from models.tasks.checkpoints import BetweenValidations
 
 # Slurm announces the end of a job's time or a pre-emption by SIGUSR1 where it is told to (sbatch --signal=USR1@120).
@@ -61,6 +62,10 @@ class StopOnSignal(Callback):
             number = signal.Signals(self.received)
             print(f"Stopped by {NAMES[number]} before the step was saved; start the same command again to continue")
             raise SystemExit(EXIT_CODES[number]) from exception
+        # torch tells of a lost worker wherever the training is, as soon as the system does.
+        sentence = lost(exception, trainer.datamodule.prepared)  # type: ignore[attr-defined]
+        if sentence is not None:
+            raise ValueError(sentence) from exception
 
     def _end(self, trainer: pl.Trainer) -> None:
         number = signal.Signals(self.received or signal.SIGTERM)

@@ -1,0 +1,74 @@
+"""Loader workers that are killed or raise, in trainings whose samples do that to them."""
+
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from data import Augment, DataModule
+from models.tasks import build_trainer, fit
+from tests.models.tasks.tiny_runs import INFO, Noise, build
+
+WORST = 30  # seconds until the run has ended
+
+
+class Fatal(Noise):
+    """Samples in files, one of which ends whoever reads it, where that is a loader's worker."""
+
+    def __init__(self, count: int, at: int, how: str) -> None:
+        super().__init__(count)
+        self.fatal, self.how, self.process = at, how, os.getpid()
+
+    def where(self, index: int) -> str:
+        return f"the image folder/{index}.png"
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        if index == self.fatal and os.getpid() != self.process:
+            if self.how == "raises":
+                raise KeyError("no such thing")
+            os.kill(os.getpid(), signal.Signals[self.how])
+        return super().__getitem__(index)
+
+
+@pytest.mark.parametrize("split", ["train", "val"])
+@pytest.mark.parametrize("how", ["SIGKILL", "SIGSEGV", "raises"])
+def test_a_lost_worker_ends_the_run_soon_in_a_sentence_with_its_file(how: str, split: str, tmp_path: Path) -> None:
+    parts = [Fatal(64, 3 if split == part else -1, how) for part in ("train", "val")]
+    data = DataModule(INFO, *parts, Noise(4), augment=Augment({}, 32), batch_size=4, seed=0, workers=2)
+    task = build("segmentation")
+    options = {"accelerator": "cpu", "precision": "32-true", "max_epochs": 3}
+    began = time.monotonic()
+    with pytest.raises(ValueError, match=r"the image folder/3\.png") as refusal:
+        fit(build_trainer(options, tmp_path, task), task, data, tmp_path)
+    assert time.monotonic() - began < WORST
+    sentence = str(refusal.value)
+    assert "\n" not in sentence
+    if how == "raises":
+        assert sentence.startswith("the image folder/3.png could not be prepared (KeyError: 'no such thing'); leave it")
+    else:
+        assert sentence.startswith("a process that prepares batches was killed at the image folder/3.png, as Linux")
+
+
+def test_a_worker_lost_between_batches_ends_the_run_too(tmp_path: Path) -> None:
+    data = DataModule(INFO, *(Noise(64) for _ in range(3)), augment=Augment({}, 32), batch_size=4, seed=0, workers=2)
+    task = build("segmentation")
+
+    def kill(*_: Any) -> None:
+        if task.trainer.global_step == 5:
+            os.kill(next(pid for each in data.prepared for pid, _ in each.at.tolist() if pid), signal.SIGKILL)
+
+    task.on_before_optimizer_step = kill  # type: ignore[method-assign]
+    options = {"accelerator": "cpu", "precision": "32-true", "max_epochs": 3}
+    with pytest.raises(ValueError, match=r"a process that prepares batches was killed at sample \d+, as Linux"):
+        fit(build_trainer(options, tmp_path, task), task, data, tmp_path)
+
+
+@pytest.mark.parametrize("how", ["SIGKILL", "raises"])
+def test_a_lost_worker_is_told_of_outside_of_training_too(how: str) -> None:
+    parts = Noise(8), Noise(8), Fatal(8, 5, how)
+    data = DataModule(INFO, *parts, augment=Augment({}, 32), batch_size=4, seed=0, workers=2)
+    with pytest.raises(ValueError, match=r"the image folder/5\.png"):
+        list(data.test_dataloader())
