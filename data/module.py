@@ -45,7 +45,7 @@ class Resumable(Loader):
 
     given = 0  # batches of the epoch, those before an interruption included
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]  # torch's loader promises a class of its own
         self.given = self.sampler.done // self.batch_size  # type: ignore[attr-defined,operator]
         for batch in super().__iter__():
             self.given += 1
