@@ -92,8 +92,8 @@ class Folding:
             self.replace(node, target, x, one.weight, one.bias, list(one.stride), list(one.padding))
 
     def added_bias(self) -> None:
-        """A constant per channel that is added to a convolution to its bias: dilated transposed convolutions."""
-        for node in self.calls(aten.add.Tensor):
+        """A constant per channel that is added to a convolution to its bias: what `upsample.transposed` does."""
+        for node in self.calls(aten.add.Tensor, aten.add_.Tensor):
             before: Any = node.args[0]
             added = node.args[1]
             if not isinstance(before, fx.Node) or before.target not in CONVOLUTIONS or len(before.users) > 1:

@@ -13,15 +13,18 @@ channel pair (scale 2, kernel 3: 4 instead of 9) and never makes the enlarged in
 """
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 
 def fold_kernel(weight: Tensor, scale: int) -> Tensor:
     """The transposed convolution's weight (in, out, k+scale-1, k+scale-1) from the convolution's (out, in, k, k)."""
-    turned = F.pad(weight.transpose(0, 1).flip(2, 3), [scale - 1] * 4)
-    # Not divisor_override=1: the ONNX exporter drops it without a word (torch 2.15).
-    return F.avg_pool2d(turned, scale, stride=1) * scale**2
+    k = weight.shape[-1]
+    for axis in (2, 3):
+        w = [weight.select(axis, j) for j in range(k)]
+        # Slices added up, since kernels have few taps but many channels: a pooling takes four times as long.
+        reach = [w[max(0, k - 1 - t) : k - 1 - t + scale] for t in range(k + scale - 1)]
+        weight = torch.stack([sum(taps[1:], start=taps[0]) for taps in reach], axis)
+    return weight.transpose(0, 1)
 
 
 def fold(conv: nn.Conv2d, scale: int) -> nn.ConvTranspose2d:

@@ -3,12 +3,12 @@
 from itertools import count
 from math import gcd
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from upsample.balance import balance_transposed
 from upsample.contract import operator
 from upsample.phases import even_settings, overlap, padding_for
+from upsample.transposed import conv_transpose2d
 
 
 class TransposedConv(nn.Module):
@@ -64,15 +64,10 @@ class TransposedConv(nn.Module):
     def forward(self, x: Tensor, skip: Tensor | None = None, indices: Tensor | None = None) -> Tensor:
         """(N, in_channels, H, W) -> (N, out_channels, scale*H, scale*W); skip and indices are not used."""
         conv = self.conv
-        if conv.bias is None or conv.dilation == (1, 1):
-            return conv(x)
-        # On CPUs a dilated transposed convolution has a fast kernel only without bias: adding it here makes
-        # forward and backward 2.6 times faster at 8x32x64x64 in bfloat16.
         assert not isinstance(conv.padding, str)  # only plain convolutions take a word there
-        y = F.conv_transpose2d(
-            x, conv.weight, None, conv.stride, conv.padding, conv.output_padding, conv.groups, conv.dilation
+        return conv_transpose2d(
+            x, conv.weight, conv.bias, conv.stride, conv.padding, conv.output_padding, conv.groups, conv.dilation
         )
-        return y + conv.bias.to(y.dtype).view(1, -1, 1, 1)
 
 
 def default_kernel_size(scale: int, dilation: int) -> int:

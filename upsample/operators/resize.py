@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from upsample.border import replicate
 from upsample.contract import check_odd, operator
 from upsample.fold import fold_kernel
+from upsample.transposed import conv_transpose2d
 
 PaddingMode = Literal["zeros", "reflect", "replicate", "circular"]
 
@@ -94,7 +95,7 @@ class ResizeConv(nn.Module):
         """(N, in_channels, H, W) -> (N, out_channels, scale*H, scale*W); skip and indices are not used."""
         padding = self.conv.kernel_size[0] // 2
         if self.folds:
-            return F.conv_transpose2d(x, fold_kernel(self.conv.weight, self.scale), self.conv.bias, self.scale, padding)
+            return conv_transpose2d(x, fold_kernel(self.conv.weight, self.scale), self.conv.bias, self.scale, padding)
         large = resize(x, self.scale, self.mode)
         if self.conv.padding_mode == "replicate":
             return F.conv2d(replicate(large, padding, padding), self.conv.weight, self.conv.bias)
