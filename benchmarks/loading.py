@@ -16,12 +16,10 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from hydra import compose, initialize_config_dir
 from PIL import Image, ImageOps
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -33,6 +31,8 @@ from torchvision.transforms import v2
 
 import data
 import run_folder
+from benchmarks.configuration import configuration
+from benchmarks.measure import ratios, spread
 from data import Augment
 from data.files import Pair
 from models import tasks
@@ -73,11 +73,10 @@ class PlainPIL(Dataset[tuple[Tensor, Tensor]]):
         return v2.functional.pil_to_tensor(image), v2.functional.pil_to_tensor(mask)[0]
 
 
-def configuration(*overrides: str) -> dict[str, Any]:
+def camvid(*overrides: str) -> dict[str, Any]:
     """The default U-Net on CamVid. What is counted in the data does not matter here, so it is given."""
     given = ("data.mean=[0.5,0.5,0.5]", "data.std=[0.5,0.5,0.5]", "data.class_weights=equal")
-    with initialize_config_dir(str(Path(data.__file__).parents[1] / "conf"), version_base="1.3"):
-        return run_folder.plain(compose("config", ["data=camvid", *given, *overrides]))
+    return configuration("data=camvid", *given, *overrides)
 
 
 def endless(loader: DataLoader) -> Iterator[Any]:
@@ -131,9 +130,9 @@ def training_turn(task: tasks.Task, loader: DataLoader) -> Callable[[], float]:
 def contenders(root: str, crop: int) -> dict[tuple[str, str], Callable[[], float]]:
     """What takes turns, by work and name."""
     common = (f"data.root='{root}'", f"task.crop={crop}")
-    task, in_memory = tasks.build(configuration(*common))
+    task, in_memory = tasks.build(camvid(*common))
     modules = {
-        f"cache={cache}": data.build(configuration(*common, f"data.cache={cache}")["data"], task.kind, seed=0)
+        f"cache={cache}": data.build(camvid(*common, f"data.cache={cache}")["data"], task.kind, seed=0)
         for cache in ("none", "disk")
     } | {"cache=ram": in_memory}
     pairs = in_memory.train.cache.pairs[: len(in_memory.train)]  # type: ignore[attr-defined]
@@ -146,17 +145,11 @@ def contenders(root: str, crop: int) -> dict[tuple[str, str], Callable[[], float
             module.augment = Augment(options, crop, in_memory.augment.ignore_index)
             found[work, name] = turns_of(module.train_dataloader())
     for preset in ("standard", "strong"):
-        options = configuration(*common, f"data/augment={preset}")["data"]["augment"]
+        options = camvid(*common, f"data/augment={preset}")["data"]["augment"]
         in_memory.augment = Augment(options, crop, in_memory.augment.ignore_index)
         found[f"preset {preset}", "cache=ram"] = turns_of(in_memory.train_dataloader())
     found[TRAINING] = training_turn(task, in_memory.train_dataloader())
     return found
-
-
-def spread(ratios: list[float]) -> str:
-    """The median and the quartiles."""
-    low, middle, high = np.quantile(ratios, (0.25, 0.5, 0.75))
-    return f"{middle:.1f} ({low:.1f} to {high:.1f})"
 
 
 def main() -> int:
@@ -180,13 +173,13 @@ def main() -> int:
     missed, step = False, rates[TRAINING]
     for (work, loader), found in rates.items():
         pil = rates.get((work, "PIL"))
-        ratios = [a / b for a, b in zip(found, pil, strict=True)] if pil else []
+        gains = ratios(found, pil) if pil else []
         target, verdict = TARGETS.get((work, loader)), ""
         if target is not None:
-            reached = np.median(ratios) >= target
+            reached = np.median(gains) >= target
             verdict, missed = f"{target:g} {'reached' if reached else 'MISSED'}", missed or not reached
-        against = np.median([a / b for a, b in zip(found, step, strict=True)])
-        speeds = f"{np.median(found):.1f}", spread(ratios) if ratios else "", verdict, f"{against:.0f}"
+        against = np.median(ratios(found, step))
+        speeds = f"{np.median(found):.1f}", spread(gains) if gains else "", verdict, f"{against:.0f}"
         table.add_row(work, loader, *speeds)
     Console(width=110).print(table)
     print(

@@ -1,0 +1,94 @@
+"""Measure everything that is claimed of speed, against what a user would otherwise run.
+
+    python -m benchmarks [--quick] [--camvid DIR] [NAME ...]
+
+Prints the table of targets and ratios and, where all comparisons are asked for without --quick, writes it to
+benchmarks/RESULTS.md. What is compared takes turns in one process; a ratio is of two turns of one round, and the
+table has the median and the quartiles of the rounds (of shapes, where it says so). The exit code is 1 where a target
+is missed.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks import metrics, operators, pipeline, scaling, startup, steps
+from benchmarks.measure import Line
+from models.tasks.training import machine
+from whole_file import write_text
+
+RESULTS = Path(__file__).with_name("RESULTS.md")
+COLUMNS = ("what", "against", "target", "measured (quartiles)", "", "note")
+
+
+def comparisons(quick: bool, camvid: str | None) -> dict[str, Callable[[], list[Line]]]:
+    """Every comparison by name, in the order of the table."""
+    few, many = (4, 3) if quick else (15, 9)
+    most = operators.QUICK if quick else operators.FULL
+    return {
+        "framework": lambda: steps.framework(2 * few),
+        "unet": lambda: steps.unet(few),
+        "dcgan": lambda: steps.dcgan(few),
+        "resize_conv": lambda: operators.resize_conv(most, many),
+        "dilated_deconv": lambda: operators.dilated_deconv(most, many),
+        "carafe": lambda: operators.carafe(many),
+        "miou": lambda: metrics.miou(few),
+        "scores": lambda: metrics.epoch(few),
+        "pipeline": lambda: pipeline.pipeline(camvid, few),
+        "startup": lambda: startup.startup(few - 1),
+        "scaling": lambda: scaling.scaling(many),
+    }
+
+
+def cells(line: Line) -> tuple[str, ...]:
+    """A row of the table."""
+    verdict = {None: "", True: "reached", False: "MISSED"}[line.reached]
+    return line.what, line.against, line.wanted, line.spread, verdict, line.note
+
+
+def markdown(lines: list[Line]) -> str:
+    """The table as the page that is kept."""
+    rows = [COLUMNS, ("---",) * len(COLUMNS), *map(cells, lines)]
+    table = "\n".join("| " + " | ".join(row) + " |" for row in rows)
+    return f"# Speed, measured\n\n`python -m benchmarks` on {machine()}.\n\n{table}\n"
+
+
+def main() -> int:
+    """Run what is asked for."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    names = list(comparisons(True, None))
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"only these of {', '.join(names)}")
+    parser.add_argument("--quick", action="store_true", help="fewer rounds and smaller shapes: minutes on two cores")
+    parser.add_argument("--camvid", help="CamVid's folder, whose loader is then measured too")
+    given = parser.parse_args()
+    if unknown := set(given.names) - set(names):
+        parser.error(f"there is no {', '.join(sorted(unknown))}; choose from {', '.join(names)}")
+
+    lines: list[Line] = []
+    errors = Console(stderr=True)
+    for name, compare in comparisons(given.quick, given.camvid).items():
+        if given.names and name not in given.names:
+            continue
+        started = time.perf_counter()
+        found = compare()
+        lines += found
+        errors.print(f"{name}: {', '.join(line.spread for line in found)} in {time.perf_counter() - started:.0f} s")
+    table = Table(*COLUMNS, box=SIMPLE_HEAD)
+    for line in lines:
+        table.add_row(*cells(line))
+    Console(width=200 if not sys.stdout.isatty() else None).print(table)
+    print(machine())
+    if not given.names and not given.quick:
+        write_text(RESULTS, markdown(lines))
+        print(RESULTS)
+    return int(any(line.reached is False for line in lines))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,60 @@
+"""What the scores cost."""
+
+import torch
+from torch import Tensor
+from torchmetrics.segmentation import MeanIoU
+
+from benchmarks.configuration import configuration
+from benchmarks.measure import Line, ratios, take_turns
+from benchmarks.steps import device
+from models import tasks
+from models.tasks.scores import Confusion, SegmentationScores
+from models.tasks.training import fast_precision
+from upsample.checkerboard import Checkerboard, nulls
+
+
+def miou(rounds: int) -> list[Line]:
+    """7: an update at 19 classes, 4 x 512 x 1024."""
+    random = torch.Generator().manual_seed(0)
+    prediction, target = (torch.randint(19, (4, 512, 1024), generator=random).to(device()) for _ in range(2))
+    ours = Confusion(19, 255).to(device())
+    theirs = MeanIoU(19, per_class=True, input_format="index").to(device())
+    fast, slow = take_turns(
+        [lambda: ours.update(prediction, target), lambda: theirs.update(prediction, target)], rounds
+    )
+    note = f"{1000 * min(slow):.0f} → {1000 * min(fast):.1f} ms"
+    return [Line("mIoU update, 19 classes, 4x512x1024", "torchmetrics' MeanIoU", ratios(slow, fast), 60, note=note)]
+
+
+def epoch(rounds: int) -> list[Line]:
+    """8: the scores of a test, checkerboards and their noise floors included, against the network's own time."""
+    task, module = tasks.build(configuration())
+    task.to(device()).eval()
+    batches = [(batch["image"].to(device()), batch["mask"].long().to(device())) for batch in module.test_dataloader()]
+
+    @torch.no_grad()
+    def predict() -> list[Tensor]:
+        with torch.autocast(device().type, torch.bfloat16, enabled=fast_precision() == "bf16-mixed"):
+            return [task(image) for image, _ in batches]
+
+    scores = SegmentationScores(task.classes, task.ignore_index).to(device())  # type: ignore[arg-type]
+    board = Checkerboard(task.network.period, 64).to(device())
+
+    def measure(logits: list[Tensor]) -> None:
+        scores.reset()
+        board.reset()
+        nulls.cache_clear()
+        for each, (_, mask) in zip(logits, batches, strict=True):
+            scores.update(each.argmax(1), mask)
+            board.update(each)
+        scores.compute()
+        board.compute()
+
+    logits = predict()
+    passes, measures = take_turns([predict, lambda: measure(logits)], rounds)
+    note = f"{len(module.test)} images of 320 px: {min(passes):.2f} s of network, {min(measures):.2f} s of scores"
+    return [
+        Line(
+            "all scores, checkerboards too", "the network's time in a test", ratios(measures, passes), 0.1, False, note
+        )
+    ]
