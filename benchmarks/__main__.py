@@ -18,7 +18,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import metrics, operators, pipeline, scaling, startup, steps
+from benchmarks import forms, metrics, operators, pipeline, scaling, startup, steps
 from benchmarks.measure import Line
 from models.tasks.training import machine
 from whole_file import write_text
@@ -37,6 +37,7 @@ def comparisons(quick: bool, camvid: str | None) -> dict[str, Callable[[], list[
         "dcgan": lambda: steps.dcgan(few),
         "resize_conv": lambda: operators.resize_conv(most, many),
         "dilated_deconv": lambda: operators.dilated_deconv(most, many),
+        "forms": lambda: forms.forms(most, many),
         "carafe": lambda: operators.carafe(many),
         "miou": lambda: metrics.miou(few),
         "scores": lambda: metrics.epoch(few),
