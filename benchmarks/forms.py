@@ -71,6 +71,16 @@ def space_to_batch(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     return y + bias.to(y.dtype).view(1, -1, 1, 1)
 
 
+def plain_with_bias(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """torch's own, undilated."""
+    return F.conv_transpose2d(x, weight, bias, STRIDE, 1)
+
+
+def plain_bias_after(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """What upsample/ does."""
+    return conv_transpose2d(x, weight, bias, STRIDE, 1)
+
+
 def enlarged(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """Resize, then convolve: what its name says."""
     return F.conv2d(F.interpolate(x, scale_factor=2), weight, bias, padding=1)
@@ -94,6 +104,7 @@ def four_phases(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 
 # By layer: the kernel's size, and the equal forms of which the first is the one in use.
 LAYERS: dict[str, tuple[int, list[Form]]] = {
+    "deconv": (KERNEL, [plain_bias_after, plain_with_bias]),
     "dilated_deconv": (KERNEL, [bias_after, with_bias, polyphase, space_to_batch]),
     "resize_conv": (3, [folded, enlarged, four_phases]),
 }
@@ -118,7 +129,8 @@ def forms(most: float, rounds: int) -> list[Line]:
     lines = []
     for layer, (kernel, equal) in LAYERS.items():
         for dtype in dtypes():
-            behind, won = [], {form.__name__: 0 for form in equal}
+            behind: list[float] = []
+            others: dict[str, list[float]] = {form.__name__: [] for form in equal[1:]}
             for channels, side in shapes(most):
                 x = torch.randn(BATCH, channels, side, side, device=device(), dtype=dtype)
                 weight = torch.randn(channels, channels, kernel, kernel, device=device()) / channels
@@ -132,7 +144,8 @@ def forms(most: float, rounds: int) -> list[Line]:
                 gradient = gradient.contiguous(memory_format=like)
                 found = [float(np.median(t)) for t in take_turns([work(f, inputs, gradient) for f in equal], rounds)]
                 behind.append(found[0] / min(found))
-                won[equal[int(np.argmin(found))].__name__] += 1
-            note = "fastest: " + ", ".join(f"{name} {count}x" for name, count in won.items() if count)
+                for times, seconds in zip(others.values(), found[1:], strict=True):
+                    times.append(seconds / found[0])
+            note = ", ".join(f"{name} takes {np.median(times):.2f} times as long" for name, times in others.items())
             lines.append(Line(f"{layer}, {str(dtype)[6:]}", "fastest equal form", behind, 1.1, False, note))
     return lines

@@ -17,7 +17,7 @@ def conv_transpose2d(
     """torch's function of that name, and its result up to the rounding of the bias.
 
     On CPUs its fast kernels are those without bias: adding the bias to what they give makes forward and backward in
-    bfloat16, channels last, 1.2 to 2 times faster, of a dilated layer 2 to 3 times (`python -m benchmarks.forms`).
+    bfloat16, channels last, 1.2 to 2 times faster, of a dilated layer 2 to 3 times (`python -m benchmarks forms`).
     """
     y = F.conv_transpose2d(x, weight, None, stride, padding, output_padding, groups, dilation)
     return y if bias is None else y.add_(bias.to(y.dtype).view(1, -1, 1, 1))
