@@ -4,7 +4,7 @@ runs/<model>-<data>-<upsampler>-<seed>-<hash of the resolved configuration>/
 command.txt    what started it
 config.yaml    the resolved configuration
 last.ckpt      where a stopped run goes on, written between validations, too; best.ckpt, the best validation score
-history.csv    the scores of each validation
+history.csv    the scores of each validation; what else logger= asks for, in csv/, tensorboard/, wandb/ or mlflow.db
 report.png     the pictures; of a segmentation also confusion.png
 example.npz    one place of the test set and the output's spectrum, for comparisons of runs
 failed.json    why the last try failed, if it did
@@ -37,7 +37,7 @@ from rich.table import Table
 from whole_file import whole, write_text
 
 # Sections that change no result, so they are not part of a run's identity, and such a key of the trainer's section.
-HOW_TO_RUN = ("hydra", "resume", "debug", "objectives")
+HOW_TO_RUN = ("hydra", "resume", "debug", "objectives", "logger")
 HOW_TO_TRAIN = ("trainer.checkpoint_minutes",)
 
 
@@ -47,13 +47,19 @@ def plain(config: DictConfig) -> dict[str, Any]:
     return OmegaConf.to_container(own, resolve=True)  # type: ignore[return-value]  # a DictConfig gives a dict
 
 
+def identity(config: dict[str, Any]) -> dict[str, Any]:
+    """Of a plain configuration, what a run's results depend on."""
+    kept = {key: value for key, value in config.items() if key not in HOW_TO_RUN}
+    if "trainer" in kept:
+        kept["trainer"] = {k: v for k, v in kept["trainer"].items() if f"trainer.{k}" not in HOW_TO_TRAIN}
+    return kept
+
+
 def name(config: DictConfig) -> str:
     """The folder's name. The same configuration gives the same name; with resume=never, one not taken yet."""
-    identity = {key: value for key, value in plain(config).items() if key not in HOW_TO_RUN}
-    if "trainer" in identity:
-        identity["trainer"] = {k: v for k, v in identity["trainer"].items() if f"trainer.{k}" not in HOW_TO_TRAIN}
-    digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:8]
-    chosen = (identity["model"]["name"], identity["data"]["name"], identity["upsample"]["name"], identity["seed"])
+    own = identity(plain(config))
+    digest = hashlib.sha256(json.dumps(own, sort_keys=True).encode()).hexdigest()[:8]
+    chosen = (own["model"]["name"], own["data"]["name"], own["upsample"]["name"], own["seed"])
     base = "-".join(map(str, (*chosen, digest)))
     if config.resume != "never":
         return base

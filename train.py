@@ -50,14 +50,17 @@ def run(config: dict[str, Any], folder: Path) -> dict[str, Any]:
     import pytorch_lightning as pl  # here, not above, so that --help and a typo answer at once
 
     from models import tasks
+    from models.tasks import logs
 
     if not run_folder.process():
         write_text(folder / "config.yaml", OmegaConf.to_yaml(config))
     pl.seed_everything(config["seed"], workers=True, verbose=False)
     task, module = tasks.build(config)
-    trainer = tasks.build_trainer(config["trainer"], folder, task)
+    trainer = tasks.build_trainer(config["trainer"], folder, task, config["logger"])
     tasks.announce(task, trainer, module)
 
+    settings = run_folder.identity(config)
+    logs.start(trainer, settings)
     tasks.fit(trainer, task, module, folder)
     trainer.test(task, module, ckpt_path=folder / "best.ckpt", weights_only=True, verbose=False)
     metrics = {"seed": config["seed"], task.monitor: tasks.best_score(trainer)}
@@ -69,6 +72,7 @@ def run(config: dict[str, Any], folder: Path) -> dict[str, Any]:
     if module.skipped:
         metrics["skipped"] = list(module.skipped)
     metrics |= {"upsampler": config["upsample"]["name"], "seconds": time.perf_counter() - STARTED}
+    logs.finish(trainer, settings, metrics, folder)
     run_folder.write_metrics(folder, metrics)
     return metrics
 

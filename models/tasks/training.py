@@ -16,6 +16,7 @@ import torch
 from pytorch_lightning.callbacks import Callback, ModelCheckpoint, RichProgressBar
 from rich.console import Console
 
+from models.tasks import logs
 from models.tasks.checkpoints import BetweenValidations, RandomNumbers, WholeFiles, newest
 from models.tasks.finite import NaNGuard
 from models.tasks.stopping import StopOnSignal
@@ -125,13 +126,17 @@ class ProgressLines(Callback):
             print(f"step {trainer.global_step} of {trainer.estimated_stepping_batches}: {scores}", flush=True)
 
 
-def build_trainer(options: dict[str, Any], folder: Path, task: Task) -> pl.Trainer:
+def build_trainer(
+    options: dict[str, Any], folder: Path, task: Task, logger: dict[str, Any] | None = None
+) -> pl.Trainer:
     """A trainer that keeps best.ckpt (by what the task monitors) and last.ckpt in `folder` and shows its progress.
 
     options  of Lightning's trainer, and those of conf/trainer/default.yaml that are not: `checkpoint_minutes`,
              without which there are none between validations, and `on_nan`
+    logger   what else keeps its scores, a section of conf/logger; None: nothing
     """
-    options = dict(options)
+    log, every = logs.build(logger or {"name": "none"}, folder)
+    options = {"log_every_n_steps": every} | options
     minutes, on_nan = options.pop("checkpoint_minutes", float("inf")), options.pop("on_nan", "stop")
     if options["precision"] == "auto":
         options["precision"] = fast_precision()
@@ -146,7 +151,7 @@ def build_trainer(options: dict[str, Any], folder: Path, task: Task) -> pl.Train
     watching += [NaNGuard(folder / "last.ckpt", on_nan), OneNetwork()]
     if on_nan == "stop":
         watching.append(RefuseNaN())
-    watching += [History(folder / "history.csv"), progress]
+    watching += [History(folder / "history.csv"), logs.FlushLogs(), progress]
     return pl.Trainer(
         **options,
         callbacks=[*watching, RandomNumbers(), between, StopOnSignal(between), best, last],
@@ -154,7 +159,7 @@ def build_trainer(options: dict[str, Any], folder: Path, task: Task) -> pl.Train
         use_distributed_sampler=False,  # it doubles samples to make shares equal; the data knows its shares itself
         enable_progress_bar=isinstance(progress, RichProgressBar),
         enable_model_summary=False,
-        logger=False,
+        logger=log or False,
         num_sanity_val_steps=0,
         default_root_dir=folder,
     )
