@@ -43,21 +43,23 @@ class Resumable(Loader):
     keep. Batches that workers have ready but that training has not seen do not count.
     """
 
+    sampler: EpochSampler
+    batch_size: int
     given = 0  # batches of the epoch, those before an interruption included
 
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]  # torch's loader promises a class of its own
-        self.given = self.sampler.done // self.batch_size  # type: ignore[attr-defined,operator]
+        self.given = self.sampler.done // self.batch_size
         for batch in super().__iter__():
             self.given += 1
             yield batch
 
     def state_dict(self) -> dict[str, int]:
         """The epoch and how many of its batches were given out."""
-        return {"epoch": self.sampler.epoch, "batches": self.given}  # type: ignore[attr-defined]
+        return {"epoch": self.sampler.epoch, "batches": self.given}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
         """Go on where a loader was that had this state."""
-        self.sampler.begun = state["epoch"], state["batches"] * self.batch_size  # type: ignore[attr-defined,operator]
+        self.sampler.begun = state["epoch"], state["batches"] * self.batch_size
 
 
 class Numbered(Dataset[dict[str, Any]]):

@@ -88,8 +88,8 @@ def opened(path: Path) -> Iterator[tuple[Image.Image, Header]]:
         if not path.stat().st_size:
             raise Unreadable(f"{path} is empty (0 bytes); copy it again or remove it")
         with sbd_labels(path) if path.suffix == ".mat" else Image.open(path, formats=FORMATS) as picture:
-            if picture.format == "TIFF" and getattr(picture, "n_frames", 1) > 1:
-                raise Unreadable(f"{path} is a stack of {picture.n_frames} images; save each as a file of its own")  # type: ignore[attr-defined]
+            if picture.format == "TIFF" and (frames := getattr(picture, "n_frames", 1)) > 1:
+                raise Unreadable(f"{path} is a stack of {frames} images; save each as a file of its own")
             if picture.format == "PNG" and "exif" not in picture.info:
                 # Pillow would decode all pixels to look behind them.
                 picture.info["exif"] = exif_behind_pixels(path)
