@@ -51,12 +51,14 @@ def describe(config: dict[str, Any], network: Network, info: Images) -> dict[str
 
 def announce(task: Task, trainer: pl.Trainer, module: DataModule) -> None:
     """Say what is about to be trained: the resolved upsamplers, the network's size, the precision, the data."""
+    assert task.config is not None  # `build` and `evaluation.rebuild` give it one
+    name = task.config["upsample"]["name"]
     described: dict[str, int] = {}
     for level in task.network.upsamplers():
         text = upsample.describe(level)
         described[text] = described.get(text, 0) + 1
     for text, count in described.items():
-        print(f"Upsampler x{count}: {text}")
+        print(f"Upsampler {name} x{count}: {text}")
     for note in (*task.notes(), *module.notes):
         print(note)
     print(
