@@ -9,24 +9,20 @@ from typing import Any
 
 import pytest
 import torch
-from hydra import compose, initialize_config_dir
 
 import evaluate
-import run_folder
 import train
 from models import tasks
+from tests.tiny import DCGAN, ESPCN, UNET, composed, configuration
 
 ROOT = Path(train.__file__).parent
 SINGLE = ["trainer.precision=32-true", "trainer.accelerator=cpu", "trainer.devices=1"]
 TWO = ["trainer.precision=32-true", "trainer.accelerator=cpu", "trainer.devices=2"]
 # 20 test images in batches of 6, so that one process has 12 of them and the other 8; for the GAN 617, and 313 and 304.
 KINDS = {
-    "segmentation": ["encoder.width=4", "encoder.depth=2", "task.crop=64", "task.batch_size=6",
-                     "task.checkerboard_images=10", "data.step=256"],
-    "super_resolution": ["model=espcn", "upsample=deconv", "task.batch_size=6", "task.checkerboard_images=10",
-                         "data.step=256"],
-    "gan": ["model=dcgan", "model.width=4", "upsample=deconv", "task.batch_size=16", "task.score_images=13",
-            "data.step=256"],
+    "segmentation": [*UNET, "task.batch_size=6", "task.checkerboard_images=10"],
+    "super_resolution": [*ESPCN, "upsample=deconv", "task.batch_size=6", "task.checkerboard_images=10"],
+    "gan": [*DCGAN, "task.batch_size=16", "task.score_images=13"],
 }  # fmt: skip
 # Of the few configurations in which training needs nothing of a whole batch (no BatchNorm, a mean of equal shares).
 TRAINED = [*KINDS["super_resolution"], "trainer.max_steps=3", "trainer.val_check_interval=2",
@@ -35,7 +31,8 @@ WORKER = """
 import sys
 from pathlib import Path
 sys.path[:0] = sys.argv[1:3]
-from test_ddp import KINDS, TRAINED, TWO, composed
+from test_ddp import KINDS, TRAINED, TWO
+from tests.tiny import composed, configuration
 import evaluate, run_folder, train
 
 folder = Path(sys.argv[3])
@@ -43,7 +40,7 @@ run_folder.let_one_process_print()
 for kind in KINDS:
     checkpoint = f"checkpoint='{folder / kind}.ckpt'"
     evaluate.run(composed("evaluate", *TWO, checkpoint, "trainer.strategy=ddp"), folder / kind)
-train.run(run_folder.plain(composed("config", *TRAINED, "trainer=ddp", *TWO)), folder / "trained")
+train.run(configuration(*TRAINED, "trainer=ddp", *TWO), folder / "trained")
 """
 # Python runs it at the start of each process that finds it: notes who writes in the folder runs/.
 AUDIT = """
@@ -61,11 +58,6 @@ sys.addaudithook(note)
 """
 
 
-def composed(config: str, *overrides: str) -> Any:
-    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-        return compose(config, list(overrides))
-
-
 def finished(command: list[str], **options: Any) -> subprocess.CompletedProcess[str]:
     done = subprocess.run([sys.executable, *command], capture_output=True, text=True, **options)
     assert done.returncode == 0, done.stderr
@@ -78,7 +70,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("ddp")
     for kind, overrides in KINDS.items():
         torch.manual_seed(0)
-        task, _ = tasks.build(run_folder.plain(composed("config", *overrides)))
+        task, _ = tasks.build(configuration(*overrides))
         torch.save({"config": task.config, "state_dict": task.state_dict()}, folder / f"{kind}.ckpt")
         (folder / kind).mkdir()
     (folder / "trained").mkdir()
@@ -110,7 +102,7 @@ def test_two_processes_score_as_one_does(kind: str, results: Path, tmp_path: Pat
 
 
 def test_two_processes_learn_what_one_does(results: Path, tmp_path: Path) -> None:
-    train.run(run_folder.plain(composed("config", *TRAINED, *SINGLE)), tmp_path)
+    train.run(configuration(*TRAINED, *SINGLE), tmp_path)
     weights = [torch.load(at / "last.ckpt", weights_only=True)["state_dict"] for at in (tmp_path, results / "trained")]
     for key, value in weights[0].items():
         assert torch.allclose(value, weights[1][key], atol=1e-5), key
@@ -127,6 +119,8 @@ def test_a_sweep_of_such_runs_starts_each_once_and_one_process_writes(tmp_path: 
         "trainer.max_steps=2",
         "task.val_images=8",
         "task.samples_every=1",
+        "logger=csv",
+        "logger.every=1",
     ]
     done = finished(
         [str(ROOT / "train.py"), *job, "trainer.val_check_interval=1"],
@@ -141,7 +135,15 @@ def test_a_sweep_of_such_runs_starts_each_once_and_one_process_writes(tmp_path: 
     writers = [line.split(" ", 1) for line in (tmp_path / "writers").read_text().splitlines()]
     assert {rank for rank, _ in writers} == {"0"}
     written = {Path(path).name.removesuffix(".partial") for _, path in writers}
-    assert written >= {"config.yaml", "metrics.json", "report.png", "history.csv", "best.ckpt", "000001.png"}
+    assert written >= {
+        "config.yaml",
+        "metrics.json",
+        "report.png",
+        "history.csv",
+        "metrics.csv",
+        "best.ckpt",
+        "000001.png",
+    }
 
 
 def test_what_cannot_be_shared_out_is_refused_once_before_there_are_two_processes(tmp_path: Path) -> None:
@@ -155,6 +157,7 @@ def test_what_cannot_be_shared_out_is_refused_once_before_there_are_two_processe
 
 @pytest.mark.parametrize("choice", [[], ["model=dcgan"], ["model=espcn"], ["encoder=resnet"]])
 def test_the_task_still_says_how_long_training_takes(choice: list[str]) -> None:
-    alone = run_folder.plain(composed("config", *choice))["trainer"]
-    several = run_folder.plain(composed("config", *choice, "trainer=ddp"))["trainer"]
+    alone = configuration(*choice)["trainer"]
+    several = configuration(*choice, "trainer=ddp")["trainer"]
+    assert (alone.pop("devices"), several.pop("devices")) == (1, "auto")
     assert {k: v for k, v in several.items() if k not in ("strategy", "sync_batchnorm")} == alone

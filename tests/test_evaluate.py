@@ -8,40 +8,37 @@ from pathlib import Path
 import matplotlib.image
 import pytest
 import torch
-from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 
 import evaluate
-import run_folder
 import train
+from tests.tiny import DCGAN, ESPCN, FEW, UNET, composed, configuration
 
 ROOT = Path(evaluate.__file__).parent
-FEW = ["trainer.precision=32-true", "+trainer.limit_test_batches=2"]
+SCORED = ["trainer.precision=32-true", "+trainer.limit_test_batches=2"]
 RUNS = {
-    "segmentation": ["encoder.width=4", "encoder.depth=2", "data.crop=64", "data.step=256"],
-    "super_resolution": ["model=espcn", "upsample=deconv", "data.step=256", "task.test_crop=60", "trainer.max_steps=2"],
-    "gan": ["model=dcgan", "model.width=4", "upsample=deconv", "data.step=256", "task.score_images=64",
-            "task.val_images=8", "trainer.max_steps=2", "trainer.val_check_interval=1"],
+    "segmentation": UNET,
+    "super_resolution": [*ESPCN, "upsample=deconv", "task.test_crop=60", "trainer.max_steps=2"],
+    "gan": [*DCGAN, "task.score_images=64", "task.val_images=8", "trainer.max_steps=2", "trainer.val_check_interval=1"],
 }  # fmt: skip
 
 
-def composed(config: str, *overrides: str) -> DictConfig:
-    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-        return compose(config, [*FEW, *overrides])
+def asked(*overrides: str) -> DictConfig:
+    return composed("evaluate", *SCORED, *overrides)
 
 
 @pytest.fixture(scope="module", params=RUNS)
 def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a finished run of each kind."""
     folder = tmp_path_factory.mktemp(request.param)
-    few = ["data.batch_size=8", "+trainer.limit_train_batches=2", "+trainer.limit_val_batches=1"]
-    train.run(run_folder.plain(composed("config", *RUNS[request.param], *few)), folder)
+    few = [*FEW, "+trainer.limit_test_batches=2", "data.batch_size=8"]
+    train.run(configuration(*RUNS[request.param], *few), folder)
     return folder
 
 
 def test_evaluation_agrees_with_training_to_the_last_digit(run: Path, tmp_path: Path) -> None:
     before = (run / "metrics.json").read_bytes()
-    again = evaluate.run(composed("evaluate", f"checkpoint='{run / 'best.ckpt'}'"), tmp_path)
+    again = evaluate.run(asked(f"checkpoint='{run / 'best.ckpt'}'"), tmp_path)
     metrics = json.loads(before)
     # Only training knows its validation, its speed, and the weights that it ended with.
     of_training = ("val/", "test/final/", "seconds_per_step")
@@ -62,9 +59,9 @@ def test_other_data_and_splits_are_scored_if_the_classes_match(
 ) -> None:
     where = f"checkpoint='{run / 'best.ckpt'}'"
     chosen = ["split=val", "data=earth", "data.test_crop=90", "+task.inference.flip=true"]
-    other = evaluate.run(composed("evaluate", where, *chosen), tmp_path)
-    asked = OmegaConf.load(tmp_path / "config.yaml")
-    assert (asked.task.inference.flip, asked.task.inference.overlap, asked.data.test_crop) == (True, 0.25, 90)
+    other = evaluate.run(asked(where, *chosen), tmp_path)
+    kept = OmegaConf.load(tmp_path / "config.yaml")
+    assert (kept.task.inference.flip, kept.task.inference.overlap, kept.data.test_crop) == (True, 0.25, 90)
     assert other["macs_input"] == "1x3x90x90"
     metrics = json.loads((run / "metrics.json").read_text())
     assert other["test/miou"] != metrics["test/miou"]
@@ -73,7 +70,7 @@ def test_other_data_and_splits_are_scored_if_the_classes_match(
     stored["config"]["classes"][2] = "river"
     torch.save(stored, tmp_path / "rivers.ckpt")
     with pytest.raises(SystemExit):
-        evaluate.run(composed("evaluate", f"checkpoint='{tmp_path / 'rivers.ckpt'}'"), tmp_path)
+        evaluate.run(asked(f"checkpoint='{tmp_path / 'rivers.ckpt'}'"), tmp_path)
     refused = capsys.readouterr().err
     assert refused.startswith(
         "Error: earth has the classes ocean, land, lake, but the network tells apart ocean, land, "
@@ -83,7 +80,7 @@ def test_other_data_and_splits_are_scored_if_the_classes_match(
 
 def test_a_folder_is_named_by_the_question(tmp_path: Path) -> None:
     def name(*overrides: str) -> str:
-        return evaluate.name(composed("evaluate", *overrides))
+        return evaluate.name(asked(*overrides))
 
     assert name("checkpoint=runs/unet-1/best.ckpt").startswith("unet-1-best-own-test-")
     assert name("checkpoint=zoo:unet-earth", "data=earth", "split=val").startswith("zoo-unet-earth-earth-val-")

@@ -9,18 +9,11 @@ import run_folder
 import sweep
 import train
 import upsample
+from tests.tiny import CONF, FEW, UNET, configuration
 
-CONF = Path(train.__file__).parent / "conf"
 EXPERIMENTS = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
-TINY = [
-    "trainer.precision=32-true",
-    "+trainer.limit_train_batches=2",
-    "+trainer.limit_val_batches=1",
-    "+trainer.limit_test_batches=1",
-    "task.batch_size=4",
-]
-TINY_TASKS = {
-    "segmentation": ["encoder.width=4", "encoder.depth=2", "data.step=256", "task.crop=64", "trainer.max_epochs=1"],
+TINY = {
+    "segmentation": [*UNET, "trainer.max_epochs=1"],
     "super_resolution": ["trainer.max_steps=2", "trainer.val_check_interval=2"],
     "gan": [
         "model.width=4", "trainer.max_steps=2", "trainer.val_check_interval=2", "task.score_images=20",
@@ -34,13 +27,13 @@ def test_an_experiment_composes_and_runs(experiment: str, tmp_path: Path) -> Non
     with initialize_config_dir(str(CONF), version_base="1.3"):
         whole = compose("config", [f"experiment={experiment}"], return_hydra_config=True)
         folders = sweep.job_folders(whole)
-        tiny = run_folder.plain(compose("config", [f"experiment={experiment}", *TINY, *TINY_TASKS[whole.task.name]]))
     assert len(folders) >= 12
     assert len(set(folders)) == len(folders)
     seeds = {folder.name.rsplit("-", 2)[1] for folder in folders}
     assert seeds == {"0", "1", "2"}
     if experiment == "compare_upsamplers":
         assert {folder.name.split("-")[2] for folder in folders} == set(upsample.available())
-    metrics = train.run(tiny, tmp_path)
+    few = [*FEW, "+trainer.limit_test_batches=1", "task.batch_size=4", *TINY[whole.task.name]]
+    metrics = train.run(configuration(f"experiment={experiment}", *few), tmp_path)
     assert run_folder.read_metrics(tmp_path)
     assert metrics["seed"] == 0

@@ -5,12 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.tiny import UNET
+
 ROOT = Path(__file__).parents[1]
-TINY = [
-    "encoder.width=4",
-    "encoder.depth=2",
-    "data.crop=64",
-    "data.step=256",
+SHORT = [
+    *UNET,
     "data.batch_size=4",
     "trainer.max_epochs=4",
     "trainer.precision=32-true",
@@ -21,7 +20,7 @@ TINY = [
 
 
 def test_a_training_killed_five_times_ends_with_the_same_weights(tmp_path: Path) -> None:
-    command = [sys.executable, str(ROOT / "tests/kill.py"), "5", "0", str(tmp_path / "runs"), "start=fork", *TINY]
+    command = [sys.executable, str(ROOT / "tests/kill.py"), "5", "0", str(tmp_path / "runs"), "start=fork", *SHORT]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout.splitlines()[-1])

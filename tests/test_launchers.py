@@ -1,4 +1,4 @@
-"""Hydra's launchers as they are, a local Ray among them; only the training is replaced, by a formula."""
+"""Hydra's launchers as they are, a local Ray among them; only the training is replaced, by tests/job.py."""
 
 import json
 import os
@@ -11,35 +11,13 @@ import pytest
 import run_folder
 
 ROOT = Path(run_folder.__file__).parent
-SCRIPT = f"""
-import os
-from pathlib import Path
-import hydra
-from hydra.core.hydra_config import HydraConfig
-from omegaconf import OmegaConf
-import run_folder
-import sweep
-from whole_file import write_text
-
-@hydra.main(version_base="1.3", config_path=r"{ROOT / "conf"}", config_name="config")
-def main(config):
-    folder = Path(HydraConfig.get().runtime.output_dir)
-    write_text(folder / "config.yaml", OmegaConf.to_yaml(run_folder.plain(config)))
-    metrics = {{"test/miou": 0.5 + 0.1 * config.seed, "precision": "32-true", "machine": "none"}}
-    run_folder.write_metrics(folder, metrics | {{"process": os.getpid(), "parent": os.getppid()}})
-
-if __name__ == "__main__":
-    print("driver", os.getpid(), flush=True)
-    main()
-"""
 
 
 @pytest.mark.parametrize("launcher", ["joblib", "ray"])
 def test_two_jobs_elsewhere_both_collected(launcher: str, tmp_path: Path) -> None:
     pytest.importorskip(f"hydra_plugins.hydra_{launcher}_launcher", reason=f"needs the extra {launcher}")
-    (tmp_path / "job.py").write_text(SCRIPT)
     done = subprocess.run(
-        [sys.executable, "job.py", "-m", f"hydra/launcher={launcher}", "seed=0,1"],
+        [sys.executable, str(ROOT / "tests/job.py"), "-m", f"hydra/launcher={launcher}", "seed=0,1"],
         cwd=tmp_path,
         env=os.environ | {"PYTHONPATH": str(ROOT), "RAY_USAGE_STATS_ENABLED": "0"},
         capture_output=True,

@@ -12,31 +12,18 @@ import matplotlib.image
 import numpy as np
 import pytest
 import torch
-from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 
 import run_folder
 import train
 from models.tasks.segmentation import Segmentation
+from tests.tiny import TINY, configuration
 
 ROOT = Path(train.__file__).parent
-TINY = [
-    "encoder.width=4",
-    "encoder.depth=2",
-    "data.crop=64",
-    "data.step=256",
-    "data.batch_size=4",
-    "trainer.max_epochs=2",
-    "trainer.precision=32-true",
-    "+trainer.limit_train_batches=2",
-    "+trainer.limit_val_batches=1",
-    "+trainer.limit_test_batches=2",
-]
 
 
-def configuration(*overrides: str) -> dict[str, Any]:
-    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-        return run_folder.plain(compose("config", [*TINY, *overrides]))
+def tiny(*overrides: str) -> dict[str, Any]:
+    return configuration(*TINY, *overrides)
 
 
 def command(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -47,7 +34,7 @@ def command(*arguments: str) -> subprocess.CompletedProcess[str]:
 def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
     """A finished run: its folder and what it returned."""
     folder = tmp_path_factory.mktemp("finished")
-    return folder, train.run(configuration(), folder)
+    return folder, train.run(tiny(), folder)
 
 
 def weights(checkpoint: Path) -> dict[str, torch.Tensor]:
@@ -118,10 +105,10 @@ def test_a_stopped_run_continues_to_the_same_weights(
 
     monkeypatch.setattr(Segmentation, "training_step", failing)
     with pytest.raises(RuntimeError, match="the power went out"):
-        train.run(configuration(), tmp_path)
+        train.run(tiny(), tmp_path)
     assert run_folder.read_metrics(tmp_path) is None
     monkeypatch.setattr(Segmentation, "training_step", step)
-    again = train.run(configuration(), tmp_path)
+    again = train.run(tiny(), tmp_path)
     assert again["test/miou"] == metrics["test/miou"]
     assert (tmp_path / "history.csv").read_text() == (folder / "history.csv").read_text()
     for key, value in weights(folder / "last.ckpt").items():
@@ -129,14 +116,14 @@ def test_a_stopped_run_continues_to_the_same_weights(
 
 
 def test_steps_beyond_the_last_epoch_are_validated_and_can_be_the_best(tmp_path: Path) -> None:
-    train.run(configuration("trainer.max_steps=3"), tmp_path)
+    train.run(tiny("trainer.max_steps=3"), tmp_path)
     assert torch.load(tmp_path / "last.ckpt", weights_only=True)["global_step"] == 3
     assert (tmp_path / "best.ckpt").exists()
 
 
 def test_every_option_of_the_task_at_once(tmp_path: Path) -> None:
     options = ["loss=lovasz", "auxiliary=0.4", "schedule=poly", "layer_decay=0.8", "gradient_checkerboard=true"]
-    metrics = train.run(configuration(*(f"task.{o}" for o in options), "trainer.max_epochs=1"), tmp_path)
+    metrics = train.run(tiny(*(f"task.{o}" for o in options), "trainer.max_epochs=1"), tmp_path)
     assert metrics["test/gradient_checkerboard/phase_variance"] > 0
     checkpoint = torch.load(tmp_path / "last.ckpt", weights_only=True)
     assert "auxiliary_head.head.3.bias" in checkpoint["state_dict"]
@@ -145,7 +132,7 @@ def test_every_option_of_the_task_at_once(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in (ROOT / "conf/upsample").glob("*.yaml")))
 def test_a_unet_trains_an_epoch_with_every_upsampler(name: str, tmp_path: Path) -> None:
-    metrics = train.run(configuration(f"upsample={name}", "trainer.max_epochs=1"), tmp_path)
+    metrics = train.run(tiny(f"upsample={name}", "trainer.max_epochs=1"), tmp_path)
     assert metrics["upsampler"] == name
     assert 0 < metrics["test/miou"] < 1
     assert torch.load(tmp_path / "last.ckpt", weights_only=True)["global_step"] == 2

@@ -7,15 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.tiny import UNET
+
 ROOT = Path(__file__).parents[2]
 COMMON = [
     "trainer.precision=32-true", "trainer.checkpoint_minutes=0", "+trainer.limit_val_batches=1",
     "+trainer.limit_test_batches=1",
 ]  # fmt: skip
-SEGMENTATION = [
-    "encoder.width=4", "encoder.depth=2", "data.crop=64", "data.step=256", "data.batch_size=4", "trainer.max_epochs=4",
-    "+trainer.limit_train_batches=10",
-]  # fmt: skip
+SEGMENTATION = [*UNET, "data.batch_size=4", "trainer.max_epochs=4", "+trainer.limit_train_batches=10"]
 GAN = ["model=dcgan", "model.size=32", "model.width=8", "data=earth", "task.score_images=8", "task.val_images=8"]
 RUNS = {
     "segmentation": SEGMENTATION,

@@ -3,8 +3,9 @@
 import csv
 import importlib
 import json
+import struct
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,32 +13,14 @@ import matplotlib.image
 import pytest
 import torch
 import yaml
-from hydra import compose, initialize_config_dir
 
 import run_folder
 import train
 from models.tasks import logs
 from models.tasks.segmentation import Segmentation
+from tests.tiny import CONF, TINY, composed, configuration
 
-CONF = Path(train.__file__).parent / "conf"
-TINY = [
-    "encoder.width=4",
-    "encoder.depth=2",
-    "data.crop=64",
-    "data.step=256",
-    "data.batch_size=4",
-    "trainer.max_epochs=2",
-    "trainer.precision=32-true",
-    "+trainer.limit_train_batches=2",
-    "+trainer.limit_val_batches=1",
-    "+trainer.limit_test_batches=1",
-]
 Log = dict[str, list[tuple[int, float]]]  # steps and values, by key
-
-
-def configuration(*overrides: str) -> dict[str, Any]:
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        return run_folder.plain(compose("config", [*TINY, *overrides]))
 
 
 def read_csv(folder: Path) -> tuple[Log, dict[str, Any], dict[str, tuple[int, int]]]:
@@ -62,15 +45,68 @@ def read_tensorboard(folder: Path) -> tuple[Log, dict[str, Any], dict[str, tuple
     return log, settings["upsample"], {key: (each.height, each.width) for key, each in pictures.items()}
 
 
+def read_mlflow(folder: Path) -> tuple[Log, dict[str, Any], dict[str, tuple[int, int]]]:
+    from mlflow import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{folder}/mlflow.db")
+    place = client.get_experiment_by_name("evenly")
+    assert place is not None
+    (run,) = client.search_runs([place.experiment_id])  # both starts
+    assert (run.info.run_name, run.info.status) == (folder.name, "FINISHED")
+    log = {
+        key: [(e.step, e.value) for e in client.get_metric_history(run.info.run_id, key)] for key in run.data.metrics
+    }
+    pictures = {path.stem: matplotlib.image.imread(path).shape[:2] for path in folder.glob("mlflow/*/artifacts/*.png")}
+    prefix = "upsample/"
+    settings = {k.removeprefix(prefix): yaml.safe_load(v) for k, v in run.data.params.items() if k.startswith(prefix)}
+    return log, {k: None if v == "None" else v for k, v in settings.items()}, pictures
+
+
+def wandb_records(path: Path) -> Iterator[bytes]:
+    """What a file of Weights & Biases holds: LevelDB's log format, behind a header of 7 bytes."""
+    content, at, record = path.read_bytes(), 7, b""
+    while at < len(content):
+        if 32768 - at % 32768 < 7:  # too little of the block is left for another one
+            at += 32768 - at % 32768
+            continue
+        length, kind = struct.unpack("<HB", content[at + 4 : at + 7])
+        record += content[at + 7 : at + 7 + length]
+        at += 7 + length
+        if kind in (1, 4):  # whole, or the last piece
+            yield record
+            record = b""
+
+
+def read_wandb(folder: Path) -> tuple[Log, dict[str, Any], dict[str, tuple[int, int]]]:
+    from wandb.proto.wandb_internal_pb2 import Record
+
+    log: Log = defaultdict(list)
+    settings: dict[str, Any] = {}
+    files = sorted(folder.glob("wandb/offline-run-*/run-*.wandb"), key=lambda path: path.stat().st_mtime_ns)
+    assert [path.name for path in files] == [f"run-{folder.name}.wandb"] * 2  # one of each start
+    for path in files:
+        for each in wandb_records(path):
+            record = Record.FromString(each)
+            updates = [*record.config.update, *record.run.config.update]
+            settings |= {item.key or item.nested_key[0]: json.loads(item.value_json) for item in updates}
+            items = {item.key or item.nested_key[0]: json.loads(item.value_json) for item in record.history.item}
+            for key, value in items.items():
+                if "trainer/global_step" in items and isinstance(value, int | float):
+                    log[key].append((items["trainer/global_step"], value))
+    found = folder.glob("wandb/offline-run-*/files/media/images/*.png")
+    pictures = {path.name.split("_")[0]: matplotlib.image.imread(path).shape[:2] for path in found}
+    return log, settings["upsample"], pictures
+
+
 READERS: dict[str, Callable[[Path], tuple[Log, dict[str, Any], dict[str, tuple[int, int]]]]]
-READERS = {"csv": read_csv, "tensorboard": read_tensorboard}
+READERS = {"csv": read_csv, "tensorboard": read_tensorboard, "wandb": read_wandb, "mlflow": read_mlflow}
 
 
 @pytest.fixture(scope="module")
 def unlogged(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run that nothing stopped, without a log."""
     folder = tmp_path_factory.mktemp("unlogged")
-    train.run(configuration(), folder)
+    train.run(configuration(*TINY), folder)
     return folder
 
 
@@ -78,7 +114,7 @@ def unlogged(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_continued_run_goes_on_in_its_log_and_ends_with_the_same_weights(
     name: str, unlogged: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pytest.importorskip(name, reason=f"needs the extra {name}")
+    package = pytest.importorskip(name, reason=f"needs the extra {name}, too large for every test run")
     step = Segmentation.training_step
 
     def failing(self: Segmentation, batch: dict[str, Any], index: int) -> torch.Tensor:
@@ -86,10 +122,12 @@ def test_a_continued_run_goes_on_in_its_log_and_ends_with_the_same_weights(
             raise RuntimeError("the power went out")
         return step(self, batch, index)
 
-    config = configuration(f"logger={name}", "logger.every=1")
+    config = configuration(*TINY, f"logger={name}", "logger.every=1")
     monkeypatch.setattr(Segmentation, "training_step", failing)
     with pytest.raises(RuntimeError, match="the power went out"):
         train.run(config, tmp_path)
+    if name == "wandb":
+        package.finish(exit_code=1)  # as the end of a process does
     monkeypatch.setattr(Segmentation, "training_step", step)
     metrics = train.run(config, tmp_path)
 
@@ -117,10 +155,9 @@ def test_a_continued_run_goes_on_in_its_log_and_ends_with_the_same_weights(
 def test_each_choice_composes_and_names_the_same_run() -> None:
     choices = {path.stem for path in (CONF / "logger").glob("*.yaml")}
     assert choices == set(logs.LOGGERS)
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        composed = {choice: compose("config", [f"logger={choice}"]) for choice in choices}
-    assert all(config.logger.name == choice for choice, config in composed.items())
-    assert len({run_folder.name(config) for config in composed.values()}) == 1
+    configs = {choice: composed("config", f"logger={choice}") for choice in choices}
+    assert all(config.logger.name == choice for choice, config in configs.items())
+    assert len({run_folder.name(config) for config in configs.values()}) == 1
 
 
 @pytest.mark.parametrize("name", ["tensorboard", "wandb", "mlflow"])

@@ -170,8 +170,8 @@ def test_torch_hub_loads_every_entry(exported: tuple[str, Task, Path], monkeypat
 
 
 def test_where_data_lay_stays_on_the_machine_that_trained() -> None:
-    config = {"data": {"name": "photos", "root": "/home/me/photos", "test_root": "set5", "crop": 48}, "seed": 0}
-    command = "python train.py data=photos data.root=/home/me/photos data.test_root=set5 'upsample=deconv'"
+    config = {"data": {"name": "photos", "root": "/elsewhere/photos", "test_root": "set5", "crop": 48}, "seed": 0}
+    command = "python train.py data=photos data.root=/elsewhere/photos data.test_root=set5 'upsample=deconv'"
     kept, told = without_places(config, command)
     assert kept == {"data": {"name": "photos", "root": None, "test_root": "set5", "crop": 48}, "seed": 0}
     assert told == "python train.py data=photos data.root=DIR data.test_root=set5 upsample=deconv"

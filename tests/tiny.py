@@ -1,0 +1,28 @@
+"""Small networks, little data and few steps, as overrides, where a test asks whether a run works."""
+
+from pathlib import Path
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+from omegaconf import DictConfig
+
+import run_folder
+
+CONF = Path(run_folder.__file__).parent / "conf"
+CROPS = ["data.crop=64", "data.step=256"]  # of earth
+UNET = ["encoder.width=4", "encoder.depth=2", *CROPS]
+ESPCN = ["model=espcn", "data.step=256"]
+DCGAN = ["model=dcgan", "model.width=4", "upsample=deconv", "data.step=256"]
+FEW = ["trainer.precision=32-true", "+trainer.limit_train_batches=2", "+trainer.limit_val_batches=1"]
+TINY = [*UNET, *FEW, "data.batch_size=4", "trainer.max_epochs=2", "+trainer.limit_test_batches=2"]
+
+
+def composed(config: str, *overrides: str) -> DictConfig:
+    """One of conf/*.yaml with overrides."""
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return compose(config, list(overrides))
+
+
+def configuration(*overrides: str) -> dict[str, Any]:
+    """What train.run takes."""
+    return run_folder.plain(composed("config", *overrides))
