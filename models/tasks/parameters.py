@@ -8,7 +8,7 @@ from torch import nn
 def layers(encoder: nn.Module) -> list[nn.Module]:
     """An encoder's layers that learn, shallow first: its children, or those of what it wraps, with lists opened."""
     children = list(encoder.children())
-    while len(children) == 1:
+    while len(children) == 1 and not isinstance(children[0], nn.ModuleList):  # a list is the layers, not a wrapper
         children = list(children[0].children())
     opened = [
         layer
