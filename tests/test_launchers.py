@@ -13,9 +13,13 @@ import run_folder
 ROOT = Path(run_folder.__file__).parent
 
 
-@pytest.mark.parametrize("launcher", ["joblib", "ray"])
-def test_two_jobs_elsewhere_both_collected(launcher: str, tmp_path: Path) -> None:
-    pytest.importorskip(f"hydra_plugins.hydra_{launcher}_launcher", reason=f"needs the extra {launcher}")
+@pytest.mark.parametrize(
+    ("launcher", "plugin", "extra"),
+    # submitit_local is submitit_slurm without a cluster: its jobs are pickled, started and collected alike.
+    [("joblib", "joblib", "joblib"), ("ray", "ray", "ray"), ("submitit_local", "submitit", "slurm")],
+)
+def test_two_jobs_elsewhere_both_collected(launcher: str, plugin: str, extra: str, tmp_path: Path) -> None:
+    pytest.importorskip(f"hydra_plugins.hydra_{plugin}_launcher", reason=f"needs the extra {extra}")
     done = subprocess.run(
         [sys.executable, str(ROOT / "tests/job.py"), "-m", f"hydra/launcher={launcher}", "seed=0,1"],
         cwd=tmp_path,
