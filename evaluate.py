@@ -53,6 +53,9 @@ def main(config: DictConfig) -> None:
 
 def run(config: DictConfig, folder: Path) -> dict[str, Any]:
     """Score what `config.checkpoint` holds; returns what metrics.json in `folder` holds."""
+    with run_folder.one_sentence(config.debug):
+        if config.checkpoint is None:
+            raise ValueError("checkpoint is not set; name one: checkpoint=runs/.../best.ckpt or checkpoint=zoo:NAME")
     print("Importing torch ...", flush=True)
     import pytorch_lightning as pl  # here, not above, so that --help and a typo answer at once
 
@@ -60,8 +63,6 @@ def run(config: DictConfig, folder: Path) -> dict[str, Any]:
     from models.tasks import evaluation
 
     with run_folder.one_sentence(config.debug):
-        if config.checkpoint is None:
-            raise ValueError("checkpoint is not set; name one: checkpoint=runs/.../best.ckpt or checkpoint=zoo:NAME")
         stored = loading.read(config.checkpoint)
         options = changed(stored.config["task"], run_folder.plain(config.task))
         # Sections of data refer to these. Numbers only: nothing of a checkpoint is text that Hydra would resolve.
