@@ -62,6 +62,12 @@ class SuperResolution(Task):
         x = self.normalise(image).contiguous(memory_format=torch.channels_last)
         return self.normalise.undo(self.network(x))
 
+    def exact(self, image: Tensor) -> Tensor:
+        """`forward` in float32, whatever the training computes in: bfloat16 holds 8 bits, as many as the image, and
+        what it rounds repeats with the scale."""
+        with torch.autocast(image.device.type, enabled=False):
+            return self(image)
+
     def pair(self, batch: dict[str, Any]) -> tuple[Tensor, Tensor]:
         """The low-resolution input and the truth, both uint8, of a batch."""
         truth = batch["image"]
@@ -77,7 +83,7 @@ class SuperResolution(Task):
 
     def validation_step(self, batch: dict[str, Any], index: int) -> None:
         low, truth = self.pair(batch)
-        self.val_scores.update(to_uint8(255 * self(low)), truth)
+        self.val_scores.update(to_uint8(255 * self.exact(low)), truth)
 
     def on_validation_epoch_end(self) -> None:
         self.log("val/psnr_y", self.val_scores.compute()["psnr_y"], prog_bar=True, sync_dist=True)
@@ -92,7 +98,7 @@ class SuperResolution(Task):
 
     def test_step(self, batch: dict[str, Any], index: int) -> None:
         low, truth = self.pair(batch)
-        output, bicubic = 255 * self(low), enlarge(low, self.scale)
+        output, bicubic = 255 * self.exact(low), enlarge(low, self.scale)
         self.test_scores.update(to_uint8(output), truth)
         self.baseline.update(to_uint8(bicubic), truth)
         measured = batch["index"] < self.measured_images

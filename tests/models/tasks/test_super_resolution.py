@@ -17,6 +17,7 @@ import data
 import run_folder
 import train
 from data import Images
+from models import tasks
 from models.interfaces import Network
 from models.tasks.bicubic import enlarge, shrink, to_uint8
 from models.tasks.image_scores import luma, psnr
@@ -146,6 +147,20 @@ def test_scores_baseline_and_checkerboards_of_images_of_different_sizes(folders:
     assert set(result) == {"baseline"} | {f"{k}/{s}_y" for k in scores for s in ("psnr", "ssim")} | {
         f"test/checkerboard/{name}{end}" for name in ("phase_variance", "spectral_peak_db") for end in ("", "/null")
     }
+
+
+def test_scores_are_of_float32_whatever_the_training_computes_in(folders: list[str]) -> None:
+    import pytorch_lightning as pl
+
+    found = []
+    for precision in ("32-true", "bf16-mixed"):
+        torch.manual_seed(0)
+        ours, module = tasks.build(configuration(*folders, "upsample=resize_conv"))
+        silent = {"logger": False, "enable_progress_bar": False, "enable_checkpointing": False}
+        trainer = pl.Trainer(accelerator="cpu", precision=precision, **silent)  # type: ignore[arg-type]
+        trainer.test(ours, module, verbose=False)
+        found.append(ours.results(module))
+    assert found[0] == found[1]
 
 
 def test_the_window_shown_is_where_bicubic_errs_most() -> None:
