@@ -20,6 +20,7 @@ from data.module import DataModule, Images, LabelledImages
 from data.oxford_pets import oxford_pets
 from data.photos import DIV2K, Photos
 from data.voc import sbd, voc
+from options import check
 
 __all__ = ["Augment", "DataModule", "Images", "LabelledImages", "build", "kinds"]
 
@@ -61,7 +62,7 @@ def sources(kind: str) -> dict[str, Callable[..., Any]]:
 
 def kinds(name: str) -> list[str]:
     """The kinds of data that a name stands for. Raises ValueError where there is no such name."""
-    if name not in SOURCES | LABELLED:
+    if not isinstance(name, str) or name not in SOURCES | LABELLED:
         raise ValueError(f"data.name is '{name}', which does not exist; choose from {', '.join(SOURCES | LABELLED)}")
     return [kind for kind in KINDS if name in sources(kind)]
 
@@ -73,4 +74,5 @@ def build(config: dict[str, Any], kind: str, seed: int) -> DataModule:
     able = sources(kind)
     if kind not in kinds(name):
         raise ValueError(f"data={name} has no {kind.replace('_', ' ')}; choose from {', '.join(able)}")
+    check("data", able[name], options, given=("describe", "seed"))
     return getattr(able[name](seed=seed, **options), kind)()

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from data.colour import jitter
 from data.crop import PADDING, cut, extent, pixel_of_a_class, position
+from options import fits
 
 DEVICES = ("loader", "device")
 HIGHEST = {"rotation": 180.0, "hue": 0.5}  # of the numbers in Options; the others may be 1
@@ -50,7 +51,12 @@ class Options:
             span, limit = getattr(self, key), 1.0 if key == "area" else math.inf
             if key == "area" and span is None:
                 continue
-            if not (isinstance(span, Sequence) and len(span) == 2 and 0 < span[0] <= span[1] <= limit):
+            if not (
+                isinstance(span, list | tuple)
+                and fits(span, list[float])
+                and len(span) == 2
+                and 0 < span[0] <= span[1] <= limit
+            ):
                 most = " and at most 1" if key == "area" else ""
                 raise ValueError(f"data.augment.{key} must be two numbers above 0{most}, low and high, not {span}")
         for field in fields(self):

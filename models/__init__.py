@@ -10,11 +10,13 @@ from models.encoders import FAMILIES
 from models.interfaces import Network
 from models.super_resolution import EDSR, ESPCN, SRResNet
 from models.unet import UNet
+from options import check
 
 # With an encoder, images to classes; without one, networks that make images.
 SEGMENTATION: dict[str, type[Network]] = {"unet": UNet, "deeplab": DeepLab}
 GENERATION: dict[str, type[Network]] = {"dcgan": DCGAN, "espcn": ESPCN, "srresnet": SRResNet, "edsr_baseline": EDSR}
 NETWORKS = SEGMENTATION | GENERATION
+GIVEN = ("in_channels", "out_channels", "scale", "skip_channels", "indices_channels")  # to an upsampler by its decoder
 
 
 def choose(
@@ -23,7 +25,7 @@ def choose(
     """Split a configuration section into what its `key` stands for in the table and its other keys."""
     options = dict(config)
     chosen = options.pop(key, None)
-    if chosen not in table:
+    if not isinstance(chosen, str) or chosen not in table:
         raise ValueError(f"{section}.{key} is '{chosen}', which does not exist; choose from {', '.join(table)}")
     return table[chosen], options
 
@@ -36,9 +38,13 @@ def build(config: dict[str, Any], channels: int, classes: int | None = None) -> 
     Raises ValueError, in one sentence, for what cannot be built.
     """
     network, options = choose(NETWORKS, "model", config["model"])
-    upsampler = dict(config["upsample"])
-    factory = partial(upsample.build, upsampler.pop("name"), **upsampler)
-    if config["model"]["name"] in GENERATION:
+    makes_images = config["model"]["name"] in GENERATION
+    check("model", network, options, given=("channels" if makes_images else "encoder", "classes", "upsample"))
+    operator, upsampler = choose(upsample.available(), "upsample", config["upsample"])
+    check("upsample", operator.build, {k: v for k, v in upsampler.items() if k in operator.options}, given=GIVEN)
+    factory = partial(upsample.build, config["upsample"]["name"], **upsampler)
+    if makes_images:
         return network(channels, factory, **options)
     encoder, encoder_options = choose(FAMILIES, "encoder", config["encoder"], key="family")
+    check("encoder", encoder, encoder_options, given=("in_channels",))
     return network(encoder(channels, **encoder_options), classes, factory, **options)

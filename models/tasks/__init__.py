@@ -19,6 +19,7 @@ from models.tasks.segmentation import Segmentation
 from models.tasks.super_resolution import SuperResolution
 from models.tasks.task import Task
 from models.tasks.training import StepClock, best_score, build_trainer, fit, machine, peak_memory_mb
+from options import check
 
 __all__ = ["Task", "announce", "best_score", "build", "build_trainer", "costs", "fit", "incidents"]
 
@@ -30,13 +31,32 @@ OF_DATA = ("crop", "test_crop", "batch_size")
 def build(config: dict[str, Any]) -> tuple[Task, DataModule]:
     """Build a configuration's data, network, and the task that trains it. Raises ValueError in one sentence."""
     task, options = models.choose(TASKS, "task", config["task"])
+    options = {k: v for k, v in options.items() if k not in OF_DATA}
+    check("task", task, options, given=("network", "info"))
+    refuse_impossible(config)
     module = data.build(config["data"], task.kind, config["seed"])
     info = module.info
     outputs = len(info.classes) if isinstance(info, LabelledImages) else info.channels
     network = models.build(config, info.channels, outputs)
-    built = task(network, info, **{k: v for k, v in options.items() if k not in OF_DATA})
+    built = task(network, info, **options)
     built.config = describe(config, network, info)
     return built, module
+
+
+def refuse_impossible(config: dict[str, Any]) -> None:
+    """Raise ValueError for a network that cannot be, before data are touched: how many classes there are is not known
+    then, but refusals do not depend on it."""
+    encoder = (
+        {"encoder": config["encoder"] | {"pretrained": False}} if "pretrained" in config.get("encoder", {}) else {}
+    )
+    with torch.random.fork_rng(devices=[]):  # the network that is trained starts as if this one had not been
+        network = models.build(config | encoder, 3, 3)
+    crop = config["data"].get("crop")
+    if isinstance(crop, int) and crop < network.period:
+        raise ValueError(
+            f"data.crop={crop} holds no whole period of the network, which is {network.period} pixels; choose "
+            f"task.crop={network.period} or more, or a network of fewer or smaller steps"
+        )
 
 
 def describe(config: dict[str, Any], network: Network, info: Images) -> dict[str, Any]:

@@ -75,7 +75,7 @@ class BetweenValidations(Callback):
     """
 
     def __init__(self, path: Path, minutes: float) -> None:
-        if not minutes >= 0:
+        if not (isinstance(minutes, int | float) and minutes >= 0):
             raise ValueError(f"trainer.checkpoint_minutes must be 0 or more, not {minutes}")
         self.path, self.seconds, self.written, self.saved_step = path, 60 * minutes, 0.0, 0
 

@@ -14,6 +14,7 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Callback, ModelCheckpoint, RichProgressBar
+from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from rich.console import Console
 
 from models.tasks import logs
@@ -152,17 +153,20 @@ def build_trainer(
     if on_nan == "stop":
         watching.append(RefuseNaN())
     watching += [History(folder / "history.csv"), logs.FlushLogs(), progress]
-    return pl.Trainer(
-        **options,
-        callbacks=[*watching, RandomNumbers(), between, StopOnSignal(between), best, last],
-        plugins=[WholeFiles()],
-        use_distributed_sampler=False,  # it doubles samples to make shares equal; the data knows its shares itself
-        enable_progress_bar=isinstance(progress, RichProgressBar),
-        enable_model_summary=False,
-        logger=log or False,
-        num_sanity_val_steps=0,
-        default_root_dir=folder,
-    )
+    try:
+        return pl.Trainer(
+            **options,
+            callbacks=[*watching, RandomNumbers(), between, StopOnSignal(between), best, last],
+            plugins=[WholeFiles()],
+            use_distributed_sampler=False,  # it doubles samples to make shares equal; the data knows its shares itself
+            enable_progress_bar=isinstance(progress, RichProgressBar),
+            enable_model_summary=False,
+            logger=log or False,
+            num_sanity_val_steps=0,
+            default_root_dir=folder,
+        )
+    except (TypeError, ValueError, MisconfigurationException) as error:
+        raise ValueError(f"Lightning refuses trainer: {error}") from error
 
 
 def fit(trainer: pl.Trainer, task: pl.LightningModule, data: pl.LightningDataModule, folder: Path) -> None:

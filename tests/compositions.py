@@ -1,0 +1,95 @@
+"""Random configurations, from overrides that a user might give, built as train.py builds them up to the first step."""
+
+import random
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+from hydra.errors import HydraException
+from omegaconf.errors import OmegaConfBaseException
+
+import run_folder
+from models import tasks
+
+ROOT = Path(__file__).parents[1]
+GROUPS = {
+    "model": ["unet", "deeplab", "dcgan", "espcn", "srresnet"],
+    "encoder": ["plain", "resnet"],
+    "upsample": sorted(path.stem for path in (ROOT / "conf/upsample").glob("*.yaml")),
+    "data/augment": sorted(path.stem for path in (ROOT / "conf/data/augment").glob("*.yaml")),
+}
+VALUES = ["0", "1", "2", "3", "4", "5", "8", "-1", "0.5", "1.5", "-0.5", "16", "100", "true", "false", "null",
+          "text", "''", "[1,2]", "[]", "[0.5]", "{a: 1}", "64", "'16'"]  # fmt: skip
+SMALL = ["data.step=256", "encoder.width=2"]  # so that building takes no time; a draw may change the width
+UNTOUCHED = ("hydra", "objectives", "resume", "debug", "experiment", "hparams")  # say nothing of what is built
+
+
+def leaves(config: Any, prefix: str = "") -> list[str]:
+    return [
+        leaf
+        for key, value in config.items()
+        for leaf in (leaves(value, f"{prefix}{key}.") if isinstance(value, dict) else [f"{prefix}{key}"])
+    ]
+
+
+def composed(overrides: list[str]) -> dict[str, Any]:
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        return run_folder.plain(compose("config", overrides))
+
+
+def drawn(draw: random.Random) -> list[str]:
+    """Up to two choices of groups, and one to three values of keys that these choices have, or that nobody knows."""
+    model = draw.choice(GROUPS["model"])
+    groups = ["upsample", "data/augment", *(["encoder"] if model in ("unet", "deeplab") else [])]
+    groups = draw.sample(groups, draw.randint(0, 2))
+    chosen = [f"model={model}", *(f"{group}={draw.choice(GROUPS[group])}" for group in groups)]
+    plain = model == "unet" and not any(each.startswith("encoder=") for each in chosen)
+    small = [each for each in SMALL if plain or "encoder" not in each]
+    keys = [key for key in leaves(composed(chosen)) if key.split(".")[0] not in UNTOUCHED and key != "data.step"]
+    values = [f"{draw.choice(keys)}={draw.choice(VALUES)}" for _ in range(draw.randint(1, 2))]
+    if draw.random() < 0.1:
+        values.append(
+            f"{draw.choice(['', '+'])}{draw.choice(['model', 'task', 'upsample', 'data', 'trainer'])}.nobody=1"
+        )
+    return [*small, *chosen, *values]
+
+
+def outcome(overrides: list[str], folder: Path) -> str:
+    """`built`, `refused` in a sentence, or `by Hydra`, which has its own. Any other exception goes on."""
+    try:
+        config = composed(overrides)
+    except (HydraException, OmegaConfBaseException):
+        return "by Hydra"
+    try:
+        task, module = tasks.build(config)
+        trainer = tasks.build_trainer(config["trainer"], folder, task)
+        module.trainer = trainer
+        for loader in (module.train_dataloader, module.val_dataloader, module.test_dataloader):
+            loader()
+    except ValueError as error:
+        if not str(error) or len(str(error)) > 1000:
+            raise RuntimeError("no sentence") from error
+        return "refused"
+    return "built"
+
+
+def tried(count: int, seed: int, folder: Path) -> tuple[Counter[str], list[str]]:
+    """Outcomes, and the command and error of each configuration that ended in neither."""
+    draw, found, wrong = random.Random(seed), Counter(), []
+    for _ in range(count):
+        overrides = drawn(draw)
+        try:
+            found[outcome(overrides, folder)] += 1
+        except Exception as error:
+            found["trace"] += 1
+            wrong.append(f"{' '.join(overrides)}\n    {type(error).__name__}: {str(error)[:300]}")
+    return found, wrong
+
+
+if __name__ == "__main__":
+    import sys
+
+    counted, failures = tried(int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]))
+    print("\n".join(failures))
+    print(dict(counted))

@@ -1,0 +1,51 @@
+"""Random configurations are built or refused in a sentence; tests/stress/test_compositions.py draws many."""
+
+import random
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import data
+from models import tasks
+from tests.compositions import composed, drawn, outcome
+
+
+@settings(max_examples=15, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.randoms(use_true_random=False))
+def test_a_configuration_is_built_or_refused_in_a_sentence(tmp_path: Path, draw: random.Random) -> None:
+    overrides = drawn(draw)
+    assert outcome(overrides, tmp_path) in ("built", "refused", "by Hydra")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "sentence"),
+    [
+        ("model=espcn model.scale=1", "scale"),
+        ("model=deeplab encoder.output_stride=5", "output_stride"),
+        ("upsample=deconv upsample.kernel_size=1", "kernel_size=1"),
+        ("encoder.depth=6 task.crop=32", "data.crop=32 holds no whole period of the network, which is 64 pixels"),
+        ("+upsample.nobody=1", "dilated_deconv has no option nobody; it takes kernel_size"),
+        ("encoder.width=wide", "encoder.width must be a whole number, not 'wide'"),
+        ("task.dice=true", "task.dice must be a number, not True"),
+        ("model.channels=[a,b]", r"model.channels must be a list \(a whole number each\) or null, not"),
+        ("trainer.on_nan=go_on", "trainer.on_nan is 'go_on', which does not exist"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_data_are_touched(
+    overrides: str, sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def touched(*_: object) -> None:
+        raise AssertionError("data were touched")
+
+    if not overrides.startswith("trainer"):  # the trainer needs to know what it trains
+        monkeypatch.setattr(data, "build", touched)
+    config = composed(["data.step=256", *overrides.split()])
+    with pytest.raises(ValueError, match=sentence):
+        tasks.build_trainer(config["trainer"], tmp_path, tasks.build(config)[0])
+
+
+def test_crops_larger_than_the_images_are_refused() -> None:
+    with pytest.raises(ValueError, match="crops of 400 pixels do not fit a band of 360 pixels"):
+        tasks.build(composed(["task.crop=400"]))
