@@ -10,8 +10,14 @@ from typing import Any
 WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text", type(None): "null"}
 
 
-def check(section: str, target: Callable[..., Any], options: Mapping[str, Any], given: Sequence[str] = ()) -> None:
-    """Raise ValueError, naming `section`.key, for an option that `target` does not take, lacks, or wants otherwise.
+class OptionError(ValueError):
+    """A section of the configuration that is not as what takes it has it."""
+
+
+def check_options(
+    section: str, target: Callable[..., Any], options: Mapping[str, Any], given: Sequence[str] = ()
+) -> None:
+    """Raise OptionError, naming `section`.key, for an option that `target` does not take, lacks, or wants otherwise.
 
     given  parameters of the target that are not options
     """
@@ -25,12 +31,12 @@ def check(section: str, target: Callable[..., Any], options: Mapping[str, Any], 
         if key not in taken:
             if open_ended:
                 continue
-            raise ValueError(f"{section}.{key} does not exist; choose from {', '.join(taken)}")
+            raise OptionError(f"{section}.{key} does not exist; choose from {', '.join(taken)}")
         if not fits(value, hints.get(key, Any)):
-            raise ValueError(f"{section}.{key} must be {words(hints[key])}, not {value!r}")
+            raise OptionError(f"{section}.{key} must be {words(hints[key])}, not {value!r}")
     for key, default in taken.items():
         if default is inspect.Parameter.empty and key not in options:
-            raise ValueError(f"{section}.{key} is missing; give it {words(hints[key])}")
+            raise OptionError(f"{section}.{key} is missing; give it {words(hints[key])}")
 
 
 def fits(value: Any, hint: Any) -> bool:

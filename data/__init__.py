@@ -20,7 +20,7 @@ from data.module import DataModule, Images, LabelledImages
 from data.oxford_pets import oxford_pets
 from data.photos import DIV2K, Photos
 from data.voc import sbd, voc
-from options import check
+from options import check_options
 
 __all__ = ["Augment", "DataModule", "Images", "LabelledImages", "build", "kinds"]
 
@@ -74,5 +74,5 @@ def build(config: dict[str, Any], kind: str, seed: int) -> DataModule:
     able = sources(kind)
     if kind not in kinds(name):
         raise ValueError(f"data={name} has no {kind.replace('_', ' ')}; choose from {', '.join(able)}")
-    check("data", able[name], options, given=("describe", "seed"))
+    check_options("data", able[name], options, given=("describe", "seed"))
     return getattr(able[name](seed=seed, **options), kind)()

@@ -20,7 +20,7 @@ from data.reading import Colours, check_mask, read_header, read_image, read_mask
 from data.sampler import balanced
 from data.samples import FileSamples, stored
 from data.statistics import Counts, balanced_weights
-from options import check
+from options import check_options
 
 COUNTED = 500  # training images at most in which mean, deviation and classes are counted
 RGB = tuple[int, int, int]
@@ -113,7 +113,7 @@ class Labelled:
         seed: int,
         **own: Any,
     ) -> None:
-        check("data", describe, own, given=("find",))
+        check_options("data", describe, own, given=("find",))
         self.finder = Finder(on_error, unlabelled)
         self.files = files = describe(self.finder, **own)
         self.batch_size, self.workers, self.seed = batch_size, workers, seed

@@ -10,7 +10,7 @@ from models.encoders import FAMILIES
 from models.interfaces import Network
 from models.super_resolution import EDSR, ESPCN, SRResNet
 from models.unet import UNet
-from options import check
+from options import check_options
 
 # With an encoder, images to classes; without one, networks that make images.
 SEGMENTATION: dict[str, type[Network]] = {"unet": UNet, "deeplab": DeepLab}
@@ -39,12 +39,13 @@ def build(config: dict[str, Any], channels: int, classes: int | None = None) -> 
     """
     network, options = choose(NETWORKS, "model", config["model"])
     makes_images = config["model"]["name"] in GENERATION
-    check("model", network, options, given=("channels" if makes_images else "encoder", "classes", "upsample"))
+    check_options("model", network, options, given=("channels" if makes_images else "encoder", "classes", "upsample"))
     operator, upsampler = choose(upsample.available(), "upsample", config["upsample"])
-    check("upsample", operator.build, {k: v for k, v in upsampler.items() if k in operator.options}, given=GIVEN)
+    known = {key: value for key, value in upsampler.items() if key in operator.options}
+    check_options("upsample", operator.build, known, given=GIVEN)
     factory = partial(upsample.build, config["upsample"]["name"], **upsampler)
     if makes_images:
         return network(channels, factory, **options)
     encoder, encoder_options = choose(FAMILIES, "encoder", config["encoder"], key="family")
-    check("encoder", encoder, encoder_options, given=("in_channels",))
+    check_options("encoder", encoder, encoder_options, given=("in_channels",))
     return network(encoder(channels, **encoder_options), classes, factory, **options)

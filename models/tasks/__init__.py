@@ -19,7 +19,7 @@ from models.tasks.segmentation import Segmentation
 from models.tasks.super_resolution import SuperResolution
 from models.tasks.task import Task
 from models.tasks.training import StepClock, best_score, build_trainer, fit, machine, peak_memory_mb
-from options import check
+from options import check_options
 
 __all__ = ["Task", "announce", "best_score", "build", "build_trainer", "costs", "fit", "incidents"]
 
@@ -32,7 +32,7 @@ def build(config: dict[str, Any]) -> tuple[Task, DataModule]:
     """Build a configuration's data, network, and the task that trains it. Raises ValueError in one sentence."""
     task, options = models.choose(TASKS, "task", config["task"])
     options = {k: v for k, v in options.items() if k not in OF_DATA}
-    check("task", task, options, given=("network", "info"))
+    check_options("task", task, options, given=("network", "info"))
     refuse_impossible(config)
     module = data.build(config["data"], task.kind, config["seed"])
     info = module.info

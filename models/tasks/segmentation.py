@@ -24,7 +24,7 @@ from models.tasks.report import line_spectrum, mixed_window, segmentation_report
 from models.tasks.schedule import SCHEDULES, scheduled
 from models.tasks.scores import Confusion, SegmentationScores, iou
 from models.tasks.task import Task
-from options import check
+from options import check_options
 from upsample.checkerboard import Checkerboard
 
 SHOWN = 128  # pixels a side of what a comparison shows of one test image
@@ -76,7 +76,7 @@ class Segmentation(Task):
         )
         self.lr, self.schedule, self.warmup = lr, schedule, warmup
         self.weight_decay, self.layer_decay = weight_decay, layer_decay
-        check("task.inference", Inference, inference, given=("period",))
+        check_options("task.inference", Inference, inference, given=("period",))
         self.inference = Inference(network.period, **inference)
         self.val_confusion = Confusion(len(info.classes), info.ignore_index)
         self.test_scores = SegmentationScores(info.classes, info.ignore_index)

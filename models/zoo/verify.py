@@ -12,6 +12,7 @@ from models.saved import Saved
 from models.tasks import Task, build_trainer, evaluation
 from models.zoo import entry as entries
 from models.zoo import index
+from options import OptionError
 
 TOLERANCE = 1e-3  # of a score, absolutely or relatively: machines differ by less, broken preprocessing by more
 
@@ -31,10 +32,10 @@ def score(stored: Saved, source: dict[str, Any], folder: Path) -> tuple[Task, di
     data.kinds(source["name"])  # an unknown name is no matter of where the data lies
     try:
         module = evaluation.data_of(stored, source)
+    except OptionError as error:  # a key that this data set does not have, from anyone's configuration
+        raise ValueError(f"the section data cannot be read ({error})") from None
     except ValueError as error:
         raise AbsentError(str(error)) from None
-    except TypeError as error:  # a key that this data set does not have, from anyone's configuration
-        raise ValueError(f"the section data cannot be read ({error})") from None
     task = evaluation.rebuild(stored, module, stored.config["task"], "test")
     options = {"accelerator": "auto", "devices": 1, "precision": "32-true"}
     return task, evaluation.score(task, module, build_trainer(options, folder, task))
