@@ -29,7 +29,7 @@ COLUMNS = ("what", "against", "target", "measured (quartiles)", "", "note")
 
 def comparisons(quick: bool, camvid: str | None) -> dict[str, Callable[[], list[Line]]]:
     """Every comparison by name, in the order of the table."""
-    few, many = (4, 3) if quick else (15, 9)
+    few, many = (4, 3) if quick else (9, 5)
     most = operators.QUICK if quick else operators.FULL
     return {
         "framework": lambda: steps.framework(2 * few),

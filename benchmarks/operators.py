@@ -17,7 +17,7 @@ from upsample.operators.reassembly import Carafe
 BATCH = 8
 CHANNELS, SIZES = (32, 64, 128, 256, 512), (8, 16, 32, 64, 128)
 FORMATS = (torch.contiguous_format, torch.channels_last)
-QUICK, FULL = 5e9, 8e10  # multiply-adds at most of a 3x3 convolution after the resize, forward
+QUICK, FULL = 5e9, 2e10  # multiply-adds at most of a 3x3 convolution after the resize, forward
 
 
 def shapes(most: float) -> list[tuple[int, int]]:
