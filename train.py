@@ -56,6 +56,8 @@ def run(config: dict[str, Any], folder: Path) -> dict[str, Any]:
         write_text(folder / "config.yaml", OmegaConf.to_yaml(config))
     pl.seed_everything(config["seed"], workers=True, verbose=False)
     task, module = tasks.build(config)
+    if config["trainer"]["auto_batch"]:
+        tasks.find_batch(config["trainer"], task, module, folder)
     trainer = tasks.build_trainer(config["trainer"], folder, task, config["logger"])
     tasks.announce(task, trainer, module)
 
@@ -69,6 +71,8 @@ def run(config: dict[str, Any], folder: Path) -> dict[str, Any]:
         return metrics
     task.report(folder / "report.png", title=folder.name)
     run_folder.write_example(folder, task.example_arrays())
+    if config["trainer"]["auto_batch"]:
+        metrics["batch_size"] = module.batch_size
     if module.skipped:
         metrics["skipped"] = list(module.skipped)
     metrics |= {"upsampler": config["upsample"]["name"], "seconds": time.perf_counter() - STARTED}

@@ -12,16 +12,18 @@ import models
 import upsample
 from data import DataModule, Images, LabelledImages
 from models.interfaces import Network
+from models.tasks.auto_batch import find_batch
 from models.tasks.finite import NaNGuard
 from models.tasks.gan import GAN
 from models.tasks.gan_watch import GANWatch
+from models.tasks.memory import peak_memory_mb
 from models.tasks.segmentation import Segmentation
 from models.tasks.super_resolution import SuperResolution
 from models.tasks.task import Task
-from models.tasks.training import StepClock, best_score, build_trainer, fit, machine, peak_memory_mb
+from models.tasks.training import StepClock, best_score, build_trainer, fit, machine
 from options import check_options
 
-__all__ = ["Task", "announce", "best_score", "build", "build_trainer", "costs", "fit", "incidents"]
+__all__ = ["Task", "announce", "best_score", "build", "build_trainer", "costs", "find_batch", "fit", "incidents"]
 
 TASKS = {"segmentation": Segmentation, "super_resolution": SuperResolution, "gan": GAN}
 # Of a task's configuration, what concerns only its data: conf/data/*.yaml refer to them.

@@ -4,8 +4,6 @@ import csv
 import logging
 import os
 import platform
-import resource
-import sys
 import time
 import warnings
 from pathlib import Path
@@ -20,6 +18,7 @@ from rich.console import Console
 from models.tasks import logs
 from models.tasks.checkpoints import BetweenValidations, RandomNumbers, WholeFiles, newest
 from models.tasks.finite import NaNGuard
+from models.tasks.memory import ExplainMemory
 from models.tasks.stopping import StopOnSignal
 from models.tasks.task import Task
 from whole_file import whole
@@ -133,11 +132,13 @@ def build_trainer(
     """A trainer that keeps best.ckpt (by what the task monitors) and last.ckpt in `folder` and shows its progress.
 
     options  of Lightning's trainer, and those of conf/trainer/default.yaml that are not: `checkpoint_minutes`,
-             without which there are none between validations, and `on_nan`
+             without which there are none between validations, `on_nan`, and `auto_batch`, which
+             `models.tasks.auto_batch.find_batch` reads
     logger   what else keeps its scores, a section of conf/logger; None: nothing
     """
     log, every = logs.build(logger or {"name": "none"}, folder)
     options = {"log_every_n_steps": every} | options
+    options.pop("auto_batch", None)
     minutes, on_nan = options.pop("checkpoint_minutes", float("inf")), options.pop("on_nan", "stop")
     if options["precision"] == "auto":
         options["precision"] = fast_precision()
@@ -152,7 +153,7 @@ def build_trainer(
     watching += [NaNGuard(folder / "last.ckpt", on_nan), OneNetwork()]
     if on_nan == "stop":
         watching.append(RefuseNaN())
-    watching += [History(folder / "history.csv"), logs.FlushLogs(), progress]
+    watching += [History(folder / "history.csv"), logs.FlushLogs(), progress, ExplainMemory()]
     try:
         return pl.Trainer(
             **options,
@@ -195,11 +196,3 @@ def best_score(trainer: pl.Trainer) -> float:
     assert isinstance(trainer.checkpoint_callback, ModelCheckpoint)
     assert trainer.checkpoint_callback.best_model_score is not None
     return trainer.checkpoint_callback.best_model_score.item()
-
-
-def peak_memory_mb() -> float:
-    """The process's peak: CUDA memory where a GPU was used, resident memory elsewhere, in MB (10**6 bytes)."""
-    if torch.cuda.is_available() and torch.cuda.max_memory_allocated():
-        return torch.cuda.max_memory_allocated() / 1e6
-    unit = 1 if sys.platform == "darwin" else 1024  # ru_maxrss is in bytes there, in KiB on Linux
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6

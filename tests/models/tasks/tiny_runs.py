@@ -83,15 +83,17 @@ def build(kind: str) -> Task:
         )  # fmt: skip
 
 
+def noise(batch_size: int = 4, workers: int = 0) -> DataModule:
+    parts = Noise(13), Noise(4), Noise(4)
+    augment = Augment({"horizontal_flip": 0.5}, 32)
+    return DataModule(INFO, *parts, augment=augment, batch_size=batch_size, seed=0, workers=workers)
+
+
 def train(task: Task, folder: Path, workers: int = 0, **options: Any) -> pl.Trainer:
     folder.mkdir(exist_ok=True)
-    parts = Noise(13), Noise(4), Noise(4)
-    data = DataModule(
-        INFO, *parts, augment=Augment({"horizontal_flip": 0.5}, 32), batch_size=4, seed=0, workers=workers
-    )
     plain = {"accelerator": "cpu", "precision": "32-true", "checkpoint_minutes": 0}
     running = build_trainer(plain | options, folder, task)
-    fit(running, task, data, folder)
+    fit(running, task, noise(workers=workers), folder)
     return running
 
 

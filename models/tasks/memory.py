@@ -1,0 +1,63 @@
+"""How much memory a run takes, and what it says where there is too little."""
+
+import resource
+import sys
+from pathlib import Path
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import Callback
+from pytorch_lightning.utilities.memory import is_oom_error
+
+from data import DataModule
+
+
+def peak_memory_mb() -> float:
+    """The process's peak: CUDA memory where a GPU was used, resident memory elsewhere, in MB (10**6 bytes)."""
+    if torch.cuda.is_available() and torch.cuda.max_memory_allocated():
+        return torch.cuda.max_memory_allocated() / 1e6
+    unit = 1 if sys.platform == "darwin" else 1024  # ru_maxrss is in bytes there, in KiB on Linux
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
+
+
+def out_of_memory(error: BaseException | None) -> bool:
+    """Whether an error says that a GPU or the machine has no more memory to give."""
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or (error is not None and is_oom_error(error))
+
+
+def smaller_batch(size: int, peak: float, available: float) -> int:
+    """The first of size/2, size/4, ... whose share of the peak leaves a tenth of what is available; 0: none does.
+
+    The peak of a step that did not fit is less than the step needs, so this is likely to fit, not sure to.
+    """
+    size, whole = size // 2, size
+    while size and peak * size / whole > 0.9 * available:
+        size //= 2
+    return size
+
+
+class ExplainMemory(Callback):
+    """Raises ValueError with what did not fit, and what would, where memory ends."""
+
+    def on_exception(self, trainer: pl.Trainer, task: pl.LightningModule, exception: BaseException) -> None:
+        if not out_of_memory(exception):
+            return
+        data: DataModule = trainer.datamodule  # type: ignore[attr-defined]
+        device, peak, available, free = trainer.strategy.root_device, peak_memory_mb(), float("inf"), ""
+        if device.type == "cuda":
+            available = (torch.cuda.mem_get_info(device)[0] + torch.cuda.memory_reserved(device)) / 1e6
+            free = f" of {available:,.0f} MB that it could have"
+        chosen = trainer.training or data.test_batch_size == data.batch_size  # else others choose how many are scored
+        fitting = smaller_batch(data.batch_size, peak, available) if chosen else 0
+        advice = f"data.batch_size={fitting} is likely to fit" if fitting else "choose smaller images or networks"
+        if fitting and trainer.training:
+            advice += ", and trainer.auto_batch=true finds what does"
+        stage = "training" if trainer.training else "scoring"
+        last = Path(trainer.default_root_dir, "last.ckpt")
+        advice += ": that is a run of its own"
+        if last.exists():
+            advice += f"; this one goes on from {last} by the same command where more memory is free"
+        raise ValueError(
+            f"out of memory in {stage} on {device} with data.batch_size={data.batch_size}, at a peak of "
+            f"{peak:,.0f} MB{free}; {advice}"
+        ) from exception
