@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from statistics import mean
 
 from comparison import scores
-from comparison.runs import Group, Run, group
+from comparison.runs import Group, Run, group, order
 from comparison.statistics import Difference, deviation, paired
 
 
@@ -49,7 +49,7 @@ class Board:
         self.groups = sorted(groups, key=rank)
         most = max(len(each.values(main)) for each in groups)
         self.best = next(each for each in self.groups if len(each.values(main)) == most)
-        seeds = sorted({seed for each in groups for seed in each.runs})
+        seeds = [seed for seed, _ in sorted({s: None for each in groups for s in each.runs}.items(), key=order)]
         self.missing = [
             (each.label, seed, each.runs[seed].reason if seed in each.runs else "not started")
             for each in groups
@@ -94,7 +94,8 @@ class Board:
         entry = self.entry(self.best, self.main)
         assert entry is not None
         value = scores.written(entry.mean, entry.deviation)
-        seeds = "1 seed" if entry.n == 1 else f"{entry.n} seeds"
+        of_folds = isinstance(self.seeds[0], str)
+        seeds = f"{entry.n} {'fold' if of_folds else 'seed'}{'s' if entry.n > 1 else ''}"
         lines = [f"{self.best.label} has the best mean {scores.name(self.main)}: {value} over {seeds}."]
         by_verdict: dict[str, list[str]] = {}
         for each in self.groups:
@@ -116,6 +117,8 @@ class Board:
                 lines.append(f"Print a checkerboard (mean above noise's {self.noise:.2g} dB): {', '.join(prints)}.")
             if even:
                 lines.append(f"Print none that stands out of noise: {', '.join(even)}.")
+        if of_folds:
+            lines.append("Folds share training images: the intervals take them for more independent than they are.")
         for key, doubtful in (("precision", "scores"), ("machine", "seconds and memory")):
             found = {str(run.metrics.get(key)) for each in self.groups for run in each.finished if run.metrics}
             if len(found) > 1:

@@ -135,7 +135,7 @@ def _period(board: Board) -> int:
 
 def _strip(board: Board) -> list[tuple[str, NDArray[Any]]]:
     """What to see, then each group's output of the same place, all of one seed."""
-    seed = max(board.seeds, key=lambda seed: (sum(seed in each.values(board.main) for each in board.groups), -seed))
+    seed = max(board.seeds, key=lambda seed: sum(seed in each.values(board.main) for each in board.groups))
     result: list[tuple[str, NDArray[Any]]] = []
     for each in board.groups:
         example = _example(each.runs[seed]) if seed in each.runs else {}

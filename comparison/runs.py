@@ -1,4 +1,4 @@
-"""Finding run folders, and sorting them into groups that differ in more than their seed."""
+"""Finding run folders, and sorting them into groups that differ in more than their seed, or fold."""
 
 import json
 from collections.abc import Iterable
@@ -12,6 +12,13 @@ from omegaconf import OmegaConf
 import run_folder
 
 Settings = dict[str, Any]  # a resolved configuration, flat: "upsample.name" -> "deconv"
+Repeat = int | str  # which run of a group: its seed, or "seed, fold k" where the runs are of several folds
+FOLD = "data.fold"
+
+
+def order(item: tuple[Repeat, object]) -> Any:
+    """By seed, or seed and fold: of runs that are compared all are numbers, or all are text."""
+    return item[0]
 
 
 @dataclass(frozen=True)
@@ -32,21 +39,21 @@ class Run:
 
 @dataclass
 class Group:
-    """Runs of one configuration, by seed."""
+    """Runs of one configuration, by seed or by seed and fold."""
 
     settings: Settings
     label: str = ""
-    runs: dict[int, Run] = field(default_factory=dict)
+    runs: dict[Repeat, Run] = field(default_factory=dict)
 
-    def values(self, score: str) -> dict[int, float]:
+    def values(self, score: str) -> dict[Repeat, float]:
         """A score by seed, of the finished runs that have it."""
-        found = {seed: run.metrics.get(score) for seed, run in sorted(self.runs.items()) if run.metrics}
+        found = {seed: run.metrics.get(score) for seed, run in sorted(self.runs.items(), key=order) if run.metrics}
         return {seed: value for seed, value in found.items() if value is not None}
 
     @property
     def finished(self) -> list[Run]:
         """The finished runs, in the order of their seeds."""
-        return [run for _, run in sorted(self.runs.items()) if run.metrics]
+        return [run for _, run in sorted(self.runs.items(), key=order) if run.metrics]
 
 
 def find(places: Iterable[str]) -> list[Path]:
@@ -93,11 +100,14 @@ def flat(config: dict[str, Any], prefix: str = "") -> Settings:
 
 
 def group(runs: Iterable[Run]) -> list[Group]:
-    """Runs of one kind by everything but the seed, labelled with what tells them apart.
+    """Runs of one kind by everything but the seed and the fold of a cross-validation, labelled with what tells them
+    apart.
 
     Not told apart: how a run is run, and where its data lie, which differs from machine to machine. Of two runs of
     the same configuration and seed the finished one counts, then the one whose folder's name comes last.
     """
+    runs = list(runs)
+    folds = len({run.settings.get(FOLD) for run in runs}) > 1
     groups: dict[str, Group] = {}
     for run in sorted(runs, key=lambda run: (run.metrics is not None, run.folder.name)):
         same = {
@@ -106,9 +116,11 @@ def group(runs: Iterable[Run]) -> list[Group]:
             if key.split(".")[0] not in run_folder.HOW_TO_RUN
             and key not in run_folder.HOW_TO_TRAIN
             and key.split(".")[-1] not in ("seed", "root", "test_root")
+            and key != FOLD
         }
         identity = json.dumps(same, sort_keys=True, default=str)
-        groups.setdefault(identity, Group(same)).runs[run.seed] = run
+        repeat = f"{run.seed}, fold {run.settings.get(FOLD)}" if folds else run.seed
+        groups.setdefault(identity, Group(same)).runs[repeat] = run
     result = list(groups.values())
     telling = telling_keys([each.settings for each in result])
     for each in result:

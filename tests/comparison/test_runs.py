@@ -5,6 +5,7 @@ import pytest
 import yaml
 
 from comparison import runs
+from comparison.board import Board
 
 
 def test_runs_are_found_by_folder_by_their_parent_and_by_pattern(nine_runs: Path) -> None:
@@ -55,3 +56,23 @@ def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text("seed: 0\n")
     with pytest.raises(ValueError, match=r"config.yaml has no task.name, so it is not the configuration of a run"):
         runs.read(tmp_path)
+
+
+def test_the_folds_of_a_cross_validation_are_repeats_as_seeds_are(make_run: Callable[..., Path]) -> None:
+    scores = {"deconv": (0.70, 0.80, 0.75), "resize_conv": (0.72, 0.81, 0.74)}
+    folders = []
+    for name, values in scores.items():
+        for fold, miou in enumerate(values):
+            folders.append(folder := make_run(name, 0, miou, at=fold))
+            config = yaml.safe_load((folder / "config.yaml").read_text())
+            config["data"]["fold"] = config["upsample"].pop("at")
+            (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    found = Board(map(runs.read, folders))
+    assert {each.label: list(each.runs) for each in found.groups} == {
+        name: ["0, fold 0", "0, fold 1", "0, fold 2"] for name in scores
+    }
+    entry = found.entry(found.groups[1], "test/miou")
+    assert entry is not None
+    assert entry.difference is not None
+    assert entry.difference.mean == pytest.approx((-0.02 - 0.01 + 0.01) / 3)  # by hand, fold by fold
+    assert found.findings()[0] == "resize_conv has the best mean miou: 0.757 ± 0.047 over 3 folds."
