@@ -11,7 +11,9 @@ from torch import Tensor
 def cross_entropy(logits: Tensor, target: Tensor, weights: Tensor, ignore_index: int) -> Tensor:
     """Class-weighted cross-entropy, the mean over pixels weighted by their class."""
     kept = target != ignore_index
-    each = F.cross_entropy(logits, target, weights, ignore_index=ignore_index, reduction="sum")
+    # Added up by itself it is a little slower, but CUDA's sum inside of the loss comes in any order.
+    reduction = "none" if torch.are_deterministic_algorithms_enabled() else "sum"
+    each = F.cross_entropy(logits, target, weights, ignore_index=ignore_index, reduction=reduction).sum()
     return each / (weights[target.where(kept, 0)] * kept).sum().clamp_min(1e-6)
 
 

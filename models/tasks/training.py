@@ -17,6 +17,7 @@ from rich.console import Console
 
 from models.tasks import logs
 from models.tasks.checkpoints import BetweenValidations, RandomNumbers, WholeFiles, newest
+from models.tasks.deterministic import ExplainDeterministic
 from models.tasks.finite import NaNGuard
 from models.tasks.memory import ExplainMemory
 from models.tasks.stopping import StopOnSignal
@@ -138,7 +139,13 @@ def build_trainer(
     """
     log, every = logs.build(logger or {"name": "none"}, folder)
     options = {"log_every_n_steps": every} | options
-    options.pop("auto_batch", None)
+    switches = {
+        "trainer.auto_batch": options.pop("auto_batch", False),
+        "deterministic": options.get("deterministic", False),
+    }
+    for key, value in switches.items():
+        if not isinstance(value, bool):
+            raise ValueError(f"{key} must be true or false, not {value!r}")
     minutes, on_nan = options.pop("checkpoint_minutes", float("inf")), options.pop("on_nan", "stop")
     if options["precision"] == "auto":
         options["precision"] = fast_precision()
@@ -153,7 +160,8 @@ def build_trainer(
     watching += [NaNGuard(folder / "last.ckpt", on_nan), OneNetwork()]
     if on_nan == "stop":
         watching.append(RefuseNaN())
-    watching += [History(folder / "history.csv"), logs.FlushLogs(), progress, ExplainMemory()]
+    watching += [History(folder / "history.csv"), logs.FlushLogs(), progress]
+    watching += [ExplainMemory(), ExplainDeterministic()]
     try:
         return pl.Trainer(
             **options,
