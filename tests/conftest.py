@@ -20,6 +20,11 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # a process for each core: more threads
     os.environ["OMP_NUM_THREADS"] = "1"  # for the commands that tests start
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whole commands first, which take longest: the last file to begin then is a short one."""
+    items.sort(key=lambda item: len(item.path.parts))
+
+
 def _variants() -> list[tuple[str, bool]]:
     """Every registered operator with its defaults, and, where it has any, with all its switches the other way."""
     return [
