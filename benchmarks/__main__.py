@@ -2,10 +2,9 @@
 
     python -m benchmarks [--quick] [--camvid DIR] [NAME ...]
 
-Prints the table of targets and ratios and, where all comparisons are asked for without --quick, writes it to
-benchmarks/RESULTS.md. What is compared takes turns in one process; a ratio is of two turns of one round, and the
-table has the median and the quartiles of the rounds (of shapes, where it says so). The exit code is 1 where a target
-is missed.
+Prints the table of targets and ratios and, where all comparisons are asked for, writes it to benchmarks/RESULTS.md.
+What is compared takes turns in one process; a ratio is of two turns of one round, and the table has the median and the
+quartiles of the rounds (of shapes, where it says so). The exit code is 1 where a target is missed.
 """
 
 import argparse
@@ -53,11 +52,12 @@ def cells(line: Line) -> tuple[str, ...]:
     return line.what, line.against, line.wanted, line.spread, verdict, line.note
 
 
-def markdown(lines: list[Line]) -> str:
+def markdown(lines: list[Line], quick: bool) -> str:
     """The table as the page that is kept."""
     rows = [COLUMNS, ("---",) * len(COLUMNS), *map(cells, lines)]
     table = "\n".join("| " + " | ".join(row) + " |" for row in rows)
-    return f"# Speed, measured\n\n`python -m benchmarks` on {machine()}.\n\n{table}\n"
+    command = f"python -m benchmarks{' --quick' if quick else ''}"
+    return f"# Speed, measured\n\n`{command}` on {machine()}. What is missed, and why: [docs/speed.md](../docs/speed.md).\n\n{table}\n"
 
 
 def main() -> int:
@@ -85,8 +85,8 @@ def main() -> int:
         table.add_row(*cells(line))
     Console(width=200 if not sys.stdout.isatty() else None).print(table)
     print(machine())
-    if not given.names and not given.quick:
-        write_text(RESULTS, markdown(lines))
+    if not given.names:
+        write_text(RESULTS, markdown(lines, given.quick))
         print(RESULTS)
     return int(any(line.reached is False for line in lines))
 
