@@ -57,7 +57,8 @@ def markdown(lines: list[Line], quick: bool) -> str:
     rows = [COLUMNS, ("---",) * len(COLUMNS), *map(cells, lines)]
     table = "\n".join("| " + " | ".join(row) + " |" for row in rows)
     command = f"python -m benchmarks{' --quick' if quick else ''}"
-    return f"# Speed, measured\n\n`{command}` on {machine()}. What is missed, and why: [docs/speed.md](../docs/speed.md).\n\n{table}\n"
+    told = f"`{command}` on {machine()}. What is missed, and why: [docs/speed.md](../docs/speed.md)."
+    return f"# Speed, measured\n\n{told}\n\n{table}\n"
 
 
 def main() -> int:
