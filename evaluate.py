@@ -24,7 +24,8 @@ STARTED = time.perf_counter()
 
 def name(config: DictConfig) -> str:
     """The folder's name: what is scored, on what, and a hash of the whole question."""
-    asked = {key: OmegaConf.to_container(config)[key] for key in config if key not in run_folder.HOW_TO_RUN}  # type: ignore[index, call-overload]
+    whole: Any = OmegaConf.to_container(config)
+    asked = {key: value for key, value in whole.items() if key not in run_folder.HOW_TO_RUN}
     digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:8]
     path = Path(str(config.checkpoint).replace("zoo:", "zoo-"))
     what = f"{path.parent.name}-{path.stem}" if path.suffix == ".ckpt" else path.name

@@ -11,9 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from benchmarks.configuration import autocast, device
 from benchmarks.measure import Line, take_turns
 from benchmarks.operators import BATCH, dtypes, shapes
-from benchmarks.steps import device
 from upsample.fold import fold_kernel
 from upsample.phases import padding_for
 from upsample.transposed import conv_transpose2d
@@ -112,12 +112,11 @@ LAYERS: dict[str, tuple[int, list[Form]]] = {
 
 def work(form: Form, inputs: tuple[Tensor, Tensor, Tensor], gradient: Tensor) -> Callable[[], object]:
     """Forward and backward, as the trainer runs it: weights in float32."""
-    low = inputs[0].dtype == torch.bfloat16
 
     def run() -> None:
         for tensor in inputs:
             tensor.grad = None
-        with torch.autocast(gradient.device.type, torch.bfloat16, enabled=low):
+        with autocast(inputs[0].dtype == torch.bfloat16):
             y = form(*inputs)
         y.backward(gradient)
 

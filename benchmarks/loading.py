@@ -31,12 +31,11 @@ from torchvision.transforms import v2
 
 import data
 import run_folder
-from benchmarks.configuration import configuration
+from benchmarks.configuration import autocast, configuration, device
 from benchmarks.measure import ratios, spread
 from data import Augment
 from data.files import Pair
 from models import tasks
-from models.tasks.training import fast_precision
 
 FLIP = {"horizontal_flip": 0.5}
 COLOUR = FLIP | {"brightness": 0.3, "contrast": 0.3, "saturation": 0.3}
@@ -53,7 +52,7 @@ class PlainPIL(Dataset[tuple[Tensor, Tensor]]):
     def __init__(self, pairs: list[Pair], crop: int, options: dict[str, float]) -> None:
         self.pairs, self.crop, self.mirror = pairs, crop, options["horizontal_flip"]
         strengths = {key: value for key, value in options.items() if key != "horizontal_flip"}
-        self.jitter = v2.ColorJitter(**strengths) if strengths else None  # type: ignore[arg-type]
+        self.jitter = v2.ColorJitter(**strengths) if strengths else None  # type: ignore[arg-type]  # by name
         self.random = np.random.default_rng(0)
 
     def __len__(self) -> int:
@@ -102,18 +101,16 @@ def turns_of(loader: DataLoader) -> Callable[[], float]:
 
 def training_turn(task: tasks.Task, loader: DataLoader) -> Callable[[], float]:
     """A function that takes a step on a batch at hand, on all cores or the GPU, and returns images per second."""
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    task.to(device).train()
+    task.to(device()).train()
     batch = {key: value for key, value in next(iter(loader)).items() if key != "name"}
-    batch = {key: value.to(device) for key, value in batch.items()}
+    batch = {key: value.to(device()) for key, value in batch.items()}
     optimizer = torch.optim.AdamW(task.parameters(), 1e-4)
     warnings.filterwarnings("ignore", ".*self.log.*")  # there is no trainer to log to
-    low = fast_precision() == "bf16-mixed"
 
     def turn() -> float:
         torch.set_num_threads(os.cpu_count() or 1)
         started = time.perf_counter()
-        with torch.autocast(device.type, torch.bfloat16, enabled=low):
+        with autocast():
             loss = task.training_step(batch, 0)
         assert isinstance(loss, Tensor)
         loss.backward()
@@ -135,7 +132,7 @@ def contenders(root: str, crop: int) -> dict[tuple[str, str], Callable[[], float
         f"cache={cache}": data.build(camvid(*common, f"data.cache={cache}")["data"], task.kind, seed=0)
         for cache in ("none", "disk")
     } | {"cache=ram": in_memory}
-    pairs = in_memory.train.cache.pairs[: len(in_memory.train)]  # type: ignore[attr-defined]
+    pairs = in_memory.train.cache.pairs[: len(in_memory.train)]  # type: ignore[attr-defined]  # of files
 
     found: dict[tuple[str, str], Callable[[], float]] = {}
     for work, options in WORKS.items():

@@ -4,12 +4,10 @@ import torch
 from torch import Tensor
 from torchmetrics.segmentation import MeanIoU
 
-from benchmarks.configuration import configuration
+from benchmarks.configuration import autocast, configuration, device
 from benchmarks.measure import Line, ratios, take_turns
-from benchmarks.steps import device
 from models import tasks
 from models.tasks.scores import Confusion, SegmentationScores
-from models.tasks.training import fast_precision
 from upsample.checkerboard import Checkerboard, nulls
 
 
@@ -34,10 +32,10 @@ def epoch(rounds: int) -> list[Line]:
 
     @torch.no_grad()
     def predict() -> list[Tensor]:
-        with torch.autocast(device().type, torch.bfloat16, enabled=fast_precision() == "bf16-mixed"):
+        with autocast():
             return [task(image) for image, _ in batches]
 
-    scores = SegmentationScores(task.classes, task.ignore_index).to(device())  # type: ignore[arg-type]
+    scores = SegmentationScores(task.classes, task.ignore_index).to(device())  # type: ignore[arg-type]  # a buffer or an int to mypy
     board = Checkerboard(task.network.period, 64).to(device())
 
     def measure(logits: list[Tensor]) -> None:

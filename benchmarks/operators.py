@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import upsample
+from benchmarks.configuration import autocast, device, low
 from benchmarks.measure import Line, ratios, take_turns
-from models.tasks.training import fast_precision
 from upsample.operators.reassembly import Carafe
 
 BATCH = 8
@@ -27,24 +27,23 @@ def shapes(most: float) -> list[tuple[int, int]]:
 
 def dtypes() -> list[torch.dtype]:
     """float32, and bfloat16 where the hardware is fast at it."""
-    return [torch.float32, *([torch.bfloat16] if fast_precision() == "bf16-mixed" else [])]
+    return [torch.float32, *([torch.bfloat16] if low() else [])]
 
 
 def work(
     layer: nn.Module, channels: int, side: int, dtype: torch.dtype, format: torch.memory_format
 ) -> Callable[[], object]:
     """Forward and backward of a layer as the trainer runs it: weights in float32, arithmetic in `dtype`."""
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    layer = layer.to(device, memory_format=format)  # type: ignore[call-overload]  # torch's stub knows other orders
-    x = torch.randn(BATCH, channels, side, side, device=device, dtype=dtype).contiguous(memory_format=format)
+    layer = layer.to(device(), memory_format=format)  # type: ignore[call-overload]  # torch's stub knows other orders
+    x = torch.randn(BATCH, channels, side, side, device=device(), dtype=dtype).contiguous(memory_format=format)
     x.requires_grad_()
-    with torch.autocast(device, torch.bfloat16, enabled=dtype == torch.bfloat16):
+    with autocast(dtype == torch.bfloat16):
         gradient = torch.randn_like(layer(x))
 
     def run() -> None:
         layer.zero_grad()
         x.grad = None
-        with torch.autocast(device, torch.bfloat16, enabled=dtype == torch.bfloat16):
+        with autocast(dtype == torch.bfloat16):
             y = layer(x)
         y.backward(gradient)
 
@@ -58,7 +57,7 @@ def fastest(
     channels, side = shape
     works = [work(layer(channels), channels, side, dtype, format) for layer in layers for format in FORMATS]
     found = take_turns(works, rounds)
-    return [min(pair, key=np.median) for pair in zip(found[::2], found[1::2], strict=True)]  # type: ignore[arg-type]
+    return [min(pair, key=np.median) for pair in zip(found[::2], found[1::2], strict=True)]  # type: ignore[arg-type]  # the median is a number
 
 
 def resize_conv(most: float, rounds: int) -> list[Line]:

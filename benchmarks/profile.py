@@ -14,9 +14,9 @@ from pytorch_lightning.callbacks import Callback
 from torch import Tensor
 from torch.profiler import profile
 
-from benchmarks.configuration import configuration
+from benchmarks.configuration import configuration, device
 from benchmarks.measure import seconds
-from benchmarks.steps import COMPARED, WARM, device
+from benchmarks.steps import COMPARED, WARM
 from models import tasks
 
 SHOWN = 8  # operations

@@ -10,10 +10,8 @@ from PIL import Image
 
 import data
 import models
-from benchmarks.configuration import configuration
+from benchmarks.configuration import autocast, configuration, device
 from benchmarks.measure import Line, seconds, take_turns
-from benchmarks.steps import device
-from models.tasks.training import fast_precision
 
 BATCHES, WIDTHS, SIDES, IMAGES = [2, 4, 8, 16], [8, 16, 32, 64], [64, 128, 256, 512], [16, 64, 256]
 
@@ -23,11 +21,10 @@ def step(batch: int, width: int, side: int) -> Callable[[], object]:
     network = models.build(configuration(f"encoder.width={width}"), 3, 3)
     network.to(memory_format=torch.channels_last).to(device())
     x = torch.randn(batch, 3, side, side, device=device()).contiguous(memory_format=torch.channels_last)
-    low = fast_precision() == "bf16-mixed"
 
     def run() -> None:
         network.zero_grad()
-        with torch.autocast(x.device.type, torch.bfloat16, enabled=low):
+        with autocast():
             y = network(x)
         y.float().square().mean().backward()
 

@@ -13,19 +13,13 @@ import torch.nn.functional as F
 from pytorch_lightning.callbacks import Callback
 from torch import Tensor, nn
 
-from benchmarks.configuration import configuration
+from benchmarks.configuration import autocast, configuration, device
 from benchmarks.measure import Line, ratios, seconds
 from models import tasks
-from models.tasks.training import fast_precision
 
 WARM = 3  # steps of both before the first that count
 
 Step = Callable[[], object]
-
-
-def device() -> torch.device:
-    """Where trainings run."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 class InTurns(Callback):
@@ -78,10 +72,9 @@ def bare_loop(task: Any, batch: dict[str, Tensor]) -> Step:
     mask = batch["mask"].long()
     optimiser = torch.optim.AdamW(network.parameters(), 1e-3, fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 1e-3, 10_000)
-    low = fast_precision() == "bf16-mixed"
 
     def step() -> None:
-        with torch.autocast(image.device.type, torch.bfloat16, enabled=low):
+        with autocast():
             value = loss(network(image).float(), mask)
         optimiser.zero_grad()
         value.backward()

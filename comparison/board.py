@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from statistics import mean
 
 from comparison import scores
-from comparison.runs import Group, Run, group, order
+from comparison.runs import Group, Run, group, in_order
 from comparison.statistics import Difference, deviation, paired
 
 
@@ -49,7 +49,7 @@ class Board:
         self.groups = sorted(groups, key=rank)
         most = max(len(each.values(main)) for each in groups)
         self.best = next(each for each in self.groups if len(each.values(main)) == most)
-        seeds = [seed for seed, _ in sorted({s: None for each in groups for s in each.runs}.items(), key=order)]
+        seeds = in_order({seed for each in groups for seed in each.runs})
         self.missing = [
             (each.label, seed, each.runs[seed].reason if seed in each.runs else "not started")
             for each in groups

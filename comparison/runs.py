@@ -16,9 +16,9 @@ Repeat = int | str  # which run of a group: its seed, or "seed, fold k" where th
 FOLD = "data.fold"
 
 
-def order(item: tuple[Repeat, object]) -> Any:
-    """By seed, or seed and fold: of runs that are compared all are numbers, or all are text."""
-    return item[0]
+def in_order(repeats: Iterable[Repeat]) -> list[Repeat]:
+    """By seed, or seed and fold."""
+    return sorted(repeats)  # type: ignore[type-var]  # of runs that are compared all are numbers, or all are text
 
 
 @dataclass(frozen=True)
@@ -47,13 +47,13 @@ class Group:
 
     def values(self, score: str) -> dict[Repeat, float]:
         """A score by seed, of the finished runs that have it."""
-        found = {seed: run.metrics.get(score) for seed, run in sorted(self.runs.items(), key=order) if run.metrics}
+        found = {seed: (self.runs[seed].metrics or {}).get(score) for seed in in_order(self.runs)}
         return {seed: value for seed, value in found.items() if value is not None}
 
     @property
     def finished(self) -> list[Run]:
         """The finished runs, in the order of their seeds."""
-        return [run for _, run in sorted(self.runs.items(), key=order) if run.metrics]
+        return [self.runs[seed] for seed in in_order(self.runs) if self.runs[seed].metrics]
 
 
 def find(places: Iterable[str]) -> list[Path]:

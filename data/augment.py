@@ -51,12 +51,7 @@ class Options:
             span, limit = getattr(self, key), 1.0 if key == "area" else math.inf
             if key == "area" and span is None:
                 continue
-            if not (
-                isinstance(span, list | tuple)
-                and fits(span, list[float])
-                and len(span) == 2
-                and 0 < span[0] <= span[1] <= limit
-            ):
+            if not (fits(span, list[float]) and len(span) == 2 and 0 < span[0] <= span[1] <= limit):
                 most = " and at most 1" if key == "area" else ""
                 raise ValueError(f"data.augment.{key} must be two numbers above 0{most}, low and high, not {span}")
         for field in fields(self):

@@ -16,7 +16,7 @@ CONVOLUTIONS = (aten.conv2d.default, aten.conv_transpose2d.input)
 
 def inputs_of(node: fx.Node) -> dict[str, Any]:
     """The arguments of an ATen call by name, defaults included."""
-    schema: Any = node.target._schema  # type: ignore[union-attr]
+    schema: Any = node.target._schema  # type: ignore[union-attr]  # of an ATen operation, as all calls here
     given = dict(zip((argument.name for argument in schema.arguments), node.args, strict=False))
     return {a.name: a.default_value for a in schema.arguments} | given | node.kwargs
 

@@ -5,12 +5,11 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
-import run_folder
 from models import tasks
+from tests.tiny import configuration
 
 ROOT = Path(__file__).parents[1]
 GROUPS = {
@@ -33,11 +32,6 @@ def leaves(config: Any, prefix: str = "") -> list[str]:
     ]
 
 
-def composed(overrides: list[str]) -> dict[str, Any]:
-    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-        return run_folder.plain(compose("config", overrides))
-
-
 def drawn(draw: random.Random) -> list[str]:
     """Up to two choices of groups, and one to three values of keys that these choices have, or that nobody knows."""
     model = draw.choice(GROUPS["model"])
@@ -46,7 +40,7 @@ def drawn(draw: random.Random) -> list[str]:
     chosen = [f"model={model}", *(f"{group}={draw.choice(GROUPS[group])}" for group in groups)]
     plain = model == "unet" and not any(each.startswith("encoder=") for each in chosen)
     small = [each for each in SMALL if plain or "encoder" not in each]
-    keys = [key for key in leaves(composed(chosen)) if key.split(".")[0] not in UNTOUCHED and key != "data.step"]
+    keys = [key for key in leaves(configuration(*chosen)) if key.split(".")[0] not in UNTOUCHED and key != "data.step"]
     values = [f"{draw.choice(keys)}={draw.choice(VALUES)}" for _ in range(draw.randint(1, 2))]
     if draw.random() < 0.1:
         values.append(
@@ -58,7 +52,7 @@ def drawn(draw: random.Random) -> list[str]:
 def outcome(overrides: list[str], folder: Path) -> str:
     """`built`, `refused` in a sentence, or `by Hydra`, which has its own. Any other exception goes on."""
     try:
-        config = composed(overrides)
+        config = configuration(*overrides)
     except (HydraException, OmegaConfBaseException):
         return "by Hydra"
     try:

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 import data
 from models import tasks
-from tests.compositions import composed, drawn, outcome
+from tests.compositions import drawn, outcome
+from tests.tiny import configuration
 
 
 @settings(max_examples=15, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
@@ -41,11 +42,11 @@ def test_what_cannot_be_is_refused_before_data_are_touched(
 
     if not overrides.startswith("trainer"):  # the trainer needs to know what it trains
         monkeypatch.setattr(data, "build", touched)
-    config = composed(["data.step=256", *overrides.split()])
+    config = configuration("data.step=256", *overrides.split())
     with pytest.raises(ValueError, match=sentence):
         tasks.build_trainer(config["trainer"], tmp_path, tasks.build(config)[0])
 
 
 def test_crops_larger_than_the_images_are_refused() -> None:
     with pytest.raises(ValueError, match="crops of 400 pixels do not fit a band of 360 pixels"):
-        tasks.build(composed(["task.crop=400"]))
+        tasks.build(configuration("task.crop=400"))

@@ -9,8 +9,8 @@ import torch
 from pytorch_lightning.callbacks import Callback
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from benchmarks.configuration import configuration
 from models import tasks
+from tests.tiny import configuration
 
 # What reads a number from the device: item, bool, int, tolist; picking by a mask, whose count must be known.
 READING = ("aten::_local_scalar_dense", "aten::nonzero", "aten::masked_select", "aten::is_nonzero", "aten::equal")

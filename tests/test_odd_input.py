@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hydra import compose, initialize_config_dir
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -18,8 +17,8 @@ import check_data
 import run_folder
 import train
 from models import tasks
+from tests.tiny import composed
 
-ROOT = Path(train.__file__).parent
 TINY = [
     "data=folder",
     "encoder.width=2",
@@ -62,8 +61,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def configuration(name: str, root: Path, *overrides: str) -> dict[str, Any]:
-    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-        return run_folder.plain(compose(name, [*TINY, f"data.root='{root}'", *overrides]))
+    return run_folder.plain(composed(name, *TINY, f"data.root='{root}'", *overrides))
 
 
 def trained(root: Path, folder: Path, *overrides: str) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.callbacks import Callback
 from torch.utils.flop_counter import FlopCounterMode
 
 import data
@@ -95,6 +96,8 @@ def announce(task: Task, trainer: pl.Trainer, module: DataModule) -> None:
 def costs(task: Task, trainer: pl.Trainer) -> dict[str, Any]:
     """Parameters, multiply-adds of one forward pass, median seconds of a step, peak memory in MB, and the machine."""
     example = task.example_input().to(task.device)
+    callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]  # Lightning declares none
+    clock = next(callback for callback in callbacks if isinstance(callback, StepClock))
     task.eval()
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         task(example)
@@ -102,7 +105,7 @@ def costs(task: Task, trainer: pl.Trainer) -> dict[str, Any]:
         "parameters": sum(p.numel() for p in task.network.parameters()),
         "macs": counter.get_total_flops() // 2,
         "macs_input": "x".join(map(str, example.shape)),
-        "seconds_per_step": next(c for c in trainer.callbacks if isinstance(c, StepClock)).median(),  # type: ignore[attr-defined]
+        "seconds_per_step": clock.median(),
         "peak_memory_mb": peak_memory_mb(),
         "precision": trainer.precision,
         "machine": machine(),
@@ -113,7 +116,7 @@ def costs(task: Task, trainer: pl.Trainer) -> dict[str, Any]:
 def incidents(trainer: pl.Trainer) -> dict[str, Any]:
     """What went wrong in a training that went on: `steps_not_applied`, and `warnings`, a list of sentences."""
     found: dict[str, Any] = {}
-    for callback in trainer.callbacks:  # type: ignore[attr-defined]
+    for callback in trainer.callbacks:  # type: ignore[attr-defined]  # Lightning declares none
         if isinstance(callback, NaNGuard) and int(callback.count):
             found["steps_not_applied"] = int(callback.count)
         if isinstance(callback, GANWatch) and callback.sentences:

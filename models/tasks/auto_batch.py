@@ -28,7 +28,7 @@ def fits(options: dict[str, Any], task: Task, data: DataModule, folder: Path) ->
     """Whether two steps of training fit in memory. Leaves the task as it is. Raises ValueError as training would."""
     trial = deepcopy(task)
     trainer = build_trainer(options | {"limit_val_batches": 0, "checkpoint_minutes": float("inf")}, folder, trial)
-    trainer.callbacks.append(EndAfterTwoSteps())  # type: ignore[attr-defined]
+    trainer.callbacks.append(EndAfterTwoSteps())  # type: ignore[attr-defined]  # Lightning declares none
     if trainer.world_size > 1:
         raise ValueError(
             "trainer.auto_batch=true tries on one device; find data.batch_size with trainer.devices=1, set it times "

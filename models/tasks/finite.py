@@ -76,7 +76,7 @@ class NaNGuard(Callback):
         bad = ~torch.nn.utils.get_total_norm(gradients).isfinite()
         self.bad, self.stepped = self.bad | bad, True
         masked = self.bad | (self.first >= 0) if self.on_nan == "stop" else bad
-        optimiser.found_inf = masked.float()  # type: ignore[attr-defined]
+        optimiser.found_inf = masked.float()  # type: ignore[attr-defined]  # the fused ones look for it
 
     def on_train_batch_end(self, trainer: pl.Trainer, task: pl.LightningModule, *_: Any) -> None:
         if not self.stepped:  # gradients accumulate
@@ -132,7 +132,7 @@ def halve(trainer: pl.Trainer) -> None:
                 if key in group:
                     group[key] /= 2
     for config in trainer.lr_scheduler_configs:
-        config.scheduler.base_lrs = [rate / 2 for rate in config.scheduler.base_lrs]  # type: ignore[union-attr]
+        config.scheduler.base_lrs = [rate / 2 for rate in config.scheduler.base_lrs]  # type: ignore[union-attr]  # all of ours have
 
 
 def culprit(

@@ -111,10 +111,10 @@ class GAN(Task):
         return (self.network(latent).float() + 1) / 2
 
     def training_step(self, batch: dict[str, Any], index: int) -> None:
-        optimiser = self.optimizers()[0]  # type: ignore[index]
+        optimiser = self.optimizers()[0]  # type: ignore[index]  # Lightning says one or several
         # Lightning counts the steps of its own wrappers. The discriminator's goes without, so that global_step,
         # max_steps and the checkpoints count steps of the generator.
-        critic = self.optimizers(use_pl_optimizer=False)[1]  # type: ignore[index]
+        critic = self.optimizers(use_pl_optimizer=False)[1]  # type: ignore[index]  # likewise
         random = self.random(TRAINING, self.trainer.global_step)
         for real in (batch["image"].float() / 127.5 - 1).chunk(self.d_steps):
             critic_loss = self.critic_loss(real, random)
@@ -173,7 +173,7 @@ class GAN(Task):
         return (127.5 * (images + 1)).round().clamp(0, 255).byte()
 
     def on_fit_start(self) -> None:
-        data: DataModule = self.trainer.datamodule  # type: ignore[attr-defined]
+        data: DataModule = self.trainer.datamodule  # type: ignore[attr-defined]  # Lightning declares none
         size = data.augment.size
         if size != self.network.size:
             raise ValueError(

@@ -42,7 +42,7 @@ class ExplainMemory(Callback):
     def on_exception(self, trainer: pl.Trainer, task: pl.LightningModule, exception: BaseException) -> None:
         if not out_of_memory(exception):
             return
-        data: DataModule = trainer.datamodule  # type: ignore[attr-defined]
+        data: DataModule = trainer.datamodule  # type: ignore[attr-defined]  # Lightning declares none
         device, peak, available, free = trainer.strategy.root_device, peak_memory_mb(), float("inf"), ""
         if device.type == "cuda":
             available = (torch.cuda.mem_get_info(device)[0] + torch.cuda.memory_reserved(device)) / 1e6

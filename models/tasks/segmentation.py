@@ -131,7 +131,9 @@ class Segmentation(Task):
             self.measure(image, mask, seen)
 
     def on_test_epoch_end(self) -> None:
-        self.confusion = self.trainer.strategy.reduce(self.test_scores.confusion.clone(), reduce_op="sum")  # type: ignore[assignment]
+        confusion = self.trainer.strategy.reduce(self.test_scores.confusion.clone(), reduce_op="sum")
+        assert isinstance(confusion, Tensor)
+        self.confusion = confusion
 
     def measure(self, image: Tensor, mask: Tensor, logits: Tensor | None) -> None:
         """Measure checkerboards on what one pass makes of images of one size: the logits, where they are at hand.
@@ -209,7 +211,8 @@ class Segmentation(Task):
         if self.gradient_checkerboard is not None:
             self.gradient_checkerboard.reset()
         self.example = None
-        self.measured_images, size = first_of(self.trainer.datamodule.test, self.checkerboard.max_images)  # type: ignore[attr-defined]
+        data: DataModule = self.trainer.datamodule  # type: ignore[attr-defined]  # Lightning declares none
+        self.measured_images, size = first_of(data.test, self.checkerboard.max_images)
         self.measured_size = self.seen_at_once(size)
 
     def configure_optimizers(self) -> Any:

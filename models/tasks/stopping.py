@@ -63,7 +63,7 @@ class StopOnSignal(Callback):
             print(f"Stopped by {NAMES[number]} before the step was saved; start the same command again to continue")
             raise SystemExit(EXIT_CODES[number]) from exception
         # torch tells of a lost worker wherever the training is, as soon as the system does.
-        sentence = lost(exception, trainer.datamodule.prepared)  # type: ignore[attr-defined]
+        sentence = lost(exception, trainer.datamodule.prepared)  # type: ignore[attr-defined]  # Lightning declares none
         if sentence is not None:
             raise ValueError(sentence) from exception
 

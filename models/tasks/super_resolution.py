@@ -93,7 +93,8 @@ class SuperResolution(Task):
         for scores in (self.test_scores, self.baseline, self.checkerboard):
             scores.reset()
         self.example = None
-        self.measured_images, (height, width) = first_of(self.trainer.datamodule.test, self.checkerboard.max_images)  # type: ignore[attr-defined]
+        data: DataModule = self.trainer.datamodule  # type: ignore[attr-defined]  # Lightning declares none
+        self.measured_images, (height, width) = first_of(data.test, self.checkerboard.max_images)
         self.measured_size = (height // self.scale * self.scale, width // self.scale * self.scale)
 
     def test_step(self, batch: dict[str, Any], index: int) -> None:

@@ -40,7 +40,11 @@ def build_parser() -> Parser:
     verify.add_argument("name", nargs="?")
     verify.add_argument("--all", action="store_true", help="every entry")
     verify.add_argument(
-        "--data", action="append", default=[], metavar="KEY=VALUE", help="where its data is here: root=FOLDER; with --all membrane.root=FOLDER"
+        "--data",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="where its data is here: root=FOLDER; with --all membrane.root=FOLDER",
     )
     push = commands.add_parser("push", help="copy an entry to a hub")
     push.add_argument("name")

@@ -1,6 +1,5 @@
 """The index of a zoo or a hub: what is there, what it scored, and the checksum of every file."""
 
-import os
 import re
 from dataclasses import asdict, dataclass
 from pathlib import Path

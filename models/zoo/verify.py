@@ -61,7 +61,7 @@ def compare(written: dict[str, float | None], measured: dict[str, Any]) -> str:
 def verify(name: str, zoo: Path, changes: dict[str, Any], folder: Path) -> str:
     """Check an entry and say what was checked.
 
-    changes   to its section `data`: where that is here, as `root` or, for entries on one data set alone, `membrane.root`
+    changes   to its section `data`: where that is here, as `root` or, for entries on one data set, `membrane.root`
     folder    for what Lightning writes
     Raises ValueError, in one sentence, for what is not as its card says. Data that is not here is said, not raised.
     """

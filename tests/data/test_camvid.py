@@ -6,20 +6,18 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hydra import compose, initialize_config_dir
 from PIL import Image
 
 import data
-import run_folder
 from data import DataModule
+from tests.tiny import configuration
 
 ROOT = Path(data.__file__).parents[1]
 REAL = ROOT.parent / "shared" / "data" / "camvid"
 
 
 def section(*overrides: str) -> dict[str, Any]:
-    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-        return run_folder.plain(compose("config", list(overrides)))["data"]
+    return configuration(*overrides)["data"]
 
 
 def module(root: Path, *overrides: str) -> DataModule:

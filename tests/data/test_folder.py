@@ -9,24 +9,18 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hydra import compose, initialize_config_dir
 from numpy.typing import NDArray
 from PIL import Image
 
 import data
 import data.cache
-import run_folder
 from data import DataModule
-
-ROOT = Path(data.__file__).parents[1]
+from tests.tiny import configuration
 
 
 def module(root: Path, *overrides: str) -> DataModule:
-    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-        config = compose(
-            "config", ["data=folder", f"data.root='{root}'", "data.crop=8", "data.batch_size=2", *overrides]
-        )
-    return data.build(run_folder.plain(config)["data"], "labelled_images", seed=0)
+    config = configuration("data=folder", f"data.root='{root}'", "data.crop=8", "data.batch_size=2", *overrides)
+    return data.build(config["data"], "labelled_images", seed=0)
 
 
 def write(root: Path, count: int, labels: tuple[int, ...] = (0, 1), suffix: str = ".png") -> list[NDArray[np.uint8]]:

@@ -2,15 +2,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hydra import compose, initialize_config_dir
 from PIL import Image
 
 import data
-import run_folder
-import train
 from data import DataModule
-
-CONF = str(Path(train.__file__).parent / "conf")
+from tests.tiny import configuration
 
 
 def images(folder: Path, levels: range) -> None:
@@ -20,8 +16,7 @@ def images(folder: Path, levels: range) -> None:
 
 
 def build(root: Path, *overrides: str) -> DataModule:
-    with initialize_config_dir(CONF, version_base="1.3"):
-        config = run_folder.plain(compose("config", ["data=folder", "model=dcgan", f"data.root='{root}'", *overrides]))
+    config = configuration("data=folder", "model=dcgan", f"data.root='{root}'", *overrides)
     return data.build(config["data"], "images_of_one_size", seed=0)
 
 

@@ -9,15 +9,13 @@ from urllib.error import URLError
 
 import numpy as np
 import pytest
-from hydra import compose, initialize_config_dir
 from PIL import Image
 
 import data
-import run_folder
 import train
 from data import DataModule, LabelledImages
+from tests import tiny
 
-ROOT = Path(train.__file__).parent
 Split = dict[str, int]  # from an image's name to its level
 HEIGHT, WIDTH = 48, 64
 VALIDATE = "trainer.val_check_interval=2"
@@ -26,8 +24,7 @@ VALIDATE = "trainer.val_check_interval=2"
 def configuration(name: str, root: Path | None, *overrides: str) -> dict[str, Any]:
     """As a user composes it."""
     given = [] if root is None else [f"data.root='{root}'"]
-    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-        return run_folder.plain(compose("config", [f"data={name}", *given, *overrides]))
+    return tiny.configuration(f"data={name}", *given, *overrides)
 
 
 def write_image(path: Path, level: int, height: int = HEIGHT, width: int = WIDTH) -> None:

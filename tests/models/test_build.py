@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 import torch
 import yaml
-from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 import models
 import upsample
 from models.encoders import FAMILIES
+from tests.tiny import composed
 
 CONF = Path(models.__file__).parents[1] / "conf"
 PLAIN = {"family": "plain", "width": 16, "depth": 3}
@@ -127,10 +127,9 @@ def test_model_yaml_holds_every_option(name: str) -> None:
     ],
 )
 def test_what_a_user_types_builds(command: str, period: int, trained: bool) -> None:
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        composed = compose("config", command.split())
-    sections = [key for key in ("model", "encoder", "upsample") if key in composed]
-    config: Any = OmegaConf.to_container(OmegaConf.masked_copy(composed, sections))
+    whole = composed("config", *command.split())
+    sections = [key for key in ("model", "encoder", "upsample") if key in whole]
+    config: Any = OmegaConf.to_container(OmegaConf.masked_copy(whole, sections))
     network = models.build(config, 3, 3)
     assert network.period == period
     assert (network.normalisation is not None) == trained

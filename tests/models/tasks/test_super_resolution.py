@@ -9,12 +9,10 @@ import matplotlib.image
 import numpy as np
 import pytest
 import torch
-from hydra import compose, initialize_config_dir
 from PIL import Image
 from torch import Tensor, nn
 
 import data
-import run_folder
 import train
 from data import Images
 from models import tasks
@@ -23,9 +21,9 @@ from models.tasks.bicubic import enlarge, shrink, to_uint8
 from models.tasks.image_scores import luma, psnr
 from models.tasks.super_resolution import SuperResolution, charbonnier
 from models.tasks.super_resolution_report import telling_example
+from tests import tiny
 from upsample.checkerboard import Checkerboard
 
-CONF = str(Path(train.__file__).parent / "conf")
 INFO = Images("test", (0.4, 0.5, 0.6), (0.2, 0.25, 0.3))
 
 
@@ -69,9 +67,8 @@ def folders(tmp_path: Path) -> list[str]:
 
 
 def configuration(*overrides: str) -> dict[str, Any]:
-    with initialize_config_dir(CONF, version_base="1.3"):
-        tiny = ["model=espcn", "trainer.max_steps=4", "trainer.val_check_interval=2", "trainer.precision=32-true"]
-        return run_folder.plain(compose("config", [*tiny, "data.batch_size=4", *overrides]))
+    few = ["model=espcn", "trainer.max_steps=4", "trainer.val_check_interval=2", "trainer.precision=32-true"]
+    return tiny.configuration(*few, "data.batch_size=4", *overrides)
 
 
 def test_a_network_that_repeats_pixels_gives_back_its_input() -> None:

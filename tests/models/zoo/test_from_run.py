@@ -11,7 +11,6 @@ import pytest
 import safetensors.torch
 import torch
 import yaml
-from hydra import compose, initialize_config_dir
 
 import run_folder
 from models import loading
@@ -19,9 +18,9 @@ from models.tasks import Task
 from models.zoo import entry, index
 from models.zoo.__main__ import main
 from models.zoo.from_run import without_places
+from tests.tiny import configuration
 
 Make = Callable[[Path, str, dict[str, bytes]], Path]
-CONF = str(Path(run_folder.__file__).parent / "conf")
 HEADLINE = {"segmentation": "miou", "super_resolution": "psnr_y", "gan": "spectrum_gap"}
 TRAINED = {
     "test/miou": 0.875, "test/psnr_y": 33.25, "test/spectrum_gap": 0.625, "parameters": 12345, "seconds": 61.6,
@@ -113,9 +112,8 @@ def test_data_that_is_not_here_is_said_not_failed_nor_fetched(
     zoo: Path, files: dict[str, bytes], make_entry: Make, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config = yaml.safe_load(files["config.yaml"])
-    with initialize_config_dir(CONF, version_base="1.3"):
-        away = [f"data.root='{tmp_path / 'away'}'", "data.download=true"]
-        config["data"] = run_folder.plain(compose("config", ["data=oxford_pets", *away]))["data"]
+    away = [f"data.root='{tmp_path / 'away'}'", "data.download=true"]
+    config["data"] = configuration("data=oxford_pets", *away)["data"]
     make_entry(zoo, "small", files | {"config.yaml": yaml.safe_dump(config).encode()})
     main(["--zoo", str(zoo), "verify", "small"])
     said = capsys.readouterr().out
