@@ -17,7 +17,7 @@ from models.tasks.auto_batch import find_batch
 from models.tasks.finite import NaNGuard
 from models.tasks.gan import GAN
 from models.tasks.gan_watch import GANWatch
-from models.tasks.memory import peak_memory_mb
+from models.tasks.memory import peak_memory_mb, refuse_too_large
 from models.tasks.segmentation import Segmentation
 from models.tasks.super_resolution import SuperResolution
 from models.tasks.task import Task
@@ -52,8 +52,16 @@ def refuse_impossible(config: dict[str, Any]) -> None:
     encoder = (
         {"encoder": config["encoder"] | {"pretrained": False}} if "pretrained" in config.get("encoder", {}) else {}
     )
-    with torch.random.fork_rng(devices=[]):  # the network that is trained starts as if this one had not been
-        network = models.build(config | encoder, 3, 3)
+    try:
+        with torch.device("meta"):  # where tensors have shapes alone
+            network = models.build(config | encoder, 3, 3)
+    except RuntimeError as error:
+        if "overflow" not in str(error):
+            raise
+        raise ValueError(
+            "the network has more weights than any memory holds; choose fewer or narrower levels"
+        ) from error
+    refuse_too_large(network)
     crop = config["data"].get("crop")
     if isinstance(crop, int) and crop < network.period:
         raise ValueError(

@@ -173,7 +173,9 @@ def origin(trainer: pl.Trainer, task: pl.LightningModule, batch: dict[str, Any],
     task.log = task.log_dict = lambda *_, **__: None  # type: ignore[method-assign,assignment]  # this is no score
     task.train()
     task.zero_grad()
-    with torch.enable_grad(), trainer.precision_plugin.train_step_context():
+    # A compiled form would not see the hooks.
+    eager = torch.compiler.set_stance("force_eager")
+    with eager, torch.enable_grad(), trainer.precision_plugin.train_step_context():
         loss = task.training_step(batch, index)
         if isinstance(loss, Tensor):
             if not found and not loss.isfinite():

@@ -93,6 +93,11 @@ class GAN(Task):
         self.scores: dict[str, float] = {}
         self.shown: dict[str, Tensor] = {}
 
+    def trained(self) -> list[nn.Module]:
+        """Generator and discriminator; the latter not where its slope is penalised, which torch cannot compile."""
+        penalised = self.r1 or self.gradient_penalty
+        return [self.learner, *([] if penalised else [self.network.discriminator])]
+
     def random(self, purpose: int, step: int = 0) -> torch.Generator:
         """Random numbers that depend on the seed, what they are for, and the step."""
         state = np.random.SeedSequence((self.seed, purpose, step)).generate_state(1, np.uint64)

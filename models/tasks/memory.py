@@ -1,5 +1,6 @@
 """How much memory a run takes, and what it says where there is too little."""
 
+import os
 import resource
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.utilities.memory import is_oom_error
+from torch import nn
 
 from data import DataModule
 
@@ -18,6 +20,19 @@ def peak_memory_mb() -> float:
         return torch.cuda.max_memory_allocated() / 1e6
     unit = 1 if sys.platform == "darwin" else 1024  # ru_maxrss is in bytes there, in KiB on Linux
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
+
+
+def refuse_too_large(network: nn.Module) -> None:
+    """Raise ValueError for a network that this machine cannot train on any batch: building it would end the process,
+    or everything beside it. A GPU that is smaller than the machine says so itself."""
+    count = sum(parameter.numel() for parameter in network.parameters())
+    needed = 16 * count  # in float32: weights, gradients and Adam's two moments
+    has = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else needed
+    if needed > has:
+        raise ValueError(
+            f"the network has {count:.3g} parameters, which take {needed / 1e9:,.0f} GB of memory in training; this "
+            f"machine has {has / 1e9:,.0f} GB: choose fewer or narrower levels"
+        )
 
 
 def out_of_memory(error: BaseException | None) -> bool:

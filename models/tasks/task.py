@@ -8,7 +8,7 @@ import numpy as np
 import pytorch_lightning as pl
 from numpy.typing import NDArray
 from pytorch_lightning.callbacks import Callback
-from torch import Tensor
+from torch import Tensor, nn
 
 from data import DataModule
 from models.interfaces import Network
@@ -53,6 +53,10 @@ class Task(pl.LightningModule):
         names they are shown with; and `spectrum` of the whole output, as `models.tasks.report.line_spectrum`.
         """
         raise NotImplementedError
+
+    def trained(self) -> list[nn.Module]:
+        """What steps of training call: all of `trainer.compile`."""
+        return [self.network]
 
     def notes(self) -> list[str]:
         """What a user should know about the task as built, in lines for the log of a run."""

@@ -17,6 +17,7 @@ from rich.console import Console
 
 from models.tasks import logs
 from models.tasks.checkpoints import BetweenValidations, RandomNumbers, WholeFiles, newest
+from models.tasks.compiled import Compiled
 from models.tasks.deterministic import ExplainDeterministic
 from models.tasks.finite import NaNGuard
 from models.tasks.memory import ExplainMemory
@@ -133,7 +134,7 @@ def build_trainer(
     """A trainer that keeps best.ckpt (by what the task monitors) and last.ckpt in `folder` and shows its progress.
 
     options  of Lightning's trainer, and those of conf/trainer/default.yaml that are not: `checkpoint_minutes`,
-             without which there are none between validations, `on_nan`, and `auto_batch`, which
+             without which there are none between validations, `on_nan`, `compile`, and `auto_batch`, which
              `models.tasks.auto_batch.find_batch` reads
     logger   what else keeps its scores, a section of conf/logger; None: nothing
     """
@@ -141,6 +142,7 @@ def build_trainer(
     options = {"log_every_n_steps": every} | options
     switches = {
         "trainer.auto_batch": options.pop("auto_batch", False),
+        "trainer.compile": options.pop("compile", False),
         "deterministic": options.get("deterministic", False),
     }
     for key, value in switches.items():
@@ -162,6 +164,8 @@ def build_trainer(
         watching.append(RefuseNaN())
     watching += [History(folder / "history.csv"), logs.FlushLogs(), progress]
     watching += [ExplainMemory(), ExplainDeterministic()]
+    if switches["trainer.compile"]:
+        watching.append(Compiled(task))
     try:
         return pl.Trainer(
             **options,
