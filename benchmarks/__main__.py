@@ -17,7 +17,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import forms, metrics, operators, pipeline, scaling, startup, steps
+from benchmarks import forms, learning, metrics, operators, pipeline, scaling, startup, steps
 from benchmarks.measure import Line
 from models.tasks.training import machine
 from whole_file import write_text
@@ -33,6 +33,7 @@ def comparisons(quick: bool, camvid: str | None) -> dict[str, Callable[[], list[
     return {
         "framework": lambda: steps.framework(2 * few),
         "unet": lambda: steps.unet(few),
+        "learning": lambda: learning.learning(*((1, 50) if quick else (3, 300))),
         "dcgan": lambda: steps.dcgan(few),
         "resize_conv": lambda: operators.resize_conv(most, many),
         "dilated_deconv": lambda: operators.dilated_deconv(most, many),

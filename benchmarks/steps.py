@@ -84,15 +84,18 @@ def bare_loop(task: Any, batch: dict[str, Tensor]) -> Step:
     return step
 
 
-def smp_loop(task: Any, batch: dict[str, Tensor]) -> Step:
-    """segmentation-models-pytorch's U-Net on ResNet-18, in float32 and PyTorch's own memory format, as its examples
-    train it: Dice loss and Adam."""
+def smp_unet(classes: int, ignore_index: int) -> tuple[nn.Module, nn.Module, torch.optim.Optimizer]:
+    """segmentation-models-pytorch's U-Net on ResNet-18, untrained, with the Dice loss and the Adam of its examples."""
     import segmentation_models_pytorch as smp
 
-    classes = task.classes
-    network = smp.Unet("resnet18", encoder_weights=None, in_channels=3, classes=len(classes)).to(device())
-    loss = smp.losses.DiceLoss(smp.losses.MULTICLASS_MODE, from_logits=True, ignore_index=task.ignore_index)
-    optimiser = torch.optim.Adam(network.parameters(), 2e-4)
+    network = smp.Unet("resnet18", encoder_weights=None, in_channels=3, classes=classes).to(device())
+    loss = smp.losses.DiceLoss(smp.losses.MULTICLASS_MODE, from_logits=True, ignore_index=ignore_index)
+    return network, loss, torch.optim.Adam(network.parameters(), 2e-4)
+
+
+def smp_loop(task: Any, batch: dict[str, Tensor]) -> Step:
+    """Its training, in float32 and PyTorch's own memory format, as its examples do it."""
+    network, loss, optimiser = smp_unet(len(task.classes), task.ignore_index)
     image, mask = batch["image"].float() / 255, batch["mask"].long()
 
     def step() -> None:
@@ -137,15 +140,13 @@ def textbook_dcgan(task: Any, batch: dict[str, Tensor]) -> Step:
 
 
 # What is trained, and what it is compared with. The U-Net is on a ResNet-18 at 4 x 3 x 256 x 256.
+RESNET18 = [
+    *("model=unet", "encoder=resnet", "encoder.name=resnet18", "encoder.output_stride=32"),
+    *("model.channels=[256,128,64,32,16]", "upsample=nearest", "task.crop=256", "task.batch_size=4"),
+]
 COMPARED: dict[str, tuple[list[str], Callable[[Any, dict[str, Tensor]], Step]]] = {
     "framework": ([], bare_loop),
-    "unet": (
-        [
-            *("model=unet", "encoder=resnet", "encoder.name=resnet18", "encoder.output_stride=32"),
-            *("model.channels=[256,128,64,32,16]", "upsample=nearest", "task.crop=256", "task.batch_size=4"),
-        ],
-        smp_loop,
-    ),
+    "unet": (RESNET18, smp_loop),
     "dcgan": (["model=dcgan", "model.size=64", "model.width=64", "upsample=deconv"], textbook_dcgan),
 }
 

@@ -1,0 +1,75 @@
+"""What is learned in equally many steps."""
+
+import tempfile
+from collections.abc import Iterator
+from itertools import count, islice
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+
+from benchmarks.configuration import configuration, device
+from benchmarks.measure import Line, ratios
+from benchmarks.steps import RESNET18, smp_unet
+from data import DataModule
+from models import tasks
+from models.tasks.scores import Confusion, iou
+from models.tasks.segmentation import Segmentation
+
+
+def ours(seed: int, steps: int) -> float:
+    """Validation mIoU of the U-Net on a ResNet-18 that `train.py` ends with."""
+    config = configuration(*RESNET18, f"seed={seed}", "resume=never")
+    pl.seed_everything(seed, workers=True, verbose=False)
+    task, module = tasks.build(config)
+    options = config["trainer"] | {"max_epochs": -1, "max_steps": steps, "val_check_interval": steps}
+    with tempfile.TemporaryDirectory() as folder:
+        trainer = tasks.build_trainer(options | {"check_val_every_n_epoch": None}, Path(folder), task)
+        tasks.fit(trainer, task, module, Path(folder))
+    return trainer.callback_metrics["val/miou"].item()
+
+
+def epochs(loader: Any) -> Iterator[Any]:
+    """The batches that Lightning would take."""
+    for epoch in count():
+        loader.sampler.set_epoch(epoch)
+        yield from loader
+
+
+def theirs(seed: int, steps: int) -> float:
+    """That of segmentation-models-pytorch's, trained as in its CamVid example on the batches that ours sees."""
+    config = configuration(*RESNET18, f"seed={seed}", "resume=never")
+    pl.seed_everything(seed, workers=True, verbose=False)
+    task, module = tasks.build(config)
+    assert isinstance(task, Segmentation)
+    task.to(device())
+    network, loss, optimiser = smp_unet(len(task.classes), task.ignore_index)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps, eta_min=1e-5)
+    for batch in islice(epochs(module.train_dataloader()), steps):
+        value = loss(network(task.normalise(batch["image"].to(device()))), batch["mask"].long().to(device()))
+        optimiser.zero_grad()
+        value.backward()
+        optimiser.step()
+        schedule.step()
+    return validated(network.eval(), task, module)
+
+
+@torch.no_grad()
+def validated(network: torch.nn.Module, task: Segmentation, module: DataModule) -> float:
+    """mIoU over the validation images."""
+    confusion = Confusion(len(task.classes), task.ignore_index).to(device())
+    for batch in module.val_dataloader():
+        logits: Tensor = network(task.normalise(batch["image"].to(device())))
+        confusion.update(logits.argmax(1), batch["mask"].long().to(device()))
+    return iou(confusion.compute()).nanmean().item()
+
+
+def learning(seeds: int, steps: int) -> list[Line]:
+    """2: whether what is faster learns as much."""
+    found = [(ours(seed, steps), theirs(seed, steps)) for seed in range(seeds)]
+    note = ", ".join(f"{one:.3f} against {other:.3f}" for one, other in found)
+    one, other = zip(*found, strict=True)
+    what = f"validation mIoU of the U-Net on ResNet-18 after {steps} steps"
+    return [Line(what, "smp's Unet, fp32", ratios(one, other), 1.0, note=note)]
