@@ -17,12 +17,13 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import forms, learning, metrics, operators, pipeline, scaling, startup, steps
+from benchmarks import compiled, forms, learning, metrics, operators, pipeline, scaling, startup, steps
 from benchmarks.measure import Line
 from models.tasks.training import machine
 from whole_file import write_text
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
+LONG = ("learning", "compile")  # minutes each: --quick leaves them out where they are not named
 COLUMNS = ("what", "against", "target", "measured (quartiles)", "", "note")
 
 
@@ -38,6 +39,7 @@ def comparisons(quick: bool, camvid: str | None) -> dict[str, Callable[[], list[
         "resize_conv": lambda: operators.resize_conv(most, many),
         "dilated_deconv": lambda: operators.dilated_deconv(most, many),
         "forms": lambda: forms.forms(most, many),
+        "compile": lambda: compiled.compiled(few),
         "carafe": lambda: operators.carafe(many),
         "miou": lambda: metrics.miou(few),
         "scores": lambda: metrics.epoch(few),
@@ -76,7 +78,7 @@ def main() -> int:
     lines: list[Line] = []
     errors = Console(stderr=True)
     for name, compare in comparisons(given.quick, given.camvid).items():
-        if given.names and name not in given.names:
+        if name not in given.names if given.names else given.quick and name in LONG:
             continue
         started = time.perf_counter()
         found = compare()
