@@ -12,7 +12,7 @@ from omegaconf import OmegaConf
 import models
 import upsample
 from models.encoders import FAMILIES
-from tests.tiny import composed
+from tests.tiny import composed, configuration
 
 CONF = Path(models.__file__).parents[1] / "conf"
 PLAIN = {"family": "plain", "width": 16, "depth": 3}
@@ -133,6 +133,12 @@ def test_what_a_user_types_builds(command: str, period: int, trained: bool) -> N
     network = models.build(config, 3, 3)
     assert network.period == period
     assert (network.normalisation is not None) == trained
+
+
+@pytest.mark.parametrize("overrides", [["encoder=resnet"], ["model=deeplab"], ["encoder=timm", "model=deeplab"]])
+def test_a_resnet_brings_its_learning_rate_and_the_users_word_counts(overrides: list[str]) -> None:
+    assert configuration(*overrides)["task"]["lr"] == 3e-4
+    assert configuration(*overrides, "task.lr=1e-3")["task"]["lr"] == 1e-3
 
 
 def test_unknown_names_are_refused_with_the_choices() -> None:
