@@ -1,16 +1,28 @@
 """Loader workers that are killed or raise, in trainings whose samples do that to them."""
 
+import gc
 import os
 import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from data import Augment, DataModule
 from models.tasks import build_trainer, fit
 from tests.models.tasks.tiny_runs import INFO, Noise, build
+
+
+@pytest.fixture(autouse=True)
+def collected(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The loaders of a test end with it. Found among garbage, torch's wait five seconds for each worker in vain."""
+    yield
+    monkeypatch.setattr(torch.utils.data._utils, "MP_STATUS_CHECK_INTERVAL", 0.1)
+    gc.collect()
+
 
 WORST = 30  # seconds until the run has ended
 

@@ -1,4 +1,4 @@
-"""The command of a user, killed twenty times for each kind of learning; about a quarter of an hour on two cores."""
+"""The command of a user, killed twenty times for each kind of learning; about half an hour on two cores."""
 
 import json
 import subprocess
