@@ -55,11 +55,11 @@ def cells(line: Line) -> tuple[str, ...]:
     return line.what, line.against, line.wanted, line.spread, verdict, line.note
 
 
-def markdown(lines: list[Line], quick: bool) -> str:
+def markdown(lines: list[Line], quick: bool, camvid: bool) -> str:
     """The table as the page that is kept."""
     rows = [COLUMNS, ("---",) * len(COLUMNS), *map(cells, lines)]
     table = "\n".join("| " + " | ".join(row) + " |" for row in rows)
-    command = f"python -m benchmarks{' --quick' if quick else ''}"
+    command = f"python -m benchmarks{' --quick' if quick else ''}{' --camvid DIR' if camvid else ''}"
     told = f"`{command}` on {machine()}. What is missed, and why: [docs/speed.md](../docs/speed.md)."
     return f"# Speed, measured\n\n{told}\n\n{table}\n"
 
@@ -90,7 +90,7 @@ def main() -> int:
     Console(width=200 if not sys.stdout.isatty() else None).print(table)
     print(machine())
     if not given.names:
-        write_text(RESULTS, markdown(lines, given.quick))
+        write_text(RESULTS, markdown(lines, given.quick, bool(given.camvid)))
         print(RESULTS)
     return int(any(line.reached is False for line in lines))
 
