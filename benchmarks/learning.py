@@ -1,34 +1,26 @@
 """What is learned in equally many steps."""
 
-import tempfile
 from collections.abc import Iterator
 from itertools import count, islice
-from pathlib import Path
 from typing import Any
 
-import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
-from benchmarks.configuration import configuration, device
+from benchmarks.configuration import device
 from benchmarks.measure import Line, ratios
-from benchmarks.steps import RESNET18, smp_unet
+from benchmarks.steps import RESNET18, built, smp_unet, train
 from data import DataModule
-from models import tasks
 from models.tasks.scores import Confusion, iou
 from models.tasks.segmentation import Segmentation
 
 
 def ours(seed: int, steps: int) -> float:
     """Validation mIoU of the U-Net on a ResNet-18 that `train.py` ends with."""
-    config = configuration(*RESNET18, f"seed={seed}", "resume=never")
-    pl.seed_everything(seed, workers=True, verbose=False)
-    task, module = tasks.build(config)
-    options = config["trainer"] | {"max_epochs": -1, "max_steps": steps, "val_check_interval": steps}
-    with tempfile.TemporaryDirectory() as folder:
-        trainer = tasks.build_trainer(options | {"check_val_every_n_epoch": None}, Path(folder), task)
-        tasks.fit(trainer, task, module, Path(folder))
-    return trainer.callback_metrics["val/miou"].item()
+    options, task, module = built(*RESNET18, seed=seed)
+    limits = {"max_epochs": -1, "max_steps": steps, "val_check_interval": steps, "check_val_every_n_epoch": None}
+    train(options | limits, task, module)
+    return task.trainer.callback_metrics["val/miou"].item()
 
 
 def epochs(loader: Any) -> Iterator[Any]:
@@ -40,9 +32,7 @@ def epochs(loader: Any) -> Iterator[Any]:
 
 def theirs(seed: int, steps: int) -> float:
     """That of segmentation-models-pytorch's, trained as in its CamVid example on the batches that ours sees."""
-    config = configuration(*RESNET18, f"seed={seed}", "resume=never")
-    pl.seed_everything(seed, workers=True, verbose=False)
-    task, module = tasks.build(config)
+    _, task, module = built(*RESNET18, seed=seed)
     assert isinstance(task, Segmentation)
     task.to(device())
     network, loss, optimiser = smp_unet(len(task.classes), task.ignore_index)

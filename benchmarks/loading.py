@@ -33,6 +33,7 @@ import data
 import run_folder
 from benchmarks.configuration import autocast, configuration, device
 from benchmarks.measure import ratios, spread
+from benchmarks.steps import on_device
 from data import Augment
 from data.files import Pair
 from models import tasks
@@ -102,8 +103,7 @@ def turns_of(loader: DataLoader) -> Callable[[], float]:
 def training_turn(task: tasks.Task, loader: DataLoader) -> Callable[[], float]:
     """A function that takes a step on a batch at hand, on all cores or the GPU, and returns images per second."""
     task.to(device()).train()
-    batch = {key: value for key, value in next(iter(loader)).items() if key != "name"}
-    batch = {key: value.to(device()) for key, value in batch.items()}
+    batch = on_device(next(iter(loader)))
     optimizer = torch.optim.AdamW(task.parameters(), 1e-4)
     warnings.filterwarnings("ignore", ".*self.log.*")  # there is no trainer to log to
 

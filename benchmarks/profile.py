@@ -4,20 +4,16 @@ python -m benchmarks.profile {framework,unet,dcgan}
 """
 
 import argparse
-import tempfile
-from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Callback
-from torch import Tensor
 from torch.profiler import profile
 
-from benchmarks.configuration import configuration, device
+from benchmarks.configuration import device
 from benchmarks.measure import seconds
-from benchmarks.steps import COMPARED, WARM
-from models import tasks
+from benchmarks.steps import COMPARED, WARM, built, on_device, train
 
 SHOWN = 8  # operations
 
@@ -51,16 +47,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("name", choices=list(COMPARED))
     overrides, make = COMPARED[parser.parse_args().name]
-    config = configuration(*overrides, "resume=never")
-    task, module = tasks.build(config)
+    options, task, module = built(*overrides)
     ours = OneStep()
-    with tempfile.TemporaryDirectory() as folder:
-        options = config["trainer"] | {"max_epochs": -1, "max_steps": WARM + 1, "limit_val_batches": 0}
-        trainer = tasks.build_trainer(options, Path(folder), task)
-        trainer.callbacks.append(ours)  # type: ignore[attr-defined]  # a list that Lightning types as none
-        tasks.fit(trainer, task, module, Path(folder))
-    batch = {k: v.to(device()) for k, v in next(iter(module.train_dataloader())).items() if isinstance(v, Tensor)}
-    step = make(task.to(device()), batch)
+    train(options | {"max_epochs": -1, "max_steps": WARM + 1, "limit_val_batches": 0}, task, module, ours)
+    step = make(task.to(device()), on_device(next(iter(module.train_dataloader()))))
     seconds(step, WARM)
     with profile() as theirs:
         step()

@@ -10,8 +10,9 @@ from PIL import Image
 
 import data
 import models
-from benchmarks.configuration import autocast, configuration, device
+from benchmarks.configuration import configuration, device
 from benchmarks.measure import Line, seconds, take_turns
+from benchmarks.steps import forward_backward
 
 BATCHES, WIDTHS, SIDES, IMAGES = [2, 4, 8, 16], [8, 16, 32, 64], [64, 128, 256, 512], [16, 64, 256]
 
@@ -21,14 +22,7 @@ def step(batch: int, width: int, side: int) -> Callable[[], object]:
     network = models.build(configuration(f"encoder.width={width}"), 3, 3)
     network.to(memory_format=torch.channels_last).to(device())
     x = torch.randn(batch, 3, side, side, device=device()).contiguous(memory_format=torch.channels_last)
-
-    def run() -> None:
-        network.zero_grad()
-        with autocast():
-            y = network(x)
-        y.float().square().mean().backward()
-
-    return run
+    return forward_backward(network, network, x)
 
 
 def first_epoch(folder: Path, count: int) -> Callable[[], object]:

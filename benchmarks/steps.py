@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from benchmarks.configuration import autocast, configuration, device
 from benchmarks.measure import Line, ratios, seconds
+from data import DataModule
 from models import tasks
 
 WARM = 3  # steps of both before the first that count
@@ -50,18 +51,46 @@ class InTurns(Callback):
         self.began = time.perf_counter()
 
 
-def against(overrides: list[str], make: Callable[[Any, dict[str, Tensor]], Step], rounds: int, turn: int) -> InTurns:
-    """Train as `train.py` does with these overrides, in turns with the loop that `make` makes of task and batch."""
-    config = configuration(*overrides, "resume=never")
-    pl.seed_everything(0, workers=True, verbose=False)
-    task, module = tasks.build(config)
-    batch = next(iter(module.train_dataloader()))
-    turns = InTurns(lambda: make(task, {k: v.to(device()) for k, v in batch.items() if isinstance(v, Tensor)}), turn)
-    options = config["trainer"] | {"max_epochs": -1, "max_steps": WARM + rounds * turn, "limit_val_batches": 0}
+def forward_backward(network: nn.Module, form: Callable[[Tensor], Tensor], x: Tensor) -> Step:
+    """A pass of `form`, which is the network or computes with its weights, and its gradients, without an optimiser."""
+
+    def run() -> None:
+        network.zero_grad()
+        with autocast():
+            y = form(x)
+        y.float().square().mean().backward()
+
+    return run
+
+
+def built(*overrides: str, seed: int = 0) -> tuple[dict[str, Any], tasks.Task, DataModule]:
+    """The trainer's options, the task and the data that `train.py` begins with."""
+    pl.seed_everything(seed, workers=True, verbose=False)
+    config = configuration(*overrides, f"seed={seed}", "resume=never")
+    return config["trainer"], *tasks.build(config)
+
+
+def on_device(batch: dict[str, Any]) -> dict[str, Tensor]:
+    """What of a loader's batch is computed with, where it is."""
+    return {key: value.to(device()) for key, value in batch.items() if isinstance(value, Tensor)}
+
+
+def train(options: dict[str, Any], task: tasks.Task, module: DataModule, callback: Callback | None = None) -> None:
+    """Train as `train.py` does, as many steps as `options` say, in a folder that is then removed."""
     with tempfile.TemporaryDirectory() as folder:
         trainer = tasks.build_trainer(options, Path(folder), task)
-        trainer.callbacks.append(turns)  # type: ignore[attr-defined]  # a list that Lightning types as none
+        if callback is not None:
+            trainer.callbacks.append(callback)  # type: ignore[attr-defined]  # a list that Lightning types as none
         tasks.fit(trainer, task, module, Path(folder))
+
+
+def against(overrides: list[str], make: Callable[[Any, dict[str, Tensor]], Step], rounds: int, turn: int) -> InTurns:
+    """Train as `train.py` does with these overrides, in turns with the loop that `make` makes of task and batch."""
+    options, task, module = built(*overrides)
+    batch = next(iter(module.train_dataloader()))
+    turns = InTurns(lambda: make(task, on_device(batch)), turn)
+    limits = {"max_epochs": -1, "max_steps": WARM + rounds * turn, "limit_val_batches": 0}
+    train(options | limits, task, module, turns)
     return turns
 
 
