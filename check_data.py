@@ -13,7 +13,7 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-import run_folder
+from study import run_folder
 
 LOOKING = {"on_error": "skip", "cache": "none", "crops_per_image": 1}
 
@@ -31,8 +31,8 @@ def run(config: dict[str, Any], folder: Path) -> bool:
     """Check the data of a configuration, with contact_sheet.png in `folder`; returns whether train.py would take it."""
     print("Importing torch ...", flush=True)
     import data  # here, not above, so that --help and a typo answer at once
-    from data.check import print_tables, survey
-    from data.contact_sheet import contact_sheet
+    from data.check.contact_sheet import contact_sheet
+    from data.check.survey import print_tables, survey
     from models.tasks import TASKS
 
     # Everything is looked at once, whatever the configuration would do about it.

@@ -10,9 +10,9 @@ import argparse
 from itertools import groupby
 from pathlib import Path
 
-import run_folder
-from comparison import runs
-from whole_file import whole, write_text
+from plumbing.atomic import whole, write_text
+from study import run_folder
+from study.comparison import runs
 
 
 def main() -> None:
@@ -31,7 +31,7 @@ def compare(found: list[runs.Run], out: Path) -> None:
 
     Raises ValueError where no run is finished.
     """
-    from comparison import board, page, pictures, table  # here, so that --help and a typo answer at once
+    from study.comparison import board, page, pictures, table  # here, so that --help and a typo answer at once
 
     kinds = [list(same) for _, same in groupby(sorted(found, key=lambda run: run.kind), key=lambda run: run.kind)]
     for same in kinds:

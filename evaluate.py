@@ -16,8 +16,8 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-import run_folder
-from whole_file import write_text
+from plumbing.atomic import write_text
+from study import run_folder
 
 STARTED = time.perf_counter()
 

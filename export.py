@@ -10,7 +10,7 @@ from pathlib import Path
 import hydra
 from omegaconf import DictConfig
 
-import run_folder
+from study import run_folder
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="export")
@@ -21,7 +21,7 @@ def main(config: DictConfig) -> None:
             raise ValueError("checkpoint is not set; name a run's file or a zoo entry: checkpoint=PATH or zoo:NAME")
         print("Importing torch ...", flush=True)
         from models import loading  # here, not above, so that --help and a typo answer at once
-        from models.export import export, place
+        from models.trained.export import export, place
 
         net = loading.load(config.checkpoint)
         path = Path(config.output) if config.output else place(config.checkpoint, config.format)

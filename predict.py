@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import run_folder
+from study import run_folder
 
 
 def arguments() -> argparse.Namespace:
@@ -40,9 +40,9 @@ Write = Callable[[str, Path], None]  # of an image, by the name of its result
 
 def work(net: Any, options: argparse.Namespace) -> tuple[Iterator[None], int] | Write:
     """How to write the result of one image, or for generators all images and their number."""
-    from data.reading import read_image
+    from data.files.reading import read_image
     from models.tasks import prediction
-    from models.tasks.inference import Inference
+    from models.tasks.segmentation.inference import Inference
 
     if net.task == "gan":
         if options.inputs:
@@ -75,7 +75,7 @@ def main() -> None:
     from rich.console import Console
     from rich.progress import Progress
 
-    from data import inputs
+    from data.files import given_images
     from models import loading
 
     with run_folder.one_sentence(options.debug):
@@ -87,7 +87,7 @@ def main() -> None:
                     pass
                 print(f"{how[1]} images in {options.output}")
                 return
-            images, wrong = inputs.find(options.inputs, options.output)
+            images, wrong = given_images.find(options.inputs, options.output)
             done = 0
             for name, path in progress.track(images.items()):
                 try:

@@ -2,7 +2,7 @@
 
     python train.py upsample=dilated_deconv
 
-Everything it can be told is in conf/; everything it leaves behind is in the run's folder (run_folder.py).
+Everything it can be told is in conf/; everything it leaves behind is in the run's folder (study/run_folder.py).
 """
 
 import time
@@ -14,9 +14,8 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, read_write
 
-import run_folder
-import sweep
-from whole_file import write_text
+from plumbing.atomic import write_text
+from study import run_folder, sweep
 
 STARTED = time.perf_counter()
 
@@ -50,7 +49,7 @@ def run(config: dict[str, Any], folder: Path) -> dict[str, Any]:
     import pytorch_lightning as pl  # here, not above, so that --help and a typo answer at once
 
     from models import tasks
-    from models.tasks import logs
+    from models.training import loggers
 
     if not run_folder.process():
         write_text(folder / "config.yaml", OmegaConf.to_yaml(config))
@@ -62,7 +61,7 @@ def run(config: dict[str, Any], folder: Path) -> dict[str, Any]:
     tasks.announce(task, trainer, module)
 
     settings = run_folder.identity(config)
-    logs.start(trainer, settings)
+    loggers.start(trainer, settings)
     tasks.fit(trainer, task, module, folder)
     trainer.test(task, module, ckpt_path=folder / "best.ckpt", weights_only=True, verbose=False)
     metrics = {"seed": config["seed"], task.monitor: tasks.best_score(trainer)}
@@ -76,7 +75,7 @@ def run(config: dict[str, Any], folder: Path) -> dict[str, Any]:
     if module.skipped:
         metrics["skipped"] = list(module.skipped)
     metrics |= {"upsampler": config["upsample"]["name"], "seconds": time.perf_counter() - STARTED}
-    logs.finish(trainer, settings, metrics, folder)
+    loggers.finish(trainer, settings, metrics, folder)
     run_folder.write_metrics(folder, metrics)
     return metrics
 

@@ -19,8 +19,8 @@ from rich.table import Table
 
 from benchmarks import compiled, forms, learning, metrics, operators, pipeline, scaling, startup, steps
 from benchmarks.measure import Line
-from models.tasks.training import machine
-from whole_file import write_text
+from models.training.trainer import machine
+from plumbing.atomic import write_text
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
 LONG = ("learning", "compile")  # minutes each: --quick leaves them out where they are not named

@@ -6,10 +6,10 @@ from typing import Any
 import torch
 from hydra import compose, initialize_config_dir
 
-import run_folder
-from models.tasks.training import fast_precision
+from models.training.trainer import fast_precision
+from study import run_folder
 
-CONF = Path(run_folder.__file__).with_name("conf")
+CONF = Path(run_folder.__file__).parents[1] / "conf"
 
 
 def configuration(*overrides: str) -> dict[str, Any]:

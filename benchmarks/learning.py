@@ -11,8 +11,8 @@ from benchmarks.configuration import device
 from benchmarks.measure import Line, ratios
 from benchmarks.steps import RESNET18, built, smp_unet, train
 from data import DataModule
-from models.tasks.scores import Confusion, iou
-from models.tasks.segmentation import Segmentation
+from models.tasks.segmentation.scores import Confusion, iou
+from models.tasks.segmentation.task import Segmentation
 
 
 def ours(seed: int, steps: int) -> float:

@@ -30,13 +30,13 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import v2
 
 import data
-import run_folder
 from benchmarks.configuration import autocast, configuration, device
 from benchmarks.measure import ratios, spread
 from benchmarks.steps import on_device
 from data import Augment
-from data.files import Pair
+from data.files.finding import Pair
 from models import tasks
+from study import run_folder
 
 FLIP = {"horizontal_flip": 0.5}
 COLOUR = FLIP | {"brightness": 0.3, "contrast": 0.3, "saturation": 0.3}

@@ -7,8 +7,8 @@ from torchmetrics.segmentation import MeanIoU
 from benchmarks.configuration import autocast, configuration, device
 from benchmarks.measure import Line, ratios, take_turns
 from models import tasks
-from models.tasks.scores import Confusion, SegmentationScores
-from upsample.checkerboard import Checkerboard, nulls
+from models.tasks.segmentation.scores import Confusion, SegmentationScores
+from upsample.instrument.checkerboard import Checkerboard, nulls
 
 
 def miou(rounds: int) -> list[Line]:

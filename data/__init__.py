@@ -4,23 +4,23 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from data.ade20k import ade20k
-from data.augment import Augment
-from data.camvid import camvid
-from data.celeba import CelebA
-from data.cifar10 import CIFAR10
-from data.cityscapes import cityscapes
-from data.earth import Earth
-from data.folder import folder
-from data.folder_images import FolderImages
-from data.labelled import Labelled, LabelledFiles
-from data.membrane import membrane
-from data.mnist import MNIST, FashionMNIST
-from data.module import DataModule, Images, LabelledImages
-from data.oxford_pets import oxford_pets
-from data.photos import DIV2K, Photos
-from data.voc import sbd, voc
-from options import check_options
+from data.loading.augment import Augment
+from data.loading.datamodule import DataModule, Images, LabelledImages
+from data.loading.labelled import Labelled, LabelledFiles
+from data.sets.ade20k import ade20k
+from data.sets.camvid import camvid
+from data.sets.celeba import CelebA
+from data.sets.cifar10 import CIFAR10
+from data.sets.cityscapes import cityscapes
+from data.sets.earth import Earth
+from data.sets.folder import folder
+from data.sets.folder_images import FolderImages
+from data.sets.membrane import membrane
+from data.sets.mnist import MNIST, FashionMNIST
+from data.sets.oxford_pets import oxford_pets
+from data.sets.photos import DIV2K, Photos
+from data.sets.voc import sbd, voc
+from plumbing.options import check_options
 
 __all__ = ["Augment", "DataModule", "Images", "LabelledImages", "build", "kinds"]
 

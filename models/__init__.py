@@ -4,13 +4,13 @@ from functools import partial
 from typing import Any
 
 import upsample
-from models.dcgan import DCGAN
-from models.deeplab import DeepLab
-from models.encoders import FAMILIES
-from models.interfaces import Network
-from models.super_resolution import EDSR, ESPCN, SRResNet
-from models.unet import UNet
-from options import check_options
+from models.networks.dcgan import DCGAN
+from models.networks.deeplab import DeepLab
+from models.networks.encoders import FAMILIES
+from models.networks.interfaces import Network
+from models.networks.super_resolution import EDSR, ESPCN, SRResNet
+from models.networks.unet import UNet
+from plumbing.options import check_options
 
 # With an encoder, images to classes; without one, networks that make images.
 SEGMENTATION: dict[str, type[Network]] = {"unet": UNet, "deeplab": DeepLab}

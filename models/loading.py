@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from models import checkpoint
-from models.saved import Saved, Trained
+from models.trained import checkpoint
+from models.trained.saved import Saved, Trained
 from models.zoo import entry
 
 

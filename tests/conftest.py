@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 import models
 import upsample
-from models.saved import Saved, Trained
+from models.trained.saved import Saved, Trained
 
 SKIP_CHANNELS, INDICES_CHANNELS = 6, 5
 

@@ -12,9 +12,8 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-import run_folder
-import sweep
-from whole_file import write_text
+from plumbing.atomic import write_text
+from study import run_folder, sweep
 
 
 @hydra.main(version_base="1.3", config_path="../conf", config_name="config")

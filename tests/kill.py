@@ -34,8 +34,8 @@ def by_fork(overrides: list[str]) -> Callable[[Path], int]:
     """Import all that training needs, and give what starts it in a process of its own."""
     from hydra import compose, initialize_config_dir
 
-    import run_folder
     from models import tasks
+    from study import run_folder
 
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         config = run_folder.plain(compose("config", overrides))

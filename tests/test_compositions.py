@@ -26,7 +26,10 @@ def test_a_configuration_is_built_or_refused_in_a_sentence(tmp_path: Path, draw:
         ("model=espcn model.scale=1", "scale"),
         ("model=deeplab encoder.output_stride=5", "output_stride"),
         ("upsample=deconv upsample.kernel_size=1", "kernel_size=1"),
-        ("encoder.depth=6 task.crop=32", "data.crop=32 holds no whole period of the network, which is 64 pixels"),
+        (
+            "encoder.depth=6 task.crop=32",
+            "data.crop=32 holds no whole period of the network, which is 64 pixels",
+        ),
         ("encoder.depth=16", "the network has .* parameters, which take .* GB of memory in training"),
         ("encoder.depth=100", "the network has more weights than any memory holds"),
         ("+upsample.nobody=1", "dilated_deconv has no option nobody; it takes kernel_size"),

@@ -33,7 +33,8 @@ from pathlib import Path
 sys.path[:0] = sys.argv[1:3]
 from test_ddp import KINDS, TRAINED, TWO
 from tests.tiny import composed, configuration
-import evaluate, run_folder, train
+import evaluate, train
+from study import run_folder
 
 folder = Path(sys.argv[3])
 run_folder.let_one_process_print()

@@ -5,10 +5,9 @@ from pathlib import Path
 import pytest
 from hydra import compose, initialize_config_dir
 
-import run_folder
-import sweep
 import train
 import upsample
+from study import run_folder, sweep
 from tests.tiny import CONF, FEW, UNET, configuration
 
 EXPERIMENTS = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))

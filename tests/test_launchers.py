@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-import run_folder
+from study import run_folder
 
-ROOT = Path(run_folder.__file__).parent
+ROOT = Path(run_folder.__file__).parents[1]
 
 
 @pytest.mark.parametrize(

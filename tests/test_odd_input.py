@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import check_data
-import run_folder
 import train
 from models import tasks
+from study import run_folder
 from tests.tiny import composed
 
 TINY = [

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 import predict
-from models.saved import Trained
+from models.trained.saved import Trained
 
 ROOT = Path(predict.__file__).parent
 Run = Callable[..., tuple[int, str]]

@@ -14,9 +14,9 @@ import pytest
 import torch
 from hydra.core.global_hydra import GlobalHydra
 
-import run_folder
 import train
-from models.tasks.segmentation import Segmentation
+from models.tasks.segmentation.task import Segmentation
+from study import run_folder
 from tests.tiny import TINY, configuration
 
 ROOT = Path(train.__file__).parent

@@ -6,9 +6,9 @@ from typing import Any
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
-import run_folder
+from study import run_folder
 
-CONF = Path(run_folder.__file__).parent / "conf"
+CONF = Path(run_folder.__file__).parents[1] / "conf"
 CROPS = ["data.crop=64", "data.step=256"]  # of earth
 UNET = ["encoder.width=4", "encoder.depth=2", *CROPS]
 ESPCN = ["model=espcn", "data.step=256"]

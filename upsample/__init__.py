@@ -9,10 +9,7 @@ torch.Size([1, 4, 10, 14])
 """
 
 import upsample.operators  # noqa: F401  (registers them)
-from upsample.audit import audit
-from upsample.contract import Operator, available, build, operator
-from upsample.describe import describe
-from upsample.phases import (
+from upsample.algebra.phases import (
     Overlap,
     even_settings,
     from_polyphase,
@@ -21,8 +18,11 @@ from upsample.phases import (
     phase_imbalance,
     polyphase,
 )
-from upsample.spectrum import imaging_ratio
-from upsample.swap import swap
+from upsample.algebra.spectrum import imaging_ratio
+from upsample.contract import Operator, available, build, operator
+from upsample.models.audit import audit
+from upsample.models.swap import swap
+from upsample.pages.describe import describe
 
 __all__ = [
     "Operator",

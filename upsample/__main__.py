@@ -75,12 +75,12 @@ def run(arguments: argparse.Namespace, words: list[str]) -> None:
     if arguments.command != "explain" and words:
         raise ValueError(f"unrecognized arguments: {' '.join(words)}")
     if arguments.command == "list":
-        from upsample.listing import table
+        from upsample.pages.listing import table
 
         print(table(arguments.scale))
     elif arguments.command == "explain":
-        from upsample.explain import explain
-        from upsample.pictures import draw
+        from upsample.pages.explain import explain
+        from upsample.pages.pictures import draw
 
         first, second = operator_options(words)
         if second and not arguments.vs:
@@ -92,8 +92,8 @@ def run(arguments: argparse.Namespace, words: list[str]) -> None:
         draw(explained, path)
         print(*explained, f"picture: {path}", sep="\n\n")
     else:
-        from upsample.audit import audit
-        from upsample.target import build_target
+        from upsample.models.audit import audit
+        from upsample.models.named_model import build_target
 
         print(audit(build_target(arguments.target, arguments.args)))
 

@@ -12,17 +12,17 @@ import data
 import models
 import upsample
 from data import DataModule, Images, LabelledImages
-from models.interfaces import Network
-from models.tasks.auto_batch import find_batch
-from models.tasks.finite import NaNGuard
-from models.tasks.gan import GAN
-from models.tasks.gan_watch import GANWatch
-from models.tasks.memory import peak_memory_mb, refuse_too_large
-from models.tasks.segmentation import Segmentation
-from models.tasks.super_resolution import SuperResolution
-from models.tasks.task import Task
-from models.tasks.training import StepClock, best_score, build_trainer, fit, machine
-from options import check_options
+from models.networks.interfaces import Network
+from models.tasks.generation.task import GAN
+from models.tasks.generation.watch import GANWatch
+from models.tasks.segmentation.task import Segmentation
+from models.tasks.super_resolution.task import SuperResolution
+from models.training.auto_batch import find_batch
+from models.training.callbacks.nan_guard import NaNGuard
+from models.training.memory import peak_memory_mb, refuse_too_large
+from models.training.task import Task
+from models.training.trainer import StepClock, best_score, build_trainer, fit, machine
+from plumbing.options import check_options
 
 __all__ = ["Task", "announce", "best_score", "build", "build_trainer", "costs", "find_batch", "fit", "incidents"]
 
@@ -71,7 +71,7 @@ def refuse_impossible(config: dict[str, Any]) -> None:
 
 
 def describe(config: dict[str, Any], network: Network, info: Images) -> dict[str, Any]:
-    """What is needed to rebuild a run's network and its preprocessing, as `models.saved.Saved` describes."""
+    """What is needed to rebuild a run's network and its preprocessing, as `models.trained.saved.Saved` describes."""
     sections = ("task", "model", "upsample", "data", *(["encoder"] if isinstance(info, LabelledImages) else []))
     mean, std = network.normalisation or (info.mean, info.std)
     described = {key: config[key] for key in (*sections, "seed")} | {"mean": mean, "std": std}

@@ -7,9 +7,10 @@ import pytorch_lightning as pl
 
 import data
 from data import DataModule, LabelledImages
-from models import choose, saved
-from models.saved import Saved
+from models import choose
 from models.tasks import OF_DATA, TASKS, Task, costs
+from models.trained import saved
+from models.trained.saved import Saved
 
 SPLITS = ("test", "val")
 

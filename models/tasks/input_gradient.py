@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.tasks.generation_scores import checkerboards
+from models.tasks.generation.scores import checkerboards
 
 BATCH = 64  # images at a time
 ENLARGED_IMAGES, ENLARGED = 16, 3  # how many images are enlarged, and how often: by no divisor of a period

@@ -10,11 +10,11 @@ from numpy.lib import format as npy
 from PIL import Image
 from torch import Tensor, nn
 
-from models.saved import Trained
-from models.tasks.bicubic import to_uint8
-from models.tasks.generation_report import write_grid
-from models.tasks.inference import Inference
-from whole_file import whole
+from models.tasks.generation.report import write_grid
+from models.tasks.segmentation.inference import Inference
+from models.tasks.super_resolution.bicubic import to_uint8
+from models.trained.saved import Trained
+from plumbing.atomic import whole
 
 TILE = 256  # pixels a side that a super-resolution network sees at once, besides its margin
 GENERATED = 64  # images at a time, and in the grid

@@ -5,7 +5,7 @@ from typing import Any
 
 import yaml
 
-from data.licences import LICENCES, UNKNOWN
+from data.sets.licences import LICENCES, UNKNOWN
 from models.zoo.index import File
 
 # What each score is, by the last part of its key; `models/tasks` has the one implementation of each.
@@ -65,12 +65,12 @@ def card(
 ) -> str:
     """The card as Markdown, with the front matter that model hubs read.
 
-    config    as `models.saved.Saved` describes
+    config    as `models.trained.saved.Saved` describes
     command   that trained it
     measured  scores of the entry's own weights in float32, keyed as in metrics.json
     trained   metrics.json of the run
     files     the entry's other files; half: whether weights are stored in half precision
-    licence   of the data; None: what `data.licences` knows
+    licence   of the data; None: what `data.sets.licences` knows
     """
     task, source = config["task"]["name"], config["data"]["name"]
     terms = licence or LICENCES.get(source, UNKNOWN)

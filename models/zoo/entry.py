@@ -10,7 +10,7 @@ import safetensors
 import safetensors.torch
 
 import models
-from models.saved import Saved, Trained, check
+from models.trained.saved import Saved, Trained, check
 from models.zoo import index, plain_yaml
 from models.zoo.index import FILES, Entry, File
 
@@ -79,7 +79,7 @@ def read_named(name: str, zoo: str | Path | None = None) -> Saved:
 
 
 def load(name: str, zoo: str | Path | None = None) -> Trained:
-    """The trained network of a name, ready to use, on the CPU: `models.saved.Trained` says what it has on it."""
+    """The trained network of a name, ready to use, on the CPU; see `models.trained.saved.Trained`."""
     return Trained(read_named(name, zoo))
 
 

@@ -12,8 +12,8 @@ import torch
 import yaml
 from torch import Tensor
 
-from models import checkpoint, saved
-from models.saved import Saved
+from models.trained import checkpoint, saved
+from models.trained.saved import Saved
 from models.zoo import entry as entries
 from models.zoo import index
 from models.zoo.card import card
@@ -63,7 +63,7 @@ def export(path: Path, name: str, zoo: Path, half: bool, licence: str | None) ->
     """Make an entry of a run's checkpoint, score its weights as stored, and put it into the zoo.
 
     half     weights in float16, half the size; what that costs is in the scores
-    licence  of the data; None: what `data.licences` knows
+    licence  of the data; None: what `data.sets.licences` knows
     Raises ValueError.
     """
     index.check_name(name)

@@ -5,7 +5,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from models import saved
+from models.trained import saved
 from models.zoo import entry as entries
 from models.zoo import index
 from models.zoo.index import FILES, MAX_INDEX, Entry, File

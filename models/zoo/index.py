@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from models.zoo import plain_yaml
-from whole_file import write_text
+from plumbing.atomic import write_text
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_]*([.-][A-Za-z0-9_]+)*")  # no path, no leading dot, no two dots
 # The files of an entry, and the bytes that each may have. No other file is ever fetched, read or written.

@@ -7,12 +7,12 @@ from typing import Any
 import pytorch_lightning as pl
 
 import data
-from models import saved
-from models.saved import Saved
 from models.tasks import Task, build_trainer, evaluation
+from models.trained import saved
+from models.trained.saved import Saved
 from models.zoo import entry as entries
 from models.zoo import index
-from options import OptionError
+from plumbing.options import OptionError
 
 TOLERANCE = 1e-3  # of a score, absolutely or relatively: machines differ by less, broken preprocessing by more
 

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from benchmarks import loading
-from data.files import Pair
+from data.files.finding import Pair
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from data.reading import Unreadable, read_header, read_image, read_mask
+from data.files.reading import Unreadable, read_header, read_image, read_mask
 
 SIDE = 48
 

@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 
 import models
 import upsample
-from models.encoders import FAMILIES
+from models.networks.encoders import FAMILIES
 from tests.tiny import composed, configuration
 
 CONF = Path(models.__file__).parents[1] / "conf"

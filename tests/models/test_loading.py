@@ -34,7 +34,7 @@ def test_an_image_gives_what_it_gave_the_task(
 
 def test_preprocessing_is_by_the_numbers_of_the_training_data(saved_run: Run) -> None:
     net = loading.load(saved_run("segmentation")[1])
-    grey = torch.full((1, 3, 1, 1), 51, dtype=torch.uint8)  # 51 / 255 = 0.2; data.earth: mean .243 .287 .326, ...
+    grey = torch.full((1, 3, 1, 1), 51, dtype=torch.uint8)  # 51 / 255 = 0.2; data.sets.earth: mean .243 .287 .326, ...
     expected = [(0.2 - m) / s for m, s in zip((0.243, 0.287, 0.326), (0.302, 0.278, 0.274), strict=True)]
     assert net.preprocess(grey).flatten().tolist() == pytest.approx(expected, rel=1e-5)
     assert (net.classes, net.palette[0], net.ignore_index) == (["ocean", "land", "lake"], (38, 84, 140), 255)

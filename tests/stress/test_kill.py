@@ -20,7 +20,14 @@ SEGMENTATION = ["data.batch_size=4", "trainer.max_epochs=4", "+trainer.limit_tra
 GAN = ["model=dcgan", "model.size=32", "model.width=8", "data=earth", "task.score_images=8", "task.val_images=8"]
 RUNS = {
     "segmentation": [*UNET, *SEGMENTATION],
-    "workers": ["encoder.width=4", "encoder.depth=2", "data=folder", "task.crop=64", "data.workers=2", *SEGMENTATION],
+    "workers": [
+        "encoder.width=4",
+        "encoder.depth=2",
+        "data=folder",
+        "task.crop=64",
+        "data.workers=2",
+        *SEGMENTATION,
+    ],
     "gan": [*GAN, "task.batch_size=8", "trainer.max_steps=60", "trainer.val_check_interval=20"],
     "super_resolution": ["model=espcn", "data=earth", "trainer.max_steps=60", "trainer.val_check_interval=20"],
 }

@@ -5,10 +5,10 @@ from math import gcd
 
 from torch import Tensor, nn
 
-from upsample.balance import balance_transposed
+from upsample.algebra.balance import balance_transposed
+from upsample.algebra.phases import even_settings, overlap, padding_for
 from upsample.contract import operator
-from upsample.phases import even_settings, overlap, padding_for
-from upsample.transposed import conv_transpose2d
+from upsample.operators.forms.transposed import conv_transpose2d
 
 
 class TransposedConv(nn.Module):
@@ -17,7 +17,7 @@ class TransposedConv(nn.Module):
     Dumoulin & Visin, "A guide to convolution arithmetic for deep learning" (2016), section 4.
     Cost: kernel_size**2 / scale**2 * in_channels * out_channels / groups MACs per output pixel.
     Pitfall: where scale does not divide kernel_size, or the weights of the output phases differ, it
-    prints a checkerboard; `balanced` rules that out on constant inputs (see upsample.balance).
+    prints a checkerboard; `balanced` rules that out on constant inputs (see upsample.algebra.balance).
     Raises ValueError if some output pixels would be holes, unless `allow_holes`.
     """
 

@@ -4,9 +4,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from upsample.balance import balance_shuffle
-from upsample.border import replicate
+from upsample.algebra.balance import balance_shuffle
 from upsample.contract import check_odd, operator
+from upsample.operators.forms.edge_padding import replicate
 
 
 @operator("pixel_shuffle")

@@ -12,8 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from upsample.border import replicate
 from upsample.contract import check_divisible, check_odd, operator
+from upsample.operators.forms.edge_padding import replicate
 
 
 def neighbours(padded: Tensor, window_size: int) -> Iterator[Tensor]:

@@ -5,10 +5,10 @@ from typing import Literal, get_args
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from upsample.border import replicate
+from upsample.algebra.fold import fold_kernel
 from upsample.contract import check_odd, operator
-from upsample.fold import fold_kernel
-from upsample.transposed import conv_transpose2d
+from upsample.operators.forms.edge_padding import replicate
+from upsample.operators.forms.transposed import conv_transpose2d
 
 PaddingMode = Literal["zeros", "reflect", "replicate", "circular"]
 
@@ -59,7 +59,7 @@ class ResizeConv(nn.Module):
 
     Odena, Dumoulin & Olah, "Deconvolution and Checkerboard Artifacts" (Distill, 2016).
     Nearest with zero padding runs as the one transposed convolution that the pair folds into (see
-    upsample.fold): the same numbers and gradients, the same parameters, no enlarged input.
+    upsample.algebra.fold): the same numbers and gradients, the same parameters, no enlarged input.
     Cost: (kernel_size+scale-1)**2 / scale**2 * in_channels * out_channels MACs per output pixel where
     it folds, kernel_size**2 * in_channels * out_channels elsewhere.
     Pitfalls: zero padding darkens the frame; padding_mode=replicate does not, at the unfolded cost.

@@ -5,9 +5,9 @@ import torch
 from torch import Tensor, nn
 
 import upsample
-from models.dcgan import DCGAN
+from models.networks.dcgan import DCGAN
 from models.tasks.input_gradient import discriminator_checkerboards, input_gradient, total_stride
-from upsample.checkerboard import nulls, phase_variance, pink_noise, spectral_peak_db
+from upsample.instrument.checkerboard import nulls, phase_variance, pink_noise, spectral_peak_db
 
 
 def discriminator(stride: int, kernel: int = 3) -> nn.Sequential:

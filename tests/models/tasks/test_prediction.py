@@ -9,8 +9,8 @@ import torch
 from PIL import Image
 from torch import nn
 
-from models.tasks.inference import Inference
 from models.tasks.prediction import enlarge, generate, margin, segment, write_samples
+from models.tasks.segmentation.inference import Inference
 
 
 @pytest.fixture

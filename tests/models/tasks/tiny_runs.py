@@ -13,14 +13,15 @@ from torch import Tensor, nn
 
 import upsample
 from data import DataModule, Images, LabelledImages
-from data.augment import Augment
-from models.dcgan import DCGAN
-from models.super_resolution import ESPCN
-from models.tasks import build_trainer, feature_networks, fit
-from models.tasks.gan import GAN
-from models.tasks.segmentation import Segmentation
-from models.tasks.super_resolution import SuperResolution
-from models.tasks.task import Task
+from data.loading.augment import Augment
+from models.networks.dcgan import DCGAN
+from models.networks.super_resolution import ESPCN
+from models.tasks import build_trainer, fit
+from models.tasks.generation import feature_networks
+from models.tasks.generation.task import GAN
+from models.tasks.segmentation.task import Segmentation
+from models.tasks.super_resolution.task import SuperResolution
+from models.training.task import Task
 
 COLOURS = [(0, 0, 0), (255, 0, 0), (0, 255, 0)]
 INFO = LabelledImages("noise", (0.5,), (0.25,), ["a", "b", "c"], COLOURS, [1.0, 1.0, 1.0])

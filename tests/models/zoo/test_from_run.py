@@ -12,12 +12,12 @@ import safetensors.torch
 import torch
 import yaml
 
-import run_folder
 from models import loading
 from models.tasks import Task
 from models.zoo import entry, index
 from models.zoo.__main__ import main
 from models.zoo.from_run import without_places
+from study import run_folder
 from tests.tiny import configuration
 
 Make = Callable[[Path, str, dict[str, bytes]], Path]
@@ -163,7 +163,7 @@ def test_listing_showing_and_their_mistakes(
 def test_torch_hub_loads_every_entry(exported: tuple[str, Task, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     kind, _, zoo = exported
     monkeypatch.setattr(entry, "FOLDER", zoo)
-    root = str(Path(run_folder.__file__).parent)
+    root = str(Path(run_folder.__file__).parents[1])
     assert torch.hub.load(root, "my_net", source="local").task == kind
 
 

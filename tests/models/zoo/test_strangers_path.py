@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import run_folder
+from study import run_folder
 
-ROOT = Path(run_folder.__file__).parent
+ROOT = Path(run_folder.__file__).parents[1]
 
 
 def test_pull_load_predict_evaluate_export(zoo: Path, tmp_path: Path) -> None:

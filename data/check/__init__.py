@@ -1,0 +1,1 @@
+"""What check_data.py says and draws."""

@@ -1,0 +1,64 @@
+"""Images of a data set side by side, masks laid over them, as a PNG."""
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+from numpy.typing import NDArray
+
+from data.loading.datamodule import DataModule, LabelledImages
+from plumbing.atomic import whole
+
+COLUMNS, ROWS = 4, 3
+OPACITY = 0.55  # of a mask
+SIDE = 800  # pixels of an image that are drawn at most, the rest is left out
+
+
+def contact_sheet(path: Path, module: DataModule) -> None:
+    """Twelve training images at most, spread over all of them; of labelled ones each is shown plain and with its
+    classes coloured, ignored pixels in black."""
+    count = min(COLUMNS * ROWS, len(module.train))
+    samples = [module.train[i * len(module.train) // count] for i in range(count)]
+    info = module.info
+    columns, rows = min(COLUMNS, count), -(-count // COLUMNS)
+    figure = Figure(figsize=(3.4 * columns, 0.6 + rows * 2.9 * (1.7 if isinstance(info, LabelledImages) else 1)))
+    figure.set_layout_engine("constrained")
+    figure.suptitle(f"{info.name}: {count} of {len(module.train)} training images")
+    for axis, sample in zip(
+        figure.subplots(rows, columns, squeeze=False).flat, [*samples, *[None] * COLUMNS], strict=False
+    ):
+        axis.axis("off")
+        if sample is not None:
+            axis.imshow(tile(sample, info.palette if isinstance(info, LabelledImages) else None))
+            axis.set_title(shortened(sample["name"]), fontsize=9)
+    if isinstance(info, LabelledImages):
+        present = sorted(set().union(*(sample["mask"].unique().tolist() for sample in samples)))
+        colours = {info.classes[k]: tuple(c / 255 for c in info.palette[k]) for k in present if k < len(info.classes)}
+        if info.ignore_index in present:
+            colours["(ignored)"] = (0.0, 0.0, 0.0)
+        patches = [Patch(color=colour, label=label) for label, colour in colours.items()]
+        figure.legend(handles=patches, loc="outside lower center", ncols=8)
+    with whole(path) as partial, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # a script that the font lacks is drawn as boxes
+        figure.savefig(partial, format="png", dpi=90)
+
+
+def shortened(name: str) -> str:
+    """A name that fits above its image: its end."""
+    return name if len(name) <= 32 else f"…{name[-31:]}"
+
+
+def tile(sample: dict[str, Any], palette: list[tuple[int, int, int]] | None) -> NDArray[np.uint8]:
+    """(H, W, 3) uint8: the image, and below it the same with its mask laid over, where there is one."""
+    step = -(-max(sample["image"].shape[1:]) // SIDE)
+    image = sample["image"][:, ::step, ::step].permute(1, 2, 0).numpy()
+    image = np.broadcast_to(image, (*image.shape[:2], 3))
+    if palette is None:
+        return image
+    colours = np.zeros((256, 3))
+    colours[: len(palette)] = palette
+    overlaid = (1 - OPACITY) * image + OPACITY * colours[sample["mask"][::step, ::step].numpy()]
+    return np.concatenate([image, overlaid.astype(np.uint8)])

@@ -1,0 +1,110 @@
+"""What is in a data set: sizes, classes, doubtful masks, for check_data.py."""
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from data.files.threads import in_threads
+from data.loading.datamodule import DataModule, LabelledImages, Samples
+from data.loading.statistics import balanced_weights
+
+
+@dataclass(frozen=True)
+class Found:
+    """Of a split: the names of its images, how many have each size (height, width), and, of labelled images, the
+    pixels of each label in each, (n, 256)."""
+
+    names: list[str]
+    sizes: Counter[tuple[int, int]]
+    labels: NDArray[np.int64] | None
+
+
+def look(samples: Samples, split: str) -> Found:
+    """Look at every image of a split, as it is."""
+
+    def one(index: int) -> tuple[str, tuple[int, int], NDArray[np.int64] | None]:
+        sample = samples[index]
+        mask = sample.get("mask")
+        counts = None if mask is None else np.bincount(mask.numpy().ravel(), minlength=256)
+        return sample["name"], tuple(sample["image"].shape[1:]), counts
+
+    seen = list(in_threads(one, range(len(samples)), f"Looking at {split}"))
+    labels = [counts for *_, counts in seen if counts is not None]
+    return Found(
+        [name for name, *_ in seen], Counter(size for _, size, _ in seen), np.array(labels) if labels else None
+    )
+
+
+def survey(module: DataModule) -> dict[str, Found]:
+    """What each split holds; where the validation images serve as test images too, test is left out."""
+    splits: dict[str, Samples] = {"train": module.train, "val": module.val, "test": module.test}
+    found = {split: look(samples, split) for split, samples in splits.items()}
+    if found["test"].names == found["val"].names:
+        del found["test"]
+    return found
+
+
+def table(title: str, *columns: str) -> Table:
+    """A table whose first column is text and whose others are numbers."""
+    made = Table(title=title, box=SIMPLE_HEAD, title_justify="left", title_style="bold", padding=(0, 1, 0, 0))
+    for i, column in enumerate(columns):
+        made.add_column(column, justify="right" if i else "left")
+    return made
+
+
+def print_tables(module: DataModule, found: dict[str, Found]) -> None:
+    """Print what was found."""
+    console = Console()
+    splits = table(module.info.name, "split", "images", "sizes", "smallest", "largest")
+    for split, seen in found.items():
+        by_area = sorted(seen.sizes, key=lambda size: size[0] * size[1])
+        ends = (f"{height} x {width}" for height, width in (by_area[0], by_area[-1]))
+        splits.add_row(split, f"{len(seen.names):,}", str(len(by_area)), *ends)
+    console.print(splits)
+    if isinstance(module.info, LabelledImages):
+        console.print(class_table(module.info, found))
+        for note in doubtful(module.info, found):
+            print(note)
+    for note in module.notes:
+        print(note)
+
+
+def class_table(info: LabelledImages, found: dict[str, Found]) -> Table:
+    """Each class's share of the labelled pixels of each split, in how many training images it is, and the weight that
+    data.class_weights=balanced gives it; last, what share of all pixels is ignored."""
+    count = len(info.classes)
+    made = table("classes", "class", *(f"% of {split}" for split in found), "train images", "weight")
+    shares: dict[str, Any] = {}
+    for split, seen in found.items():
+        assert seen.labels is not None
+        totals = seen.labels[:, :count].sum(0)
+        shares[split] = totals / max(1, totals.sum())
+    train = found["train"].labels
+    assert train is not None
+    weights = balanced_weights(shares["train"])
+    for k, name in enumerate(info.classes):
+        percent = (f"{100 * share[k]:.2f}" for share in shares.values())
+        made.add_row(name, *percent, f"{(train[:, k] > 0).sum():,}", f"{weights[k]:.2f}")
+    ignored = (seen.labels[:, count:].sum() / seen.labels.sum() for seen in found.values() if seen.labels is not None)
+    made.add_row("(ignored)", *(f"{100 * share:.2f}" for share in ignored), "", "")
+    return made
+
+
+def doubtful(info: LabelledImages, found: dict[str, Found]) -> list[str]:
+    """Masks that may be sound but should be looked at."""
+    notes = []
+    for split, seen in found.items():
+        assert seen.labels is not None
+        classes = (seen.labels[:, : len(info.classes)] > 0).sum(1)
+        for number, what in ((1, "one class alone"), (0, "ignored pixels alone")):
+            names = [name for name, n in zip(seen.names, classes, strict=True) if n == number]
+            if names:
+                shown = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
+                notes.append(f"Look at: {len(names)} masks of {split} hold {what}: {shown}")
+    return notes

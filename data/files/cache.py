@@ -1,0 +1,114 @@
+"""Decoded pixels, kept: in memory, in a file that is mapped into memory, or not at all."""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from data.files.finding import Pair
+from data.files.threads import in_threads
+
+FORMAT = (
+    1  # of what lies in the user's cache folder; one more whenever data/files/reading.py reads other pixels from a file
+)
+Size = tuple[int, int]  # height, width
+Decoded = tuple[Tensor, Tensor | None]  # image (3, H, W) uint8 and, of a pair, its mask (H, W) uint8
+
+
+def free_memory() -> int | None:
+    """Bytes that this process may still take, or None where the system does not tell."""
+    limits = []
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        limits.append(next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable")))
+        group = Path("/sys/fs/cgroup")
+        limits.append(int((group / "memory.max").read_text()) - int((group / "memory.current").read_text()))
+    except (OSError, ValueError, StopIteration):  # no Linux, no such group, or a group without limit ("max")
+        pass
+    return min(limits, default=None)
+
+
+class Cache:
+    """The decoded pixels of pairs: `cache[i]` is what `decode(pairs[i])` gives, views of the memory that keeps it.
+
+    kind     ram: all are decoded now | disk: the same in a file in the user's cache folder, written once and found
+             again while files and sizes are unchanged, of which a crop reads its own rows only | none: decoded
+             when asked for
+    sizes    of the pairs' images
+    version  whatever else the pixels depend on
+    """
+
+    def __init__(
+        self, kind: str, pairs: Sequence[Pair], sizes: Sequence[Size], decode: Callable[[Pair], Decoded], version: str
+    ) -> None:
+        if kind not in ("ram", "disk", "none"):
+            raise ValueError(f"data.cache is '{kind}', which does not exist; choose from ram, disk, none")
+        self.pairs, self.sizes, self.decode = pairs, sizes, decode
+        self.starts = [0]
+        for pair, (height, width) in zip(pairs, sizes, strict=True):
+            self.starts.append(self.starts[-1] + (3 if pair.mask is None else 4) * height * width)
+        self.pixels: Tensor | None = None
+        total = self.starts[-1]
+        if kind == "ram":
+            free = free_memory()
+            if free is not None and total > 0.8 * free:
+                print(
+                    f"data.cache=ram would take {total / 1e9:.1f} GB, but {free / 1e9:.1f} GB are free: files are "
+                    "decoded again each time they are asked for; data.cache=disk decodes them once"
+                )
+            else:
+                self.pixels = torch.empty(total, dtype=torch.uint8)
+                self._fill(self.pixels)
+        elif kind == "disk":
+            path = cache_folder() / f"{self._fingerprint(version)}.pixels"
+            if not path.exists():
+                self._write(path)
+            self.pixels = torch.from_file(str(path), shared=False, size=total, dtype=torch.uint8)
+
+    def __getitem__(self, index: int) -> Decoded:
+        if self.pixels is None:
+            return self.decode(self.pairs[index])
+        (height, width), area = self.sizes[index], self.sizes[index][0] * self.sizes[index][1]
+        kept = self.pixels[self.starts[index] : self.starts[index + 1]]
+        mask = None if self.pairs[index].mask is None else kept[3 * area :].view(height, width)
+        return kept[: 3 * area].view(3, height, width), mask
+
+    def _fill(self, pixels: Tensor) -> None:
+        def one(index: int) -> None:
+            image, mask = self.decode(self.pairs[index])
+            parts = [image.flatten()] if mask is None else [image.flatten(), mask.flatten()]
+            torch.cat(parts, out=pixels[self.starts[index] : self.starts[index + 1]])
+
+        for _ in in_threads(one, range(len(self.pairs)), "Decoding"):
+            pass
+
+    def _write(self, path: Path) -> None:
+        free = shutil.disk_usage(path.parent).free
+        if self.starts[-1] > free:
+            raise ValueError(
+                f"data.cache=disk needs {self.starts[-1] / 1e9:.1f} GB in {path.parent}, where {free / 1e9:.1f} GB are "
+                "free; set data.cache=none, or XDG_CACHE_HOME to a folder with room"
+            )
+        partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+        try:
+            self._fill(torch.from_file(str(partial), shared=True, size=self.starts[-1], dtype=torch.uint8))
+            os.replace(partial, path)
+        finally:
+            partial.unlink(missing_ok=True)
+
+    def _fingerprint(self, version: str) -> str:
+        files = [path for pair in self.pairs for path in (pair.image, pair.mask) if path is not None]
+        state = [(str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
+        return hashlib.sha256(json.dumps([FORMAT, version, state, self.sizes]).encode()).hexdigest()[:24]
+
+
+def cache_folder() -> Path:
+    """Where decoded pixels are kept: $XDG_CACHE_HOME/evenly, by default ~/.cache/evenly. Anything in it may go."""
+    path = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "evenly")
+    path.mkdir(parents=True, exist_ok=True)
+    return path

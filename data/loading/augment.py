@@ -1,0 +1,161 @@
+"""Random variants of a sample, drawn once and alike for image and mask.
+
+A crop is cut from the stored uint8 image first (data/loading/crop.py), so that only its pixels are resized, turned and
+coloured. torchvision's transforms draw one set of parameters for a whole batch, and their tv_tensors resize masks with
+`nearest`, which lies up to half a pixel off the bilinear image; so its kernels are used, with numbers drawn here for
+each sample and `nearest-exact` for masks.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from data.loading.colour import jitter
+from data.loading.crop import PADDING, cut, extent, pixel_of_a_class, position
+from plumbing.options import fits
+
+DEVICES = ("loader", "device")
+HIGHEST = {"rotation": 180.0, "hue": 0.5}  # of the numbers in Options; the others may be 1
+
+
+@dataclass(frozen=True)
+class Options:
+    """What conf/data/augment/*.yaml hold, documented in none.yaml. Raises ValueError naming the key that is wrong."""
+
+    scale: Sequence[float] = (1.0, 1.0)
+    area: Sequence[float] | None = None
+    aspect: Sequence[float] = (1.0, 1.0)
+    vertical_flip: float = 0.0
+    horizontal_flip: float = 0.0
+    transpose: float = 0.0
+    rotation: float = 0.0
+    brightness: float = 0.0
+    contrast: float = 0.0
+    saturation: float = 0.0
+    hue: float = 0.0
+    device: str = "loader"
+
+    def __post_init__(self) -> None:
+        if self.device not in DEVICES:
+            raise ValueError(
+                f"data.augment.device is '{self.device}', which does not exist; choose from {', '.join(DEVICES)}"
+            )
+        for key in ("scale", "area", "aspect"):
+            span, limit = getattr(self, key), 1.0 if key == "area" else math.inf
+            if key == "area" and span is None:
+                continue
+            if not (fits(span, list[float]) and len(span) == 2 and 0 < span[0] <= span[1] <= limit):
+                most = " and at most 1" if key == "area" else ""
+                raise ValueError(f"data.augment.{key} must be two numbers above 0{most}, low and high, not {span}")
+        for field in fields(self):
+            value, limit = getattr(self, field.name), HIGHEST.get(field.name, 1.0)
+            if field.type is float and not (isinstance(value, int | float) and 0 <= value <= limit):
+                raise ValueError(f"data.augment.{field.name} must lie in [0, {limit:g}], not {value}")
+
+
+class Augment:
+    """Cut, turn and colour samples {"image": (C, H, W) uint8, "mask": (H, W) uint8 where there is one, ...}.
+
+    options       as conf/data/augment/none.yaml documents them; what is not named is off
+    size          pixels a side of what comes out
+    ignore_index  label of what lies beyond an image's border; None where there are no masks, and a crop that does
+                  not fit its image is refused with ValueError
+    balance       probability that a crop is laid around a pixel of a class drawn so that every class is met as often
+    areas         (K,) summed over the training images, for `balance`: as `data.loading.sampler.balanced` counts them
+    """
+
+    def __init__(
+        self,
+        options: dict[str, Any],
+        size: int,
+        ignore_index: int | None = None,
+        balance: float = 0.0,
+        areas: NDArray[np.float64] | None = None,
+    ) -> None:
+        known = [field.name for field in fields(Options)]
+        for key in options:
+            if key not in known:
+                raise ValueError(f"data.augment.{key} does not exist; choose from {', '.join(known)}")
+        self.options, self.size, self.ignore_index = Options(**options), size, ignore_index
+        self.balance, self.areas = balance, areas
+        # A crop to be rotated is cut wide enough to leave no empty corner, whatever the angle.
+        angle = math.radians(min(self.options.rotation, 45))
+        self.margin = math.ceil(size * (math.cos(angle) + math.sin(angle) - 1) / 2)
+
+    def __call__(self, sample: dict[str, Any], random: np.random.Generator) -> dict[str, Any]:
+        """A random variant of a sample: image (C, size, size), mask (size, size).
+
+        Where options.device is `device` it is only cut, with a margin for its rotation, and comes with "augment",
+        the numbers by which `finish` turns and colours it as part of a batch.
+        """
+        planes: dict[str, Tensor] = {key: sample[key] for key in ("image", "mask") if key in sample}
+        cropped = self._crop(planes, random)
+        drawn = self._draw(random)
+        if self.options.device == "device":
+            return sample | cropped | {"augment": drawn}
+        batch = self.finish({key: x[None] for key, x in cropped.items()} | {"augment": drawn[None]})
+        return sample | {key: x[0] for key, x in batch.items()}
+
+    def _crop(self, planes: dict[str, Tensor], random: np.random.Generator) -> dict[str, Tensor]:
+        o, (rows, columns), around = self.options, planes["image"].shape[-2:], None
+        extents = extent(rows, columns, self.size, o.scale, o.area, o.aspect, random)
+        if self.balance and "mask" in planes and random.random() < self.balance:
+            around = pixel_of_a_class(planes["mask"], self.areas, self.ignore_index, random)
+        top, left = (
+            position(length, window, None if around is None else around[i], random)
+            for i, (length, window) in enumerate(zip((rows, columns), extents, strict=True))
+        )
+        height, width = extents
+        # The margin in pixels of the image: what is cut stays centred on what was drawn.
+        above, beside = (round(window * self.margin / self.size) for window in extents)
+        box = (top - above, left - beside, height + 2 * above, width + 2 * beside)
+        return cut(planes, *box, self.size + 2 * self.margin, self.ignore_index)
+
+    def _draw(self, random: np.random.Generator) -> Tensor:
+        """(8,) float32: three flips, 0 or 1, the angle in radians, and what `jitter` takes. Nothing is drawn for
+        what is off."""
+        o = self.options
+        flips = [float(p > 0 and random.random() < p) for p in (o.vertical_flip, o.horizontal_flip, o.transpose)]
+        angle = math.radians(random.uniform(-o.rotation, o.rotation)) if o.rotation else 0.0
+        factors = [random.uniform(1 - s, 1 + s) if s else 1.0 for s in (o.brightness, o.contrast, o.saturation)]
+        turn = random.uniform(-o.hue, o.hue) if o.hue else 0.0
+        return torch.tensor([*flips, angle, *factors, turn], dtype=torch.float32)
+
+    def finish(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """Turn and colour a batch by its "augment" (N, 8), on whatever device it lies; without, it stays as it is."""
+        if "augment" not in batch:
+            return batch
+        drawn = batch["augment"]
+        done = {key: value for key, value in batch.items() if key != "augment"}
+        o, planes = self.options, [done["image"]]
+        if "mask" in done:
+            planes.append(done["mask"][:, None])
+        for i, dims in enumerate(((-2,), (-1,), None)):
+            if (o.vertical_flip, o.horizontal_flip, o.transpose)[i]:
+                which = drawn[:, i, None, None, None] > 0
+                planes = [torch.where(which, x.mT if dims is None else x.flip(dims), x) for x in planes]
+        if o.rotation:
+            planes = self._rotate(planes, drawn[:, 3])
+        if o.brightness or o.contrast or o.saturation or o.hue:
+            planes[0] = jitter(planes[0], *drawn[:, 4:].unbind(1))
+        return done | {"image": planes[0]} | ({"mask": planes[1][:, 0]} if "mask" in done else {})
+
+    def _rotate(self, planes: list[Tensor], angle: Tensor) -> list[Tensor]:
+        """Images bilinear, masks nearest, turned about their centre; what comes out is the middle, size x size."""
+        side = planes[0].shape[-1]
+        cos, sin, zero = angle.cos(), angle.sin(), torch.zeros_like(angle)
+        matrix = torch.stack([cos, -sin, zero, sin, cos, zero], 1).view(-1, 2, 3) * (self.size / side)
+        grid = F.affine_grid(matrix, [len(angle), 1, self.size, self.size], align_corners=False)
+        turned = []
+        for x, beyond, mode in zip(planes, (PADDING, self.ignore_index), ("bilinear", "nearest"), strict=False):
+            assert beyond is not None
+            x = F.grid_sample(x.float() - beyond, grid, mode, "zeros", align_corners=False) + beyond
+            turned.append(x.round().to(torch.uint8))
+        return turned

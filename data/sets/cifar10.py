@@ -1,0 +1,73 @@
+"""CIFAR-10 (Krizhevsky, 2009): 60 000 colour pictures of 32 x 32 pixels, from the batches "for Python"."""
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from data.loading.datamodule import DataModule, Images
+from data.loading.one_size import require_size, stacks
+from data.sets.published import explained
+
+SIDE = 32
+MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)  # of the training images
+FOLDER = "cifar-10-batches-py"
+TRAIN, TEST = [f"data_batch_{i}" for i in range(1, 6)], "test_batch"
+# All that a pickled array names. None of it runs code that a file brings.
+ADMITTED = {
+    ("numpy.core.multiarray", "_reconstruct"): np.zeros(0).__reduce__()[0],
+    ("numpy", "ndarray"): np.ndarray,
+    ("numpy", "dtype"): np.dtype,
+}
+
+
+class ArraysOnly(pickle.Unpickler):
+    """Reads dicts, lists, numbers, strings and NumPy arrays. A pickle can name any function to be called while it is
+    loaded; here it can name nothing else."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        """Raises pickle.UnpicklingError for whatever an array does not need."""
+        if (module, name) not in ADMITTED:
+            raise pickle.UnpicklingError(f"it asks for {module}.{name}, which no array needs")
+        return ADMITTED[module, name]
+
+
+def read_batch(path: Path) -> Tensor:
+    """(N, 3, 32, 32) uint8 RGB of one batch. Executes nothing in it; raises ValueError for anything else."""
+    with path.open("rb") as file:
+        try:
+            pixels = ArraysOnly(file, encoding="latin1").load()["data"]  # written by Python 2
+            if pixels.dtype != np.uint8:
+                raise TypeError(f"its pixels are {pixels.dtype}")
+            return torch.from_numpy(pixels.reshape(-1, 3, SIDE, SIDE))
+        except Exception as error:  # a malformed pickle raises nearly anything
+            raise ValueError(f"{path} is no batch of CIFAR-10 ({error}); fetch it again") from None
+
+
+class CIFAR10:
+    """The source that conf/data/cifar10.yaml describes."""
+
+    def __init__(self, root: str | None, download: bool, crop: int, batch_size: int, seed: int) -> None:
+        require_size("cifar10", SIDE, crop)
+        self.batch_size, self.seed = batch_size, seed
+        with explained("cifar10", root, f"{FOLDER}/ (the version for Python)", download):
+            assert root is not None
+            folder = Path(root, FOLDER)
+            if download and not folder.is_dir():
+                from torchvision.datasets import cifar, utils  # here: it is slow to import
+
+                # Not its CIFAR10(download=True), which goes on to unpickle what came.
+                published = cifar.CIFAR10
+                utils.download_and_extract_archive(
+                    published.url, root, filename=published.filename, md5=published.tgz_md5
+                )
+            self.train = torch.cat([read_batch(folder / name) for name in TRAIN])
+            self.test = read_batch(folder / TEST)
+
+    def images_of_one_size(self) -> DataModule:
+        """Colour images of 32 x 32 pixels."""
+        info = Images("cifar10", MEAN, STD)
+        return stacks(info, self.train, self.test, self.batch_size, self.seed)

@@ -1,0 +1,1 @@
+"""Networks: plain modules that are built in a notebook in one line."""

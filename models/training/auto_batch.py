@@ -1,0 +1,64 @@
+"""trainer.auto_batch: the largest half, quarter, ... of data.batch_size that fits in memory."""
+
+from copy import deepcopy
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytorch_lightning as pl
+from pytorch_lightning.callbacks import Callback
+from pytorch_lightning.utilities.memory import garbage_collection_cuda
+from pytorch_lightning.utilities.seed import isolate_rng
+
+from data import DataModule
+from models.training.memory import out_of_memory
+from models.training.task import Task
+from models.training.trainer import build_trainer, fit
+from plumbing.atomic import write_text
+
+
+class EndAfterTwoSteps(Callback):
+    """The second step has the optimiser's moments beside its activations, as all later ones."""
+
+    def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
+        trainer.should_stop = trainer.should_stop or trainer.global_step >= 2
+
+
+def fits(options: dict[str, Any], task: Task, data: DataModule, folder: Path) -> bool:
+    """Whether two steps of training fit in memory. Leaves the task as it is. Raises ValueError as training would."""
+    trial = deepcopy(task)
+    trainer = build_trainer(options | {"limit_val_batches": 0, "checkpoint_minutes": float("inf")}, folder, trial)
+    trainer.callbacks.append(EndAfterTwoSteps())  # type: ignore[attr-defined]  # Lightning declares none
+    if trainer.world_size > 1:
+        raise ValueError(
+            "trainer.auto_batch=true tries on one device; find data.batch_size with trainer.devices=1, set it times "
+            f"the {trainer.world_size} devices, and leave trainer.auto_batch out"
+        )
+    try:
+        fit(trainer, trial, data, folder)
+    except ValueError as error:
+        if not out_of_memory(error.__cause__) or data.batch_size == 1:
+            raise
+        return False
+    return True
+
+
+def find_batch(options: dict[str, Any], task: Task, data: DataModule, folder: Path) -> None:
+    """Halve `data.batch_size` until training fits, and keep that in batch_size.txt of the run's folder, where a run
+    that goes on finds it. No random number of the run is drawn.
+
+    options  of conf/trainer/default.yaml, as `build_trainer` takes them
+    """
+    kept = folder / "batch_size.txt"
+    if kept.exists():
+        data.batch_size = int(kept.read_text(encoding="utf-8"))
+    else:
+        with isolate_rng(), TemporaryDirectory() as scratch:
+            while not fits(options, task, data, Path(scratch)):
+                data.batch_size //= 2
+                garbage_collection_cuda()
+        garbage_collection_cuda()
+        data.prepared.clear()
+        write_text(kept, f"{data.batch_size}\n")
+    data.test_batch_size = min(data.test_batch_size, data.batch_size)
+    print(f"trainer.auto_batch: data.batch_size={data.batch_size} fits", flush=True)

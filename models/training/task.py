@@ -1,0 +1,67 @@
+"""What every kind of learning promises to train.py and its siblings."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+from numpy.typing import NDArray
+from pytorch_lightning.callbacks import Callback
+from torch import Tensor, nn
+
+from data import DataModule
+from models.networks.interfaces import Network
+
+
+class Task(pl.LightningModule):
+    """A network with how it learns and is scored.
+
+    network  what is trained and later used
+    kind     of data it needs: a method of the sources in `data`
+    monitor  the validation score that chooses best.ckpt; `mode` says which way is better, "max" or "min"
+    callbacks  of its own, whose states checkpoints keep
+    config   what checkpoints say of it, as `models.trained.saved.Saved` describes; None: they say nothing
+
+    A task is built as `task(network, data.info, **options of conf/task/<name>.yaml)`.
+    """
+
+    network: Network
+    kind: str
+    monitor: str
+    mode = "max"
+    callbacks: Sequence[Callback] = ()
+    config: dict[str, Any] | None = None
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Have a checkpoint say what it holds, so that it can be used without its run."""
+        checkpoint["config"] = self.config
+
+    def results(self, data: DataModule) -> dict[str, Any]:
+        """All scores of the test just run, as flat keys of metrics.json: `test/...`, `baseline/...`, and `baseline`,
+        what that is."""
+        raise NotImplementedError
+
+    def report(self, path: Path, title: str) -> None:
+        """Draw what the test just run saw, as a PNG at `path`."""
+        raise NotImplementedError
+
+    def example_arrays(self) -> dict[str, NDArray[np.generic]]:
+        """One place of the test just run, the same in every run on this data: what a comparison of runs shows.
+
+        `output`, (H, W, 3) uint8, a picture of what the network made; what to see it beside, pictures too, under the
+        names they are shown with; and `spectrum` of the whole output, as `models.tasks.drawing.line_spectrum`.
+        """
+        raise NotImplementedError
+
+    def trained(self) -> list[nn.Module]:
+        """What steps of training call: all of `trainer.compile`."""
+        return [self.network]
+
+    def notes(self) -> list[str]:
+        """What a user should know about the task as built, in lines for the log of a run."""
+        return self.network.notes()
+
+    def example_input(self) -> Tensor:
+        """A batch of one for `forward`, of the size of the test images: what multiply-adds are counted on."""
+        raise NotImplementedError

@@ -1,0 +1,1 @@
+"""Everything about runs: their folders, sweeps, searches and comparisons."""

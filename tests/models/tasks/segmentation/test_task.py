@@ -1,0 +1,126 @@
+"""The task on images of differing sizes, seen through windows: what is counted, measured and shown."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytorch_lightning as pl
+import torch
+import yaml
+from torch import Tensor
+from torchmetrics.functional import jaccard_index
+
+import models
+from data import Augment, DataModule, LabelledImages
+from models.tasks.segmentation.task import Segmentation
+from upsample.instrument.checkerboard import Checkerboard
+
+INFO = LabelledImages("noise", (0.5,) * 3, (0.3,) * 3, ["a", "b", "c"], [(0, 0, 0)] * 3, [1.0] * 3)
+CONF = Path(models.__file__).parents[1] / "conf/task/segmentation.yaml"
+SIZES = [(48, 33), (27, 70), (40, 40)]
+WINDOWS = {"window": 24, "overlap": 0.5, "flip": True, "scales": [1.0]}
+
+
+class Noise:
+    """One image of each size, with labels 0 to 2 and a stripe that is ignored."""
+
+    def __init__(self, seed: int) -> None:
+        random = torch.Generator().manual_seed(seed)
+        self.images = [torch.randint(0, 256, (3, *size), dtype=torch.uint8, generator=random) for size in SIZES]
+        self.masks = [torch.randint(0, 3, size, dtype=torch.uint8, generator=random) for size in SIZES]
+        for mask in self.masks:
+            mask[:5] = 255
+
+    def __len__(self) -> int:
+        return len(SIZES)
+
+    def __getitem__(self, key: int | tuple[int, int]) -> dict[str, Any]:
+        index = key[1] if isinstance(key, tuple) else key
+        return {"image": self.images[index], "mask": self.masks[index], "name": str(index)}
+
+
+def segmentation(inference: dict[str, Any], **options: Any) -> Segmentation:
+    torch.manual_seed(0)
+    given = yaml.safe_load(CONF.read_text())
+    for key in ("name", "crop", "test_crop", "batch_size"):
+        del given[key]
+    config = {
+        "model": {"name": "unet"},
+        "encoder": {"family": "plain", "width": 4, "depth": 1},
+        "upsample": {"name": "deconv"},
+    }
+    return Segmentation(models.build(config, 3, 3), INFO, **(given | {"inference": inference} | options))
+
+
+def data() -> DataModule:
+    return DataModule(INFO, Noise(0), Noise(1), Noise(2), augment=Augment({}, 16), batch_size=1, seed=0)
+
+
+def trainer() -> pl.Trainer:
+    return pl.Trainer(accelerator="cpu", logger=False, enable_progress_bar=False, enable_checkpointing=False)
+
+
+def mean_iou(predictions: list[Tensor], masks: list[Tensor]) -> float:
+    flat = [torch.cat([each.flatten().long() for each in several]) for several in (predictions, masks)]
+    return jaccard_index(*flat, "multiclass", num_classes=3, ignore_index=255).item()
+
+
+@pytest.mark.parametrize("windows", [WINDOWS, WINDOWS | {"window": None, "flip": False}])
+def test_validation_test_and_prediction_see_every_image_through_the_same_windows(windows: dict[str, Any]) -> None:
+    task, module = segmentation(windows).eval(), data()
+    whole = windows["window"] is None
+    for run, samples in (("validate", module.val), ("test", module.test)):
+        images, masks = ([samples[i][key] for i in range(3)] for key in ("image", "mask"))
+        with torch.no_grad():
+            predicted = [
+                task(image[None]).argmax(1) if whole else task.inference.classes(task, image[None]) for image in images
+            ]
+        getattr(trainer(), run)(task, module, verbose=False)
+        found = task.results(module)["test/miou"] if run == "test" else task.trainer.callback_metrics["val/miou"]
+        assert float(found) == pytest.approx(mean_iou(predicted, masks), abs=1e-6)
+    answers = trainer().predict(task, module.test_dataloader())
+    assert answers is not None
+    assert all(torch.equal(a, b) for a, b in zip(answers, predicted, strict=True))
+
+
+@pytest.mark.parametrize(("window", "measured"), [(None, (27, 33)), (24, (24, 24))])
+def test_checkerboards_are_of_one_pass_over_the_middle_that_all_images_have(
+    window: int | None, measured: tuple[int, int]
+) -> None:
+    """27 x 33 pixels, less where a window is smaller; windows and flips would average the pattern away."""
+    task, module = segmentation(WINDOWS | {"window": window}, gradient_checkerboard=True).eval(), data()
+    board = Checkerboard(2, None)
+    for i in range(3):
+        image = module.test[i]["image"]
+        height, width = measured
+        top, left = (image.shape[1] - height) // 2, (image.shape[2] - width) // 2
+        with torch.no_grad():
+            board.update(task(image[None, :, top : top + height, left : left + width]))
+    trainer().test(task, module, verbose=False)
+    found = task.results(module)
+    for key, value in board.compute().items():
+        assert found[f"test/checkerboard/{key}"] == pytest.approx(value, rel=1e-4)
+    assert found["test/gradient_checkerboard/phase_variance"] > 0
+
+
+def test_only_as_many_images_are_measured_as_asked() -> None:
+    """The first two here, so the size is what those two have in common."""
+    task, module = segmentation(WINDOWS | {"window": None}, checkerboard_images=1).eval(), data()
+    trainer().test(task, module, verbose=False)
+    assert task.measured_size == SIZES[0]
+    assert int(task.checkerboard.images) == 1
+
+
+def test_what_is_shown_is_at_most_one_window(tmp_path: Path) -> None:
+    task, module = segmentation(WINDOWS).eval(), data()
+    trainer().test(task, module, verbose=False)
+    assert task.example_input().shape == (1, 3, 24, 24)
+    task.report(tmp_path / "report.png", "title")
+    assert (tmp_path / "report.png").stat().st_size > 20_000
+
+
+def test_rounded_windows_are_told() -> None:
+    assert segmentation(WINDOWS).notes() == []
+    assert segmentation(WINDOWS | {"window": 25}).notes() == [
+        "Windows of 24 pixels every 12: rounded down to multiples of 2"
+    ]

@@ -1,0 +1,78 @@
+"""The page as a reader has it: opened in a browser that cannot reach anything, sorted by a click."""
+
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import matplotlib.image
+import pytest
+
+from study import run_folder
+
+pytest.importorskip("selenium", reason="the comparison page is tested in a browser, which needs selenium")
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webdriver import WebDriver
+
+ROOT = Path(run_folder.__file__).parents[1]
+
+
+@pytest.fixture
+def page(nine_runs: Path, tmp_path: Path) -> Path:
+    """The folder of a comparison written by the command."""
+    command = [sys.executable, str(ROOT / "compare.py"), str(nine_runs), "--out", str(tmp_path / "out")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return tmp_path / "out"
+
+
+@pytest.fixture
+def browser(tmp_path: Path) -> Iterator[WebDriver]:
+    """Chromium without a window."""
+    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if not chromium or not driver:
+        pytest.skip("chromium and chromedriver are not installed, so the page cannot be opened")
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for switch in ("headless", "no-sandbox", "disable-gpu", "no-first-run", "disable-background-networking",
+                   "disable-component-update", "disable-sync", f"user-data-dir={tmp_path / 'profile'}"):  # fmt: skip
+        options.add_argument(f"--{switch}")
+    opened = webdriver.Chrome(options, webdriver.ChromeService(driver))
+    yield opened
+    opened.quit()
+
+
+def column(browser: WebDriver, table: str, index: int) -> list[str]:
+    return [cell.text for cell in browser.find_elements(By.CSS_SELECTOR, f"#{table} td:nth-child({index})")]
+
+
+def test_the_page_sorts_by_a_click_and_needs_no_network(page: Path, browser: WebDriver) -> None:
+    browser.get((page / "comparison.html").as_uri())
+    assert column(browser, "ranking", 1) == ["deconv", "resize_conv", "dilated_deconv"]
+    header = browser.find_elements(By.CSS_SELECTOR, "#scores th button")[3]
+    assert header.text.startswith("checkerboard/spectral_peak_db")
+    header.click()
+    assert column(browser, "scores", 1) == ["resize_conv", "deconv", "dilated_deconv"]
+    assert column(browser, "scores", 4) == ["5.0 ± 1.0", "21.0 ± 1.0", "28.0 ± 1.0"]
+    header.click()
+    assert column(browser, "scores", 1) == ["dilated_deconv", "deconv", "resize_conv"]
+    assert column(browser, "ranking", 7) == ["best", "no difference shown", "worse"]
+    assert column(browser, "configurations", 1) == ["upsample.name"]
+    assert browser.execute_script("return document.images[0].naturalWidth") > 1000
+    loaded = browser.execute_script("return performance.getEntriesByType('resource').map(r => r.name)")
+    assert all(name.startswith("data:") for name in loaded)
+    assert not re.search(r"(src|href)=.(?!data:)", (page / "comparison.html").read_text())
+
+
+def test_the_command_writes_a_picture_and_a_csv(page: Path) -> None:
+    assert {each.name for each in page.iterdir()} == {"comparison.csv", "comparison.png", "comparison.html"}
+    assert matplotlib.image.imread(page / "comparison.png").std() > 0.1
+
+
+def test_what_is_no_run_is_refused_in_one_sentence(tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, str(ROOT / "compare.py"), str(tmp_path)], capture_output=True, text=True)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert done.stderr.startswith(f"Error: {tmp_path} holds no run")

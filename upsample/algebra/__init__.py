@@ -1,0 +1,1 @@
+"""What a layer prints, exactly and from its weights alone."""

@@ -1,0 +1,1 @@
+"""What is measured of outputs: checkerboards, in images and logits."""

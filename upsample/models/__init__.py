@@ -1,0 +1,1 @@
+"""What is done to anyone's model: its layers are traced, judged, swapped and repaired."""

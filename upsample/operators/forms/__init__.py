@@ -1,0 +1,1 @@
+"""The functions that operators are made of, each in its fastest form."""
