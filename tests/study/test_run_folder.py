@@ -87,7 +87,7 @@ def test_a_refusal_is_one_sentence_and_debug_keeps_the_trace(capsys: pytest.Capt
 def test_a_second_run_in_a_folder_is_refused_until_the_first_ends(tmp_path: Path) -> None:
     root = Path(run_folder.__file__).parents[1]
     code = (
-        "import sys, time, pathlib, run_folder\n"
+        "import sys, time, pathlib; from study import run_folder\n"
         "with run_folder.one_sentence(False), run_folder.alone(pathlib.Path(sys.argv[1])):\n"
         "    print('at work', flush=True)\n"
         "    time.sleep(60)"

@@ -17,7 +17,7 @@ ROOT = Path(sweep.__file__).parents[1]
 SCRIPT = """
 import os, signal, sys, time
 from pathlib import Path
-import run_folder, sweep
+from study import run_folder, sweep
 
 folder = Path(sys.argv[-1].removeprefix("hydra.run.dir=").strip("'"))
 sweep.end_with_the_sweep()
@@ -69,7 +69,7 @@ def test_a_job_tried_again_forgets_the_failure_and_one_finished_is_not_run(tmp_p
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
 def test_a_job_ends_with_its_sweep_however_that_ends(tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text(SCRIPT)
-    code = "import sys, sweep; from pathlib import Path; folder = Path(sys.argv[1]); "
+    code = "import sys; from study import sweep; from pathlib import Path; folder = Path(sys.argv[1]); "
     code += "sweep.__file__ = str(folder / 'study/sweep.py'); sweep.run_job(['wait'], folder)"
     with subprocess.Popen(
         [sys.executable, "-c", code, str(tmp_path)], env=os.environ | {"PYTHONPATH": str(ROOT)}
