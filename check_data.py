@@ -33,12 +33,12 @@ def run(config: dict[str, Any], folder: Path) -> bool:
     import data  # here, not above, so that --help and a typo answer at once
     from data.check.contact_sheet import contact_sheet
     from data.check.survey import print_tables, survey
-    from models.tasks import TASKS
+    from models.tasks import task
 
     # Everything is looked at once, whatever the configuration would do about it.
     options = config["data"] | {key: value for key, value in LOOKING.items() if key in config["data"]}
     kinds = data.kinds(options["name"])
-    wanted: str = TASKS[config["task"]["name"]].kind  # type: ignore[attr-defined]  # which mypy sees as plain types
+    wanted: str = task[config["task"]["name"]].kind
     kind = wanted if wanted in kinds else kinds[0]
     try:
         module = data.build(options, kind, config["seed"])

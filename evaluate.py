@@ -60,27 +60,33 @@ def run(config: DictConfig, folder: Path) -> dict[str, Any]:
     print("Importing torch ...", flush=True)
     import pytorch_lightning as pl  # here, not above, so that --help and a typo answer at once
 
-    from models import loading, tasks
+    from models import loading
     from models.tasks import evaluation
+    from models.tasks.build import OF_DATA
+    from models.tasks.costs import announce
+    from models.training.quiet import quiet
+    from models.training.trainer import build_trainer
+
+    quiet()
 
     with run_folder.one_sentence(config.debug):
         stored = loading.read(config.checkpoint)
         options = changed(stored.config["task"], run_folder.plain(config.task))
         # Sections of data refer to these. Numbers only: nothing of a checkpoint is text that Hydra would resolve.
-        numbers = {key: options[key] for key in tasks.OF_DATA if isinstance(options.get(key), int)}
+        numbers = {key: options[key] for key in OF_DATA if isinstance(options.get(key), int)}
         config.task = numbers | dict(config.task)
         asked = run_folder.plain(config)
         source = asked.get("data") or stored.config["data"]
         pl.seed_everything(stored.config["seed"], workers=True, verbose=False)
         module = evaluation.data_of(stored, source)
         task = evaluation.rebuild(stored, module, options, config.split)
-        trainer = tasks.build_trainer(asked["trainer"], folder, task)
+        trainer = build_trainer(asked["trainer"], folder, task)
         if trainer.world_size > 1 and HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN:
             raise ValueError(
                 f"trainer.devices={asked['trainer']['devices']} is {trainer.world_size} processes, each of which would "
                 "start the whole of -m; set trainer.devices=1, or start the evaluations one by one"
             )
-    tasks.announce(task, trainer, module)
+    announce(task, trainer, module)
     metrics = evaluation.score(task, module, trainer)
     metrics |= {"checkpoint": config.checkpoint, "split": config.split, "seconds": time.perf_counter() - STARTED}
     if not trainer.is_global_zero:  # the scores are of all processes; one of them writes

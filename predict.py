@@ -41,8 +41,10 @@ Write = Callable[[str, Path], None]  # of an image, by the name of its result
 def work(net: Any, options: argparse.Namespace) -> tuple[Iterator[None], int] | Write:
     """How to write the result of one image, or for generators all images and their number."""
     from data.files.reading import read_image
-    from models.tasks import prediction
+    from models.tasks.generation.predict import write_samples
     from models.tasks.segmentation.inference import Inference
+    from models.tasks.segmentation.predict import segment
+    from models.tasks.super_resolution.predict import enlarge_to
 
     if net.task == "gan":
         if options.inputs:
@@ -50,21 +52,17 @@ def work(net: Any, options: argparse.Namespace) -> tuple[Iterator[None], int] | 
         count = 64 if options.n is None else options.n
         if count < 1:
             raise ValueError(f"-n must be 1 or more, not {count}")
-        return prediction.write_samples(net, count, options.seed, options.output), count
+        return write_samples(net, count, options.seed, options.output), count
     if not options.inputs or options.n is not None:
         raise ValueError(f"{options.checkpoint} is for {net.task.replace('_', '-')}: name images or folders, and no -n")
     if net.task == "super_resolution":
-        return lambda name, path: prediction.enlarge_to(
-            net, read_image(path), options.output / "enlarged" / f"{name}.png"
-        )
+        return lambda name, path: enlarge_to(net, read_image(path), options.output / "enlarged" / f"{name}.png")
     try:
         inference = Inference(net.period, options.window, options.overlap, options.flip)
     except ValueError as error:
         raise ValueError(str(error).replace("task.inference.", "--")) from None
 
-    return lambda name, path: prediction.segment(
-        net, read_image(path), inference, options.output, name, options.probabilities
-    )
+    return lambda name, path: segment(net, read_image(path), inference, options.output, name, options.probabilities)
 
 
 def main() -> None:

@@ -48,29 +48,34 @@ def run(config: dict[str, Any], folder: Path) -> dict[str, Any]:
     print(f"Run folder: {folder}\nImporting torch ...", flush=True)
     import pytorch_lightning as pl  # here, not above, so that --help and a typo answer at once
 
-    from models import tasks
+    from models.tasks.build import build_task
+    from models.tasks.costs import announce, costs, incidents
     from models.training import loggers
+    from models.training.auto_batch import find_batch
+    from models.training.quiet import quiet
+    from models.training.trainer import best_score, build_trainer, fit
 
     if not run_folder.process():
         write_text(folder / "config.yaml", OmegaConf.to_yaml(config))
+    quiet()
     pl.seed_everything(config["seed"], workers=True, verbose=False)
-    task, module = tasks.build(config)
-    if config["trainer"]["auto_batch"]:
-        tasks.find_batch(config["trainer"], task, module, folder)
-    trainer = tasks.build_trainer(config["trainer"], folder, task, config["logger"])
-    tasks.announce(task, trainer, module)
+    task, module = build_task(config)
+    if config["callbacks"]["auto_batch"]:
+        find_batch(config["trainer"], config["callbacks"], task, module, folder)
+    trainer = build_trainer(config["trainer"], folder, task, config["logger"], config["callbacks"])
+    announce(task, trainer, module)
 
     settings = run_folder.identity(config)
     loggers.start(trainer, settings)
-    tasks.fit(trainer, task, module, folder)
+    fit(trainer, task, module, folder)
     trainer.test(task, module, ckpt_path=folder / "best.ckpt", weights_only=True, verbose=False)
-    metrics = {"seed": config["seed"], task.monitor: tasks.best_score(trainer)}
-    metrics |= task.results(module) | tasks.costs(task, trainer) | tasks.incidents(trainer)
+    metrics = {"seed": config["seed"], task.monitor: best_score(trainer)}
+    metrics |= task.results(module) | costs(task, trainer) | incidents(trainer)
     if not trainer.is_global_zero:  # the scores are of all processes; one of them writes
         return metrics
     task.report(folder / "report.png", title=folder.name)
     run_folder.write_example(folder, task.example_arrays())
-    if config["trainer"]["auto_batch"]:
+    if config["callbacks"]["auto_batch"]:
         metrics["batch_size"] = module.batch_size
     if module.skipped:
         metrics["skipped"] = list(module.skipped)

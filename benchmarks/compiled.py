@@ -1,4 +1,4 @@
-"""What `trainer.compile=true` brings."""
+"""What `callbacks.compile=true` brings."""
 
 from copy import deepcopy
 

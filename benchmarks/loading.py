@@ -35,7 +35,8 @@ from benchmarks.measure import ratios, spread
 from benchmarks.steps import on_device
 from data import Augment
 from data.files.finding import Pair
-from models import tasks
+from models.tasks.build import build_task
+from models.training.task import Task
 from study import run_folder
 
 FLIP = {"horizontal_flip": 0.5}
@@ -100,7 +101,7 @@ def turns_of(loader: DataLoader) -> Callable[[], float]:
     return turn
 
 
-def training_turn(task: tasks.Task, loader: DataLoader) -> Callable[[], float]:
+def training_turn(task: Task, loader: DataLoader) -> Callable[[], float]:
     """A function that takes a step on a batch at hand, on all cores or the GPU, and returns images per second."""
     task.to(device()).train()
     batch = on_device(next(iter(loader)))
@@ -127,7 +128,7 @@ def training_turn(task: tasks.Task, loader: DataLoader) -> Callable[[], float]:
 def contenders(root: str, crop: int) -> dict[tuple[str, str], Callable[[], float]]:
     """What takes turns, by work and name."""
     common = (f"data.root='{root}'", f"task.crop={crop}")
-    task, in_memory = tasks.build(camvid(*common))
+    task, in_memory = build_task(camvid(*common))
     modules = {
         f"cache={cache}": data.build(camvid(*common, f"data.cache={cache}")["data"], task.kind, seed=0)
         for cache in ("none", "disk")

@@ -6,7 +6,7 @@ from torchmetrics.segmentation import MeanIoU
 
 from benchmarks.configuration import autocast, configuration, device
 from benchmarks.measure import Line, ratios, take_turns
-from models import tasks
+from models.tasks.build import build_task
 from models.tasks.segmentation.scores import Confusion, SegmentationScores
 from upsample.instrument.checkerboard import Checkerboard, nulls
 
@@ -26,7 +26,7 @@ def miou(rounds: int) -> list[Line]:
 
 def epoch(rounds: int) -> list[Line]:
     """8: the scores of a test, checkerboards and their noise floors included, against the network's own time."""
-    task, module = tasks.build(configuration())
+    task, module = build_task(configuration())
     task.to(device()).eval()
     batches = [(batch["image"].to(device()), batch["mask"].long().to(device())) for batch in module.test_dataloader()]
 

@@ -3,12 +3,12 @@
 from benchmarks.configuration import configuration
 from benchmarks.loading import training_turn, turns_of
 from benchmarks.measure import Line, ratios
-from models import tasks
+from models.tasks.build import build_task
 
 
 def ahead(overrides: list[str], rounds: int) -> tuple[list[float], str]:
     """Images per second of the loader over those of the training step, by round, and both in words."""
-    task, module = tasks.build(configuration(*overrides))
+    task, module = build_task(configuration(*overrides))
     load = turns_of(module.train_dataloader())
     train = training_turn(task, module.train_dataloader())
     train()

@@ -25,7 +25,7 @@ def run(arguments: Sequence[str]) -> float:
 def first_step() -> float:
     """Seconds from the start of `python train.py` to the checkpoint of its first step, after which it is stopped."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, TRAIN, "trainer.checkpoint_minutes=0"]
+        command = [sys.executable, TRAIN, "callbacks.checkpoint_minutes=0"]
         started = time.perf_counter()
         process = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         try:

@@ -16,7 +16,9 @@ from torch import Tensor, nn
 from benchmarks.configuration import autocast, configuration, device
 from benchmarks.measure import Line, ratios, seconds
 from data import DataModule
-from models import tasks
+from models.tasks.build import build_task
+from models.training.task import Task
+from models.training.trainer import build_trainer, fit
 
 WARM = 3  # steps of both before the first that count
 
@@ -63,11 +65,11 @@ def forward_backward(network: nn.Module, form: Callable[[Tensor], Tensor], x: Te
     return run
 
 
-def built(*overrides: str, seed: int = 0) -> tuple[dict[str, Any], tasks.Task, DataModule]:
+def built(*overrides: str, seed: int = 0) -> tuple[dict[str, Any], Task, DataModule]:
     """The trainer's options, the task and the data that `train.py` begins with."""
     pl.seed_everything(seed, workers=True, verbose=False)
     config = configuration(*overrides, f"seed={seed}", "resume=never")
-    return config["trainer"], *tasks.build(config)
+    return config["trainer"], *build_task(config)
 
 
 def on_device(batch: dict[str, Any]) -> dict[str, Tensor]:
@@ -75,13 +77,13 @@ def on_device(batch: dict[str, Any]) -> dict[str, Tensor]:
     return {key: value.to(device()) for key, value in batch.items() if isinstance(value, Tensor)}
 
 
-def train(options: dict[str, Any], task: tasks.Task, module: DataModule, callback: Callback | None = None) -> None:
+def train(options: dict[str, Any], task: Task, module: DataModule, callback: Callback | None = None) -> None:
     """Train as `train.py` does, as many steps as `options` say, in a folder that is then removed."""
     with tempfile.TemporaryDirectory() as folder:
-        trainer = tasks.build_trainer(options, Path(folder), task)
+        trainer = build_trainer(options, Path(folder), task)
         if callback is not None:
             trainer.callbacks.append(callback)  # type: ignore[attr-defined]  # a list that Lightning types as none
-        tasks.fit(trainer, task, module, Path(folder))
+        fit(trainer, task, module, Path(folder))
 
 
 def against(overrides: list[str], make: Callable[[Any, dict[str, Tensor]], Step], rounds: int, turn: int) -> InTurns:

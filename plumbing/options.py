@@ -10,7 +10,7 @@ import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
 
 WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text", type(None): "null"}
 
@@ -48,6 +48,9 @@ class Range:
         return f"from {low} to {high}{ends[self.open]}"
 
 
+Count = Annotated[int, Range(1)]  # of channels, layers, images
+
+
 def hints_of(target: Callable[..., Any]) -> dict[str, Any]:
     """The type hints of what a class, function or partial takes, with their ranges."""
     plain = target.func if isinstance(target, partial) else target
@@ -78,8 +81,11 @@ def check_options(
     hints = hints_of(target)
     named = [p for p in parameters.values() if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)]
     taken = {p.name: p.default for p in named if p.name not in given}
+    open_ended = any(p.kind == p.VAR_KEYWORD for p in parameters.values())
     for key, value in options.items():
         if key not in taken:
+            if open_ended:
+                continue
             hint = near(key, taken) or ";"
             raise OptionError(f"{section}.{key} does not exist{hint} choose from {', '.join(taken)}")
         check_value(f"{section}.{key}", value, hints.get(key, Any))

@@ -7,7 +7,7 @@ last.ckpt      where a stopped run goes on, written between validations, too; be
 history.csv    the scores of each validation; what else logger= asks for, in csv/, tensorboard/, wandb/ or mlflow.db
 report.png     the pictures; of a segmentation also confusion.png
 example.npz    one place of the test set and the output's spectrum, for comparisons of runs
-batch_size.txt  what trainer.auto_batch found
+batch_size.txt  what callbacks.auto_batch found
 failed.json    why the last try failed, if it did
 metrics.json   the scores, written last: a folder that holds it is finished
 .lock          held while a run is at work here
@@ -39,7 +39,7 @@ from plumbing.atomic import whole, write_text
 
 # Sections that change no result, so they are not part of a run's identity, and such a key of the trainer's section.
 HOW_TO_RUN = ("hydra", "resume", "debug", "objectives", "logger")
-HOW_TO_TRAIN = ("trainer.checkpoint_minutes",)
+HOW_TO_TRAIN = ("callbacks.checkpoint_minutes",)
 
 
 def plain(config: DictConfig) -> dict[str, Any]:

@@ -8,7 +8,8 @@ from typing import Any
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
-from models import tasks
+from models.tasks.build import build_task
+from models.training.trainer import build_trainer
 from tests.tiny import configuration
 
 ROOT = Path(__file__).parents[1]
@@ -56,8 +57,8 @@ def outcome(overrides: list[str], folder: Path) -> str:
     except (HydraException, OmegaConfBaseException):
         return "by Hydra"
     try:
-        task, module = tasks.build(config)
-        trainer = tasks.build_trainer(config["trainer"], folder, task)
+        task, module = build_task(config)
+        trainer = build_trainer(config["trainer"], folder, task)
         module.trainer = trainer
         for loader in (module.train_dataloader, module.val_dataloader, module.test_dataloader):
             loader()

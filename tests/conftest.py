@@ -101,7 +101,7 @@ def trained() -> Callable[..., Trained]:
     ) -> Trained:
         torch.manual_seed(0)
         model = model or {"name": "unet"}
-        task = {"dcgan": "gan"} | dict.fromkeys(models.SEGMENTATION, "segmentation")
+        task = {"dcgan": "gan"} | dict.fromkeys(("unet", "deeplab"), "segmentation")
         config = {
             "task": {"name": task.get(model["name"], "super_resolution")},
             "model": model,

@@ -34,7 +34,8 @@ def by_fork(overrides: list[str]) -> Callable[[Path], int]:
     """Import all that training needs, and give what starts it in a process of its own."""
     from hydra import compose, initialize_config_dir
 
-    from models import tasks
+    from models.tasks.build import build_task
+    from models.training.trainer import build_trainer, fit
     from study import run_folder
 
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
@@ -48,8 +49,8 @@ def by_fork(overrides: list[str]) -> Callable[[Path], int]:
             import pytorch_lightning as pl
 
             pl.seed_everything(config["seed"], workers=True, verbose=False)
-            task, data = tasks.build(config)
-            tasks.fit(tasks.build_trainer(config["trainer"], folder, task), task, data, folder)
+            task, data = build_task(config)
+            fit(build_trainer(config["trainer"], folder, task), task, data, folder)
         except BaseException:
             sys.excepthook(*sys.exc_info())
             os._exit(1)

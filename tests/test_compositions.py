@@ -8,7 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import data
-from models import tasks
+from models.tasks.build import build_task
+from models.training.trainer import build_trainer
 from tests.compositions import drawn, outcome
 from tests.tiny import configuration
 
@@ -36,7 +37,7 @@ def test_a_configuration_is_built_or_refused_in_a_sentence(tmp_path: Path, draw:
         ("encoder.width=wide", "encoder.width must be a whole number, not 'wide'"),
         ("task.dice=true", "task.dice must be a number, not True"),
         ("model.channels=[a,b]", r"model.channels must be a list \(a whole number each\) or null, not"),
-        ("trainer.on_nan=go_on", "trainer.on_nan is 'go_on', which does not exist"),
+        ("callbacks.on_nan=go_on", "callbacks.on_nan is 'go_on', which does not exist"),
     ],
 )
 def test_what_cannot_be_is_refused_before_data_are_touched(
@@ -49,9 +50,9 @@ def test_what_cannot_be_is_refused_before_data_are_touched(
         monkeypatch.setattr(data, "build", touched)
     config = configuration("data.step=256", *overrides.split())
     with pytest.raises(ValueError, match=sentence):
-        tasks.build_trainer(config["trainer"], tmp_path, tasks.build(config)[0])
+        build_trainer(config["trainer"], tmp_path, build_task(config)[0])
 
 
 def test_crops_larger_than_the_images_are_refused() -> None:
     with pytest.raises(ValueError, match="crops of 400 pixels do not fit a band of 360 pixels"):
-        tasks.build(configuration("task.crop=400"))
+        build_task(configuration("task.crop=400"))

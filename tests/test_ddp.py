@@ -12,7 +12,7 @@ import torch
 
 import evaluate
 import train
-from models import tasks
+from models.tasks.build import build_task
 from tests.tiny import DCGAN, ESPCN, UNET, composed, configuration
 
 ROOT = Path(train.__file__).parent
@@ -71,7 +71,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("ddp")
     for kind, overrides in KINDS.items():
         torch.manual_seed(0)
-        task, _ = tasks.build(configuration(*overrides))
+        task, _ = build_task(configuration(*overrides))
         torch.save({"config": task.config, "state_dict": task.state_dict()}, folder / f"{kind}.ckpt")
         (folder / kind).mkdir()
     (folder / "trained").mkdir()

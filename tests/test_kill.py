@@ -13,7 +13,7 @@ SHORT = [
     "data.batch_size=4",
     "trainer.max_epochs=4",
     "trainer.precision=32-true",
-    "trainer.checkpoint_minutes=0",
+    "callbacks.checkpoint_minutes=0",
     "+trainer.limit_train_batches=6",
     "+trainer.limit_val_batches=1",
 ]

@@ -9,7 +9,8 @@ import torch
 from pytorch_lightning.callbacks import Callback
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from models import tasks
+from models.tasks.build import build_task
+from models.training.trainer import build_trainer, fit
 from tests.tiny import configuration
 
 # What reads a number from the device: item, bool, int, tolist; picking by a mask, whose count must be known.
@@ -53,12 +54,12 @@ class Watch(Callback):
 )
 def test_no_step_reads_a_number_from_the_device(tmp_path: Path, overrides: list[str]) -> None:
     config = configuration(*overrides, "trainer.accelerator=cpu")
-    task, module = tasks.build(config)
+    task, module = build_task(config)
     limits = {"max_epochs": -1, "max_steps": len(COUNTED) + 1, "limit_val_batches": 0, "precision": "32-true"}
-    trainer = tasks.build_trainer(config["trainer"] | limits, tmp_path, task)
+    trainer = build_trainer(config["trainer"] | limits, tmp_path, task)
     watch = Watch()
     trainer.callbacks.insert(0, watch)  # type: ignore[attr-defined]
-    tasks.fit(trainer, task, module, tmp_path)
+    fit(trainer, task, module, tmp_path)
     assert watch.steps == len(COUNTED)
     assert not watch.readings.count
 

@@ -123,7 +123,7 @@ def test_steps_beyond_the_last_epoch_are_validated_and_can_be_the_best(tmp_path:
 
 def test_every_option_of_the_task_and_auto_batch_at_once(tmp_path: Path) -> None:
     options = ["loss=lovasz", "auxiliary=0.4", "schedule=poly", "layer_decay=0.8", "gradient_checkerboard=true"]
-    others = ["trainer.max_epochs=1", "trainer.auto_batch=true"]
+    others = ["trainer.max_epochs=1", "callbacks.auto_batch=true"]
     metrics = train.run(tiny(*(f"task.{o}" for o in options), *others), tmp_path)
     assert metrics["batch_size"] == 4
     assert metrics["test/gradient_checkerboard/phase_variance"] > 0

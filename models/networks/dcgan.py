@@ -2,12 +2,15 @@
 
 from collections.abc import Callable
 from math import log2
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrizations
 
+from models.networks import network
 from models.networks.interfaces import Network
+from plumbing.options import Count
 
 SIZES = (32, 64, 128)
 
@@ -56,6 +59,7 @@ class Discriminator(nn.Sequential):
         super().__init__(*layers, nn.Conv2d(widths[-1], 1, 4), nn.Flatten(0))
 
 
+@network("dcgan")
 class DCGAN(Network):
     """A `generator` and a `discriminator`; `period` and `upsamplers` are the generator's.
 
@@ -82,15 +86,15 @@ class DCGAN(Network):
         self,
         channels: int,
         upsample: Callable[..., nn.Module],
-        size: int = 32,
-        latent: int = 100,
-        width: int = 128,
+        size: Literal[32, 64, 128] = 32,
+        latent: Count = 100,
+        width: Count = 128,
         batch_norm: bool = True,
         spectral_norm: bool = False,
     ) -> None:
         super().__init__()
         if size not in SIZES:
-            raise ValueError(f"model.size must be one of {', '.join(map(str, SIZES))}, not {size}")
+            raise ValueError(f"size must be one of {', '.join(map(str, SIZES))}, not {size}")
         self.size, self.latent, self.period = size, latent, size // 4
         self.generator = Generator(channels, upsample, size, latent, width)
         self.discriminator = Discriminator(channels, size, width, batch_norm and not spectral_norm)
@@ -110,7 +114,7 @@ class DCGAN(Network):
             if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
                 if not module.weight.any():
                     raise ValueError(
-                        f"model.spectral_norm=true cannot scale {name}: this upsampler starts it at zero; "
+                        f"spectral_norm=true cannot scale {name}: this upsampler starts it at zero; "
                         "choose another upsampler, or options without that layer"
                     )
                 parametrizations.spectral_norm(module)

@@ -2,14 +2,18 @@
 
 from collections.abc import Callable, Sequence
 from math import prod
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
+from models.networks import network
 from models.networks.blocks import pad_to_period
 from models.networks.interfaces import Encoder, Network
+from plumbing.options import Count
 from upsample.algebra.gridding import gridding
 
+Version = Literal[1, 2, 3, "1", "2", "3", "3plus"]
 # Of the head's 3x3 convolutions, as published for output stride 8; other strides scale them, as DeepLabv3 does.
 RATES = {"1": (12,), "2": (6, 12, 18, 24), "3": (12, 24, 36), "3plus": (12, 24, 36)}
 LOW_LEVEL_STRIDE, LOW_LEVEL_CHANNELS = 4, 48  # of 3+: section 4.1 and table 1 of its paper
@@ -81,6 +85,7 @@ def default_steps(version: str, output_stride: int) -> list[int]:
     return steps
 
 
+@network("deeplab")
 class DeepLab(Network):
     """Chen et al.: 1 (ICLR 2015), 2 (TPAMI 2018), 3 (2017) and 3+ (ECCV 2018), whose decoder adds low-level features.
 
@@ -100,46 +105,48 @@ class DeepLab(Network):
     Raises ValueError for what cannot be built.
     """
 
+    takes_encoder = True
+
     def __init__(
         self,
         encoder: Encoder,
         classes: int,
         upsample: Callable[..., nn.Module],
-        version: str | int = "3plus",
-        rates: list[int] | None = None,
-        width: int = 256,
-        channels: int | None = None,
-        steps: list[int] | None = None,
+        version: Version = "3plus",
+        rates: list[Count] | None = None,
+        width: Count = 256,
+        channels: Count | None = None,
+        steps: list[Count] | None = None,
     ) -> None:
         super().__init__()
-        version, deep, stride = str(version), encoder.channels[-1], encoder.strides[-1]
-        if version not in RATES:
-            raise ValueError(f"model.version must be one of {', '.join(RATES)}, not {version}")
-        if version == "3plus" and LOW_LEVEL_STRIDE not in encoder.strides[:-1]:
+        kind, deep, stride = str(version), encoder.channels[-1], encoder.strides[-1]
+        if kind not in RATES:
+            raise ValueError(f"version must be one of {', '.join(RATES)}, not {kind}")
+        if kind == "3plus" and LOW_LEVEL_STRIDE not in encoder.strides[:-1]:
             raise ValueError(
-                f"model.version=3plus needs an encoder with maps at stride {LOW_LEVEL_STRIDE} and deeper, "
+                f"version=3plus needs an encoder with maps at stride {LOW_LEVEL_STRIDE} and deeper, "
                 f"not at {encoder.strides}"
             )
-        steps = default_steps(version, stride) if steps is None else steps
+        steps = default_steps(kind, stride) if steps is None else steps
         # The stride after each step; none where they do not end at full size.
         reached = [stride // prod(steps[: i + 1]) for i in range(len(steps))] if prod(steps) == stride else []
-        if not reached or (version == "3plus" and LOW_LEVEL_STRIDE not in reached):
-            by_way_of = f" by way of {LOW_LEVEL_STRIDE}" if version == "3plus" else ""
+        if not reached or (kind == "3plus" and LOW_LEVEL_STRIDE not in reached):
+            by_way_of = f" by way of {LOW_LEVEL_STRIDE}" if kind == "3plus" else ""
             raise ValueError(
-                f"model.steps={steps} do not lead from the encoder's output stride {stride} to 1{by_way_of}, "
-                f"as {default_steps(version, stride)} would"
+                f"steps={steps} do not lead from the encoder's output stride {stride} to 1{by_way_of}, "
+                f"as {default_steps(kind, stride)} would"
             )
         if rates is not None and min(rates, default=0) < 1:
-            raise ValueError(f"model.rates needs one or more rates of at least 1, not {rates}")
+            raise ValueError(f"rates needs one or more rates of at least 1, not {rates}")
         self.encoder, self.normalisation, self.period = encoder, encoder.normalisation, stride
-        self.rates = [max(1, round(rate * 8 / stride)) for rate in RATES[version]] if rates is None else rates
+        self.rates = [max(1, round(rate * 8 / stride)) for rate in RATES[kind]] if rates is None else rates
         out = classes if channels is None else channels
 
         self.context: nn.Module
         self.low_level: nn.Module | None = None
-        if version in ("1", "2"):
+        if kind in ("1", "2"):
             self.context = LargeFOV(deep, width, out, self.rates)
-        elif version == "3":
+        elif kind == "3":
             self.context = nn.Sequential(
                 ASPP(deep, width, self.rates), conv_norm(width, width, 3), nn.Conv2d(width, out, 1)
             )
@@ -155,7 +162,7 @@ class DeepLab(Network):
         self.reached = reached
         self.steps = nn.ModuleList()
         for before, after in zip([stride, *reached], reached, strict=False):
-            at = width if version == "3plus" and after >= LOW_LEVEL_STRIDE else out
+            at = width if kind == "3plus" and after >= LOW_LEVEL_STRIDE else out
             offered = {"skip_channels": skips.get(after), "indices_channels": pooled.get((before, after))}
             self.steps.append(upsample(at, at, before // after, **offered))
         self.classify = nn.Identity() if channels is None else nn.Conv2d(channels, classes, 1)

@@ -1,6 +1,6 @@
 """What the parts of a network promise each other."""
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from torch import Tensor, nn
 
@@ -10,6 +10,9 @@ class Normalisation(NamedTuple):
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
+
+
+OutputStride = Literal[8, 16, 32]  # of an encoder's deepest map
 
 
 class Encoder(nn.Module):
@@ -40,11 +43,14 @@ class Network(nn.Module):
     period         of the checkerboard its decoder can print, in output pixels: the product of its upsamplers' scales
     normalisation  that its weights expect of its input; None: any, such as the data's own
     used           name of the submodule that is used once trained; "" is all of it
+    takes_encoder  whether it is built as `network(encoder, classes, upsample, ...)`; else `network(channels, upsample,
+                   ...)`, and makes images
     """
 
     period: int
     normalisation: Normalisation | None = None
     used = ""
+    takes_encoder = False
 
     def upsamplers(self) -> list[nn.Module]:
         """The upsamplers of the decoder, coarse to fine."""

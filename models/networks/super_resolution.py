@@ -1,10 +1,15 @@
 """Super-resolution networks that work at the input's size and enlarge at the end, by the chosen upsampler."""
 
 from collections.abc import Callable
+from typing import Literal
 
 from torch import Tensor, nn
 
+from models.networks import network
 from models.networks.interfaces import Network
+from plumbing.options import Count
+
+Scale = Literal[2, 3, 4]
 
 
 def factors(scale: int) -> list[int]:
@@ -24,10 +29,10 @@ class SuperResolver(Network):
     enlarge: nn.Sequential
     tail: nn.Module
 
-    def __init__(self, scale: int) -> None:
+    def __init__(self, scale: Scale) -> None:
         super().__init__()
         if scale not in (2, 3, 4):
-            raise ValueError(f"model.scale must be 2, 3 or 4, not {scale}")
+            raise ValueError(f"scale must be 2, 3 or 4, not {scale}")
         self.period = scale
 
     def upsamplers(self) -> list[nn.Module]:
@@ -39,6 +44,7 @@ class SuperResolver(Network):
         return self.tail(self.enlarge(self.body(self.head(x))))
 
 
+@network("espcn")
 class ESPCN(SuperResolver):
     """Shi et al., "Real-Time Single Image and Video Super-Resolution Using an Efficient Sub-Pixel Convolutional
     Neural Network" (CVPR 2016), section 2: kernels 5, 3, 3 with 64 and 32 channels, tanh between.
@@ -47,7 +53,7 @@ class ESPCN(SuperResolver):
     Input, output, scale and errors as for `SuperResolver`.
     """
 
-    def __init__(self, channels: int, upsample: Callable[..., nn.Module], scale: int = 2) -> None:
+    def __init__(self, channels: int, upsample: Callable[..., nn.Module], scale: Scale = 2) -> None:
         super().__init__(scale)
         self.head = nn.Sequential(nn.Conv2d(channels, 64, 5, padding=2), nn.Tanh())
         self.body = nn.Sequential(nn.Conv2d(64, 32, 3, padding=1), nn.Tanh())
@@ -67,6 +73,7 @@ class Residual(nn.Module):
         return x + self.layers(x)
 
 
+@network("srresnet")
 class SRResNet(SuperResolver):
     """Ledig et al., "Photo-Realistic Single Image Super-Resolution Using a Generative Adversarial Network"
     (CVPR 2017), section 2.1.1 and figure 4: SRGAN's generator, here trained without the GAN.
@@ -77,7 +84,12 @@ class SRResNet(SuperResolver):
     """
 
     def __init__(
-        self, channels: int, upsample: Callable[..., nn.Module], scale: int = 2, blocks: int = 16, width: int = 64
+        self,
+        channels: int,
+        upsample: Callable[..., nn.Module],
+        scale: Scale = 2,
+        blocks: Count = 16,
+        width: Count = 64,
     ) -> None:
         super().__init__(scale)
 
@@ -95,6 +107,7 @@ class SRResNet(SuperResolver):
         self.tail = nn.Conv2d(width, channels, 9, padding=4)
 
 
+@network("edsr_baseline")
 class EDSR(SuperResolver):
     """Lim et al., "Enhanced Deep Residual Networks for Single Image Super-Resolution" (CVPRW 2017), section 3 and
     table 1, the baseline: SRResNet without norms, and without activation outside its blocks.
@@ -105,7 +118,12 @@ class EDSR(SuperResolver):
     """
 
     def __init__(
-        self, channels: int, upsample: Callable[..., nn.Module], scale: int = 2, blocks: int = 16, width: int = 64
+        self,
+        channels: int,
+        upsample: Callable[..., nn.Module],
+        scale: Scale = 2,
+        blocks: Count = 16,
+        width: Count = 64,
     ) -> None:
         super().__init__(scale)
 

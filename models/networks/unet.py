@@ -5,8 +5,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from models.networks import network
 from models.networks.blocks import double_conv, pad_to_period
 from models.networks.interfaces import Encoder, Network
+from plumbing.options import Count
 
 
 class Level(nn.Module):
@@ -33,6 +35,7 @@ class Level(nn.Module):
         return self.conv(x if skip is None else torch.cat((x, skip), 1))
 
 
+@network("unet")
 class UNet(Network):
     """Ronneberger et al., "U-Net: Convolutional Networks for Biomedical Image Segmentation" (2015).
 
@@ -44,12 +47,14 @@ class UNet(Network):
     `period` is the product of the decoder's scales.
     """
 
+    takes_encoder = True
+
     def __init__(
         self,
         encoder: Encoder,
         classes: int,
         upsample: Callable[..., nn.Module],
-        channels: list[int] | None = None,
+        channels: list[Count] | None = None,
     ) -> None:
         super().__init__()
         self.encoder = encoder
@@ -62,9 +67,7 @@ class UNet(Network):
         if channels is None:
             channels = [skip or encoder.channels[0] for skip in reversed(skips)]
         if len(channels) != len(skips):
-            raise ValueError(
-                f"model.channels needs one number for each of the decoder's {len(skips)} levels, not {channels}"
-            )
+            raise ValueError(f"channels needs one number for each of the decoder's {len(skips)} levels, not {channels}")
         inputs = [encoder.channels[-1], *channels]
         self.levels = nn.ModuleList(
             Level(upsample, inputs[i], channels[i], strides[-1 - i] // strides[-2 - i], skips[-1 - i], pooled[-1 - i])

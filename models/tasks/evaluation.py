@@ -1,23 +1,26 @@
 """A saved network scored again, as the end of its training scored it: on the same data or another."""
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import pytorch_lightning as pl
 
 import data
 from data import DataModule, LabelledImages
-from models import choose
-from models.tasks import OF_DATA, TASKS, Task, costs
+from models.tasks import task as table
+from models.tasks.build import OF_DATA
+from models.tasks.costs import costs
 from models.trained import saved
 from models.trained.saved import Saved
+from models.training.task import Task
+from plumbing.options import check_options, check_value
 
-SPLITS = ("test", "val")
+Split = Literal["test", "val"]
 
 
 def data_of(stored: Saved, source: dict[str, Any]) -> DataModule:
     """The data of a section `data`, of the kind that a saved network learnt from. Raises ValueError."""
-    kind, _ = choose(TASKS, "task", stored.config["task"])
+    kind, _ = table.choose(stored.config["task"])
     return data.build(source, kind.kind, stored.config["seed"])
 
 
@@ -28,9 +31,8 @@ def rebuild(stored: Saved, module: DataModule, options: dict[str, Any], split: s
     split     "test" or "val", which is then what the data's `test` holds
     Raises ValueError, in one sentence, for data whose classes or channels the network does not know.
     """
-    if split not in SPLITS:
-        raise ValueError(f"split is '{split}', which does not exist; choose from {', '.join(SPLITS)}")
-    kind, options = choose(TASKS, "task", options)
+    check_value("split", split, Split)
+    kind, options = table.choose(options)
     info, config = module.info, stored.config
     if isinstance(info, LabelledImages) and info.classes != config["classes"]:
         raise ValueError(
@@ -43,11 +45,10 @@ def rebuild(stored: Saved, module: DataModule, options: dict[str, Any], split: s
         )
     if split == "val":  # a generator is also told what other real images score: then those of the test
         module.test, module.val = module.val, module.test
+    options = {key: value for key, value in options.items() if key not in OF_DATA}
+    check_options("task", kind, options, given=("network", "info"))
     known = replace(info, mean=tuple(config["mean"]), std=tuple(config["std"]))
-    try:
-        task = kind(saved.build(stored), known, **{k: v for k, v in options.items() if k not in OF_DATA})
-    except TypeError as error:  # an option that the task does not have, from anyone's configuration
-        raise ValueError(f"the task of the configuration cannot be built ({error})") from None
+    task: Task = kind(saved.build(stored), known, **options)
     task.config = config
     return task
 

@@ -1,5 +1,6 @@
-"""trainer.auto_batch: the largest half, quarter, ... of data.batch_size that fits in memory."""
+"""callbacks.auto_batch: the largest half, quarter, ... of data.batch_size that fits in memory."""
 
+from collections.abc import Mapping
 from copy import deepcopy
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,15 +25,16 @@ class EndAfterTwoSteps(Callback):
         trainer.should_stop = trainer.should_stop or trainer.global_step >= 2
 
 
-def fits(options: dict[str, Any], task: Task, data: DataModule, folder: Path) -> bool:
+def fits(options: Mapping[str, Any], switches: Mapping[str, Any], task: Task, data: DataModule, folder: Path) -> bool:
     """Whether two steps of training fit in memory. Leaves the task as it is. Raises ValueError as training would."""
     trial = deepcopy(task)
-    trainer = build_trainer(options | {"limit_val_batches": 0, "checkpoint_minutes": float("inf")}, folder, trial)
+    never = {"checkpoint_minutes": float("inf")}
+    trainer = build_trainer({**options, "limit_val_batches": 0}, folder, trial, switches={**switches, **never})
     trainer.callbacks.append(EndAfterTwoSteps())  # type: ignore[attr-defined]  # Lightning declares none
     if trainer.world_size > 1:
         raise ValueError(
-            "trainer.auto_batch=true tries on one device; find data.batch_size with trainer.devices=1, set it times "
-            f"the {trainer.world_size} devices, and leave trainer.auto_batch out"
+            "callbacks.auto_batch=true tries on one device; find data.batch_size with trainer.devices=1, set it times "
+            f"the {trainer.world_size} devices, and leave callbacks.auto_batch out"
         )
     try:
         fit(trainer, trial, data, folder)
@@ -43,22 +45,24 @@ def fits(options: dict[str, Any], task: Task, data: DataModule, folder: Path) ->
     return True
 
 
-def find_batch(options: dict[str, Any], task: Task, data: DataModule, folder: Path) -> None:
+def find_batch(
+    options: Mapping[str, Any], switches: Mapping[str, Any], task: Task, data: DataModule, folder: Path
+) -> None:
     """Halve `data.batch_size` until training fits, and keep that in batch_size.txt of the run's folder, where a run
     that goes on finds it. No random number of the run is drawn.
 
-    options  of conf/trainer/default.yaml, as `build_trainer` takes them
+    options, switches  the sections `trainer` and `callbacks`, as `build_trainer` takes them
     """
     kept = folder / "batch_size.txt"
     if kept.exists():
         data.batch_size = int(kept.read_text(encoding="utf-8"))
     else:
         with isolate_rng(), TemporaryDirectory() as scratch:
-            while not fits(options, task, data, Path(scratch)):
+            while not fits(options, switches, task, data, Path(scratch)):
                 data.batch_size //= 2
                 garbage_collection_cuda()
         garbage_collection_cuda()
         data.prepared.clear()
         write_text(kept, f"{data.batch_size}\n")
     data.test_batch_size = min(data.test_batch_size, data.batch_size)
-    print(f"trainer.auto_batch: data.batch_size={data.batch_size} fits", flush=True)
+    print(f"callbacks.auto_batch: data.batch_size={data.batch_size} fits", flush=True)

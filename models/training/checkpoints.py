@@ -1,18 +1,12 @@
 """Where a stopped run goes on: checkpoints that are whole or not there, also between validations."""
 
 import os
-import random
-import time
 import zipfile
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pytorch_lightning as pl
 import torch
 from lightning_fabric.plugins.io.torch_io import TorchCheckpointIO
-from pytorch_lightning.callbacks import Callback
 
 from plumbing.atomic import whole
 
@@ -65,69 +59,3 @@ def damage(path: Path) -> str | None:
     except (OSError, zipfile.BadZipFile) as error:
         return str(error)
     return None if member is None else f"the checksum of {member} is wrong"
-
-
-class BetweenValidations(Callback):
-    """Writes last.ckpt every so many minutes, 0: after each step. Validations write it, too, and count none of these.
-
-    Not after a step that a validation or the end of the epoch follows, since Lightning would not make up for them, nor
-    while gradients accumulate, which are kept nowhere; then after the next one.
-    """
-
-    def __init__(self, path: Path, minutes: float) -> None:
-        if not (isinstance(minutes, int | float) and minutes >= 0):
-            raise ValueError(f"trainer.checkpoint_minutes must be 0 or more, not {minutes}")
-        self.path, self.seconds, self.written, self.saved_step = path, 60 * minutes, 0.0, 0
-
-    def on_train_start(self, trainer: pl.Trainer, *_: Any) -> None:
-        self.written = time.monotonic()
-        # Lightning hands a loader its state only where it is made after the loops have theirs; a schedule that asks
-        # for the number of steps has it made before.
-        trainer.fit_loop._load_combined_loader_states()
-        if trainer.global_step:
-            print(f"Continuing after step {trainer.global_step}", flush=True)
-
-    def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
-        loop = trainer.fit_loop.epoch_loop
-        assert trainer.fit_loop._data_fetcher is not None
-        followed = loop._num_ready_batches_reached() or loop._should_check_val_fx(trainer.fit_loop._data_fetcher)
-        due = time.monotonic() - self.written >= self.seconds and not followed and not loop._should_accumulate()
-        if trainer.strategy.reduce_boolean_decision(due):  # ranks save together, though their clocks differ
-            trainer.save_checkpoint(self.path)
-            self.written, self.saved_step = time.monotonic(), trainer.global_step
-
-
-class RandomNumbers(Callback):
-    """Keeps the states of torch's, NumPy's and Python's random numbers in checkpoints, which Lightning leaves out.
-
-    They are set just before the first step, since what is built before it may draw, too.
-    """
-
-    def __init__(self) -> None:
-        self.loaded: dict[str, Any] = {}
-
-    def state_dict(self) -> dict[str, Any]:
-        version, numbers, gauss = random.getstate()
-        legacy: Mapping[str, Any] = np.random.get_state(legacy=False)  # type: ignore[assignment]  # its stub knows no legacy
-        return {
-            "torch": torch.get_rng_state(),
-            "cuda": torch.cuda.get_rng_state_all(),
-            # As plain numbers: NumPy's own arrays would need code to be loaded.
-            "numpy": {**legacy, "state": {**legacy["state"], "key": legacy["state"]["key"].tolist()}},
-            "python": [version, list(numbers), gauss],
-        }
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.loaded = state
-
-    def on_train_batch_start(self, *_: Any) -> None:
-        if not self.loaded:
-            return
-        torch.set_rng_state(self.loaded["torch"])
-        if len(self.loaded["cuda"]) == torch.cuda.device_count():
-            torch.cuda.set_rng_state_all(self.loaded["cuda"])
-        key = np.array(self.loaded["numpy"]["state"]["key"], np.uint32)
-        np.random.set_state(self.loaded["numpy"] | {"state": self.loaded["numpy"]["state"] | {"key": key}})
-        version, numbers, gauss = self.loaded["python"]
-        random.setstate((version, tuple(numbers), gauss))
-        self.loaded = {}

@@ -6,21 +6,16 @@ A log is a run's own, named as its folder. A resumed run goes on in it; steps th
 import csv
 import importlib.util
 import math
-import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 from matplotlib.image import imread
-from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.loggers import CSVLogger, Logger, MLFlowLogger, TensorBoardLogger, WandbLogger
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
-from models import choose
-
-# Of what Lightning's CSVLogger deletes, `continue_csv` has read the lines. Short epochs have few losses, no harm.
-for _message in (".*Previous log files in this directory will be deleted", ".*smaller than the logging interval"):
-    warnings.filterwarnings("ignore", _message)
+from plumbing.options import unknown
 
 
 def build(config: dict[str, Any], folder: Path) -> tuple[Logger | None, int]:
@@ -28,10 +23,13 @@ def build(config: dict[str, Any], folder: Path) -> tuple[Logger | None, int]:
 
     Raises ValueError where its package is not installed.
     """
-    make, options = choose(LOGGERS, "logger", config)
-    if make is None:
+    options = dict(config)
+    name = options.pop("name", None)
+    if name == "none":
         return None, 1
-    name, every = config["name"], options.pop("every")
+    if name not in LOGGERS:
+        raise ValueError(unknown("logger.name", name, ["none", *LOGGERS]))
+    make, every = LOGGERS[name], options.pop("every")
     if importlib.util.find_spec(name) is None:
         raise ValueError(
             f"logger={name} needs {name}, which is not installed: uv run --extra {name} train.py ..., or "
@@ -82,15 +80,12 @@ def mlflow_run(uri: str, experiment: str, name: str) -> str | None:
     return runs[0].info.run_id if runs else None
 
 
-LOGGERS = {"none": None, "csv": continue_csv, "tensorboard": tensorboard, "wandb": wandb, "mlflow": mlflow}
-
-
-class FlushLogs(Callback):
-    """Has the log hold all that a checkpoint continues after, so that a run that is killed leaves no gap in it."""
-
-    def on_save_checkpoint(self, trainer: pl.Trainer, *_: Any) -> None:
-        for logger in trainer.loggers:
-            logger.save()
+LOGGERS: dict[str, Callable[..., Logger]] = {
+    "csv": continue_csv,
+    "tensorboard": tensorboard,
+    "wandb": wandb,
+    "mlflow": mlflow,
+}
 
 
 def start(trainer: pl.Trainer, settings: dict[str, Any]) -> None:

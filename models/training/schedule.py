@@ -1,15 +1,15 @@
 """How the learning rate changes over a run's steps."""
 
-from typing import Any
+from typing import Any, Literal
 
 import pytorch_lightning as pl
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, OneCycleLR, PolynomialLR
 
-SCHEDULES = ("one_cycle", "poly")
+Schedule = Literal["one_cycle", "poly"]
 
 
-def scheduled(trainer: pl.Trainer, optimiser: Optimizer, schedule: str, warmup: float) -> dict[str, Any]:
+def scheduled(trainer: pl.Trainer, optimiser: Optimizer, schedule: Schedule, warmup: float) -> dict[str, Any]:
     """What Lightning wants of `configure_optimizers`: the optimiser with a schedule over all of the trainer's steps.
 
     one_cycle  up to each group's rate over the share `warmup` of the steps, down to about 0 along a cosine

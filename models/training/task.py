@@ -55,7 +55,7 @@ class Task(pl.LightningModule):
         raise NotImplementedError
 
     def trained(self) -> list[nn.Module]:
-        """What steps of training call: all of `trainer.compile`."""
+        """What steps of training call: what `callbacks.compile` compiles."""
         return [self.network]
 
     def notes(self) -> list[str]:

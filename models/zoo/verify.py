@@ -7,9 +7,11 @@ from typing import Any
 import pytorch_lightning as pl
 
 import data
-from models.tasks import Task, build_trainer, evaluation
+from models.tasks import evaluation
 from models.trained import saved
 from models.trained.saved import Saved
+from models.training.task import Task
+from models.training.trainer import build_trainer
 from models.zoo import entry as entries
 from models.zoo import index
 from plumbing.options import OptionError

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from models import tasks
-from models.tasks import Task
+from models.tasks.build import build_task
+from models.training.task import Task
 from tests.tiny import CROPS, DCGAN, ESPCN, UNET, configuration
 
 SMALL = {
@@ -24,7 +24,7 @@ def saved_run(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., tuple[T
 
     def make(kind: str, *overrides: str) -> tuple[Task, Path]:
         torch.manual_seed(0)
-        task, _ = tasks.build(configuration(*SMALL[kind], *overrides))
+        task, _ = build_task(configuration(*SMALL[kind], *overrides))
         for tensor in task.network.state_dict().values():
             if tensor.is_floating_point():
                 tensor.mul_(1 + 0.2 * torch.rand(tensor.shape))

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from models import loading
-from models.tasks import Task
+from models.training.task import Task
 
 Run = Callable[..., tuple[Task, Path]]
 

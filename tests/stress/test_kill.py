@@ -13,7 +13,7 @@ from tests.tiny import UNET
 
 ROOT = Path(__file__).parents[2]
 COMMON = [
-    "trainer.precision=32-true", "trainer.checkpoint_minutes=0", "+trainer.limit_val_batches=1",
+    "trainer.precision=32-true", "callbacks.checkpoint_minutes=0", "+trainer.limit_val_batches=1",
     "+trainer.limit_test_batches=1",
 ]  # fmt: skip
 SEGMENTATION = ["data.batch_size=4", "trainer.max_epochs=4", "+trainer.limit_train_batches=10"]

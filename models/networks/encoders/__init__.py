@@ -1,15 +1,8 @@
-"""Encoders: images to feature maps. `models.networks.interfaces.Encoder` says what one promises."""
+"""Encoders: images to feature maps, each in the table by being here, under `@encoder("name")`.
 
-from models.networks.encoders.efficientnet_lite0 import EfficientNetLite0
-from models.networks.encoders.plain import PlainEncoder
-from models.networks.encoders.resnet import ResNet
-from models.networks.encoders.timm_backbone import TimmBackbone
+`models.networks.interfaces.Encoder` says what one promises.
+"""
 
-FAMILIES = {
-    "plain": PlainEncoder,
-    "resnet": ResNet,
-    "timm": TimmBackbone,
-    "efficientnet_lite0": EfficientNetLite0,
-}
+from plumbing.table import Table
 
-__all__ = ["FAMILIES", "EfficientNetLite0", "PlainEncoder", "ResNet", "TimmBackbone"]
+encoder = Table("encoder", "models.networks.encoders", key="family")

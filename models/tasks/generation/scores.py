@@ -3,8 +3,6 @@
 Where several processes run, each has the sets whole, and scores them for itself.
 """
 
-import warnings
-
 import torch
 from torch import Tensor, nn
 from torchmetrics.image.fid import FrechetInceptionDistance
@@ -12,8 +10,6 @@ from torchmetrics.image.kid import KernelInceptionDistance
 
 from models.tasks.generation.feature_networks import features
 from upsample.instrument.checkerboard import Checkerboard
-
-warnings.filterwarnings("ignore", "Metric `Kernel Inception Distance` will save")
 
 SUBSETS, SUBSET_SIZE = 10, 1000  # of the kernel distance, an average over subsets; each at most so many images
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from copy import deepcopy
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
@@ -15,6 +15,8 @@ from torchvision.utils import make_grid
 
 from data import DataModule, Images
 from models.networks.dcgan import DCGAN, Generator
+from models.tasks import task
+from models.tasks.drawing import line_spectrum
 from models.tasks.generation import feature_networks
 from models.tasks.generation.collected_images import FirstImages
 from models.tasks.generation.fields import fields
@@ -23,14 +25,15 @@ from models.tasks.generation.report import generation_report, write_grid
 from models.tasks.generation.scores import GenerationScores, checkerboards
 from models.tasks.generation.watch import GANWatch
 from models.tasks.input_gradient import discriminator_checkerboards
-from models.tasks.segmentation.report import line_spectrum
 from models.training.task import Task
+from plumbing.options import Count, Range
 
 TRAINING, SAMPLES, VALIDATION, TEST, FIELDS = range(5)  # what random numbers are for; each has a stream of its own
 GENERATION_BATCH = 64  # images at a time
 FIELD_COUNT, FIELD_GRID = 16, 19  # large fields whose checkerboard is measured, and latents a side: 16 periods
 
 
+@task("gan")
 class GAN(Task):
     """Adam for both networks; the average of the generator's weights over its steps is what is kept and scored.
 
@@ -49,30 +52,24 @@ class GAN(Task):
         network: DCGAN,
         info: Images,
         *,
-        loss: str,
-        d_steps: int,
-        gradient_penalty: float,
-        r1: float,
-        lr: float,
-        betas: list[float],
-        ema_decay: float,
-        samples_every: int,
-        score_images: int,
-        val_images: int,
+        loss: Literal["bce", "hinge", "wgan_gp"],
+        d_steps: Count,
+        gradient_penalty: Annotated[float, Range(0)],
+        r1: Annotated[float, Range(0)],
+        lr: Annotated[float, Range(0, open="low")],
+        betas: list[Annotated[float, Range(0, 1, open="high")]],
+        ema_decay: Annotated[float, Range(0, 1, open="high")],
+        samples_every: Count,
+        score_images: Count,
+        val_images: Count,
         gradient_checkerboard: bool,
         seed: int,
     ) -> None:
         super().__init__()
-        if loss not in LOSSES:
-            raise ValueError(f"task.loss is '{loss}', which does not exist; choose from {', '.join(LOSSES)}")
-        if d_steps < 1:
-            raise ValueError(f"task.d_steps must be 1 or more, not {d_steps}")
-        if not 0 <= ema_decay < 1:
-            raise ValueError(f"task.ema_decay must lie in [0, 1), not {ema_decay}")
-        if loss == "wgan_gp" and any(isinstance(m, nn.BatchNorm2d) for m in network.discriminator.modules()):
+        if (loss == "wgan_gp" or r1) and any(isinstance(m, nn.BatchNorm2d) for m in network.discriminator.modules()):
             raise ValueError(
-                "task.loss=wgan_gp penalises the slope of each image's score, but BatchNorm mixes the images of a "
-                "batch; set model.batch_norm=false"
+                f"task.{'loss=wgan_gp' if loss == 'wgan_gp' else 'r1'} penalises the slope of each image's score, but "
+                "BatchNorm mixes the images of a batch; set model.batch_norm=false"
             )
         self.automatic_optimization = False
         self.network, self.learner = network, deepcopy(network.generator)

@@ -10,6 +10,7 @@ WON, STEPS = 0.01, 100  # a discriminator's loss below this, for so many steps i
 # Before so many steps a generator's images are all alike, as it has learnt nothing yet.
 COLLAPSED = 0.1  # of the distance between real images
 COMPARED = 64  # images
+ADVICE = "lower task.lr, or set model.spectral_norm=true, or task.r1=1 with model.batch_norm=false"
 
 
 def spread(images: Tensor) -> float:
@@ -40,7 +41,7 @@ class GANWatch(Callback):
             self._say(
                 "won",
                 f"the discriminator has won: its loss stayed below {WON} for {int(self.won)} steps up to step {step}, "
-                "so the generator learns next to nothing; lower task.lr, or set task.r1=1 or model.spectral_norm=true",
+                f"so the generator learns next to nothing; {ADVICE}",
             )
 
     def see_images(self, generated: Tensor, real: Tensor, step: int) -> None:
@@ -50,7 +51,7 @@ class GANWatch(Callback):
             self._say(
                 "collapsed",
                 f"the samples have collapsed: at step {step} generated images lay {100 * far / usual:.1f} % as far "
-                "apart as real ones do; lower task.lr, or set task.r1=1 or model.spectral_norm=true",
+                f"apart as real ones do; {ADVICE}",
             )
 
     def _say(self, what: str, sentence: str) -> None:

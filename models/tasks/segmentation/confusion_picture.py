@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from models.tasks.segmentation.report import save
+from models.tasks.drawing import save
 
 WRITTEN = 20  # classes at most whose shares are written out
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
@@ -12,24 +12,27 @@ from torch import Tensor
 from data import DataModule, LabelledImages
 from models.networks.interfaces import Network
 from models.networks.normalise import Normalise
+from models.tasks import task
 from models.tasks.common_size import first_of, middle
+from models.tasks.drawing import line_spectrum
 from models.tasks.input_gradient import input_gradient
 from models.tasks.segmentation.auxiliary_head import AuxiliaryHead
 from models.tasks.segmentation.baseline import colour_counts, lookup_miou
 from models.tasks.segmentation.confusion_picture import confusion_picture
 from models.tasks.segmentation.inference import Inference
 from models.tasks.segmentation.losses import LOSSES, dice_loss
-from models.tasks.segmentation.report import line_spectrum, mixed_window, segmentation_report
+from models.tasks.segmentation.report import mixed_window, segmentation_report
 from models.tasks.segmentation.scores import Confusion, SegmentationScores, iou
 from models.training.parameter_groups import parameter_groups
-from models.training.schedule import SCHEDULES, scheduled
+from models.training.schedule import Schedule, scheduled
 from models.training.task import Task
-from plumbing.options import check_options
+from plumbing.options import Count, Range, check_options
 from upsample.instrument.checkerboard import Checkerboard
 
 SHOWN = 128  # pixels a side of what a comparison shows of one test image
 
 
+@task("segmentation")
 class Segmentation(Task):
     """A pixel loss plus Dice, AdamW with a schedule of the learning rate; scores over whole data sets.
 
@@ -47,23 +50,19 @@ class Segmentation(Task):
         network: Network,
         info: LabelledImages,
         *,
-        loss: str,
-        dice: float,
-        auxiliary: float,
-        lr: float,
-        schedule: str,
-        warmup: float,
-        weight_decay: float,
-        layer_decay: float,
-        checkerboard_images: int | None,
+        loss: Literal["cross_entropy", "ohem", "focal", "lovasz"],
+        dice: Annotated[float, Range(0)],
+        auxiliary: Annotated[float, Range(0)],
+        lr: Annotated[float, Range(0, open="low")],
+        schedule: Schedule,
+        warmup: Annotated[float, Range(0, 1)],
+        weight_decay: Annotated[float, Range(0)],
+        layer_decay: Annotated[float, Range(0, 1, open="low")],
+        checkerboard_images: Count | None,
         gradient_checkerboard: bool,
         inference: dict[str, Any],
     ) -> None:
         super().__init__()
-        if loss not in LOSSES:
-            raise ValueError(f"task.loss is '{loss}', which does not exist; choose from {', '.join(LOSSES)}")
-        if schedule not in SCHEDULES:
-            raise ValueError(f"task.schedule is '{schedule}', which does not exist; choose from {', '.join(SCHEDULES)}")
         self.network = network.to(memory_format=torch.channels_last)
         self.normalise = Normalise(*(network.normalisation or (info.mean, info.std)))
         self.classes, self.palette, self.ignore_index = info.classes, info.palette, info.ignore_index

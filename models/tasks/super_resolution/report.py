@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
-from models.tasks.segmentation.report import draw_spectrum, save
+from models.tasks.drawing import draw_spectrum, save
 from models.tasks.super_resolution.bicubic import to_uint8
 from models.tasks.super_resolution.scores import luma, psnr
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
@@ -13,13 +13,15 @@ from torch import Tensor
 from data import DataModule, Images
 from models.networks.interfaces import Network
 from models.networks.normalise import Normalise
+from models.tasks import task
 from models.tasks.common_size import first_of, middle
-from models.tasks.segmentation.report import line_spectrum
+from models.tasks.drawing import line_spectrum
 from models.tasks.super_resolution.bicubic import enlarge, shrink, to_uint8
 from models.tasks.super_resolution.report import WINDOW, Example, super_resolution_report, telling_example
 from models.tasks.super_resolution.scores import ImageScores, luma
 from models.training.schedule import scheduled
 from models.training.task import Task
+from plumbing.options import Count, Range
 from upsample.instrument.checkerboard import Checkerboard
 
 
@@ -31,6 +33,7 @@ def charbonnier(output: Tensor, truth: Tensor) -> Tensor:
 LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"l1": F.l1_loss, "charbonnier": charbonnier}
 
 
+@task("super_resolution")
 class SuperResolution(Task):
     """L1 or Charbonnier loss, Adam with one cycle of learning rate; scores on luma as the benchmarks do.
 
@@ -43,11 +46,16 @@ class SuperResolution(Task):
     monitor = "val/psnr_y"
 
     def __init__(
-        self, network: Network, info: Images, *, loss: str, lr: float, warmup: float, checkerboard_images: int | None
+        self,
+        network: Network,
+        info: Images,
+        *,
+        loss: Literal["l1", "charbonnier"],
+        lr: Annotated[float, Range(0, open="low")],
+        warmup: Annotated[float, Range(0, 1)],
+        checkerboard_images: Count | None,
     ) -> None:
         super().__init__()
-        if loss not in LOSSES:
-            raise ValueError(f"task.loss is '{loss}', which does not exist; choose from {', '.join(LOSSES)}")
         self.network = network.to(memory_format=torch.channels_last)
         self.normalise = Normalise(info.mean, info.std)
         self.scale = network.period

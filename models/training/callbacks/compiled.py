@@ -1,4 +1,4 @@
-"""trainer.compile: training through torch.compile, all else as written."""
+"""callbacks.compile: training through torch.compile, all else as written."""
 
 from typing import Any
 
@@ -10,14 +10,15 @@ from models.training.task import Task
 
 
 class Compiled(Callback):
-    """Has steps of training call compiled forms of the networks that they train.
+    """With `compile`, has steps of training call compiled forms of the networks that they train.
 
     Validations and tests call the networks as they are: their images have other sizes, each of which would be compiled
     anew. Raises ValueError where torch cannot compile.
     """
 
-    def __init__(self, task: Task) -> None:
-        self.forms = {network: torch.compile(network.forward) for network in task.trained()}
+    def __init__(self, task: Task, compile: bool = False) -> None:
+        networks = task.trained() if compile else []
+        self.forms = {network: torch.compile(network.forward) for network in networks}
 
     def on_train_start(self, *_: Any) -> None:
         for network, form in self.forms.items():
@@ -41,6 +42,6 @@ class Compiled(Callback):
         if isinstance(exception, TorchDynamoException):
             said = str(exception).strip().splitlines()[0]
             raise ValueError(
-                f"trainer.compile=true: torch cannot compile this network ({said}); on a CPU it takes a C++ compiler; "
-                "trainer.compile=false trains without"
+                f"callbacks.compile=true: torch cannot compile this network ({said}); on a CPU it takes a C++ "
+                "compiler; callbacks.compile=false trains without"
             ) from exception

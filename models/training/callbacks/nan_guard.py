@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytorch_lightning as pl
 import torch
@@ -12,11 +12,11 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 EVERY = 8  # steps between two looks at the device; the batches of so many are kept to be named
-CHOICES = ("stop", "skip", "lower_lr")
+OnNaN = Literal["stop", "skip", "lower_lr"]
 
 
 class NaNGuard(Callback):
-    """Applies no step whose gradient holds NaN or infinity, and does what `trainer.on_nan` says.
+    """Applies no step whose gradient holds NaN or infinity, and does what `on_nan` says.
 
     stop      applies nothing after it either, and raises ValueError soon
     skip      goes on without it; the layers' running statistics are put back, too
@@ -29,10 +29,8 @@ class NaNGuard(Callback):
     left to do.
     """
 
-    def __init__(self, last: Path, on_nan: str = "stop") -> None:
-        if on_nan not in CHOICES:
-            raise ValueError(f"trainer.on_nan is '{on_nan}', which does not exist; choose from {', '.join(CHOICES)}")
-        self.last, self.on_nan = last, on_nan
+    def __init__(self, folder: Path, on_nan: OnNaN = "stop") -> None:
+        self.last, self.on_nan = folder / "last.ckpt", on_nan
         self.recent: deque[tuple[int, dict[str, Any], int]] = deque()
         # Of the step at hand; all so far; the first since the last look, -1 for none. `told` of them were known then.
         self.bad, self.count, self.first = torch.tensor(False), torch.tensor(0), torch.tensor(-1)
@@ -53,8 +51,8 @@ class NaNGuard(Callback):
         self.masked = getattr(trainer.precision_plugin, "scaler", None) is None
         if not self.masked and self.on_nan != "stop":
             raise ValueError(
-                f"trainer.on_nan={self.on_nan} is for precisions without a gradient scaler; under "
-                f"trainer.precision={trainer.precision} it skips such steps itself: set trainer.on_nan=stop"
+                f"callbacks.on_nan={self.on_nan} is for precisions without a gradient scaler; under "
+                f"trainer.precision={trainer.precision} it skips such steps itself: set callbacks.on_nan=stop"
             )
         if not task.automatic_optimization and self.masked:
             for optimiser in trainer.optimizers:

@@ -10,7 +10,7 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback
 
 from data.loading.workers import lost
-from models.training.checkpoints import BetweenValidations
+from models.training.callbacks.between_validations import BetweenValidations
 
 # Slurm announces the end of a job's time or a pre-emption by SIGUSR1 where it is told to (sbatch --signal=USR1@120).
 NAMES = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM", signal.SIGUSR1: "SIGUSR1"}
@@ -21,10 +21,14 @@ class StopOnSignal(Callback):
     """Ends a training after the step at hand, saved: with exit code 130 on Ctrl-C, else with 143. A second signal,
     and the first while it tests, end it at once. A validation at hand is ended first: it would have to be repeated."""
 
-    def __init__(self, between: BetweenValidations) -> None:
-        self.between, self.training, self.received, self.process = between, False, 0, os.getpid()
+    between: BetweenValidations  # of the same trainer
 
-    def on_train_start(self, *_: Any) -> None:
+    def __init__(self) -> None:
+        self.training, self.received, self.process = False, 0, os.getpid()
+
+    def on_train_start(self, trainer: pl.Trainer, *_: Any) -> None:
+        callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]  # Lightning declares none
+        self.between = next(callback for callback in callbacks if isinstance(callback, BetweenValidations))
         self._listen(training=True)
 
     def on_test_start(self, *_: Any) -> None:

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from data import Augment, DataModule
-from models.tasks import build_trainer, fit
+from models.training.trainer import build_trainer, fit
 from tests.models.tasks.tiny_runs import INFO, Noise, build
 
 

@@ -95,7 +95,7 @@ def test_spectral_norm_holds_on_every_layer_of_both(options: dict[str, bool]) ->
 
 
 def test_what_cannot_be_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"model.size must be one of 32, 64, 128, not 48"):
+    with pytest.raises(ValueError, match=r"size must be one of 32, 64, 128, not 48"):
         dcgan(size=48)
     with pytest.raises(
         ValueError, match=r"spectral_norm=true cannot scale generator.levels.0.scope: .* starts it at zero"

@@ -8,7 +8,8 @@ from torch import nn
 
 import upsample
 from models.networks.deeplab import ASPP, DeepLab, LargeFOV
-from models.networks.encoders import PlainEncoder, ResNet
+from models.networks.encoders.plain import PlainEncoder
+from models.networks.encoders.resnet import ResNet
 
 VERSIONS = [1, 2, 3, "3plus"]
 
@@ -110,9 +111,9 @@ def test_notes_tell_how_much_of_its_field_the_head_sees() -> None:
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"version": 4}, "model.version must be one of 1, 2, 3, 3plus, not 4"),
+        ({"version": 4}, "version must be one of 1, 2, 3, 3plus, not 4"),
         ({"version": 3, "steps": [2, 2]}, r"\[2, 2\] do not lead from the encoder's output stride 8 to 1, as \[4, 2\]"),
-        ({"rates": []}, r"model.rates needs one or more rates of at least 1, not \[\]"),
+        ({"rates": []}, r"rates needs one or more rates of at least 1, not \[\]"),
         ({"steps": [0, 4]}, r"\[0, 4\] do not lead"),
         ({"steps": [8]}, r"steps=\[8\] do not lead .* 8 to 1 by way of 4, as \[2, 4\] would"),
         ({"depth": 1}, r"3plus needs an encoder with maps at stride 4 and deeper, not at \[1, 2\]"),

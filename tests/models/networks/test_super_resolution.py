@@ -61,7 +61,7 @@ def test_a_residual_body_adds_to_its_input() -> None:
 
 @pytest.mark.parametrize("network", [ESPCN, SRResNet, EDSR])
 def test_what_cannot_be_is_refused(network: Any) -> None:
-    with pytest.raises(ValueError, match=r"model.scale must be 2, 3 or 4, not 5"):
+    with pytest.raises(ValueError, match=r"scale must be 2, 3 or 4, not 5"):
         network(3, SHUFFLE, 5)
     with pytest.raises(ValueError, match="unpool needs the encoder's pooling indices"):
         network(3, partial(upsample.build, "unpool"))

@@ -9,7 +9,7 @@ from torchvision.models.segmentation import deeplabv3_resnet50
 
 import upsample
 from models.networks.deeplab import DeepLab
-from models.networks.encoders import ResNet
+from models.networks.encoders.resnet import ResNet
 from models.networks.torchvision_weights import deeplabv3_from_torchvision
 
 

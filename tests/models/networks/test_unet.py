@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 import models
 import upsample
-from models.networks.encoders import PlainEncoder
+from models.networks.encoders.plain import PlainEncoder
 from models.networks.interfaces import Encoder
 from models.networks.unet import UNet
 

@@ -16,12 +16,13 @@ from data import DataModule, Images, LabelledImages
 from data.loading.augment import Augment
 from models.networks.dcgan import DCGAN
 from models.networks.super_resolution import ESPCN
-from models.tasks import build_trainer, fit
 from models.tasks.generation import feature_networks
 from models.tasks.generation.task import GAN
 from models.tasks.segmentation.task import Segmentation
 from models.tasks.super_resolution.task import SuperResolution
+from models.training.callbacks import order
 from models.training.task import Task
+from models.training.trainer import build_trainer, fit
 
 COLOURS = [(0, 0, 0), (255, 0, 0), (0, 255, 0)]
 INFO = LabelledImages("noise", (0.5,), (0.25,), ["a", "b", "c"], COLOURS, [1.0, 1.0, 1.0])
@@ -92,8 +93,9 @@ def noise(batch_size: int = 4, workers: int = 0) -> DataModule:
 
 def train(task: Task, folder: Path, workers: int = 0, **options: Any) -> pl.Trainer:
     folder.mkdir(exist_ok=True)
-    plain = {"accelerator": "cpu", "precision": "32-true", "checkpoint_minutes": 0}
-    running = build_trainer(plain | options, folder, task)
+    switches = {"checkpoint_minutes": 0} | {key: options.pop(key) for key in order.switches() if key in options}
+    plain = {"accelerator": "cpu", "precision": "32-true"}
+    running = build_trainer(plain | options, folder, task, switches=switches)
     fit(running, task, noise(workers=workers), folder)
     return running
 

@@ -12,8 +12,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-import models
 import upsample
+from models import networks
 from models.trained import export as exporting
 from models.trained.export import TOLERANCE, export, place
 
@@ -39,7 +39,7 @@ def agrees(found: Tensor, expected: Tensor) -> bool:
 
 
 def test_every_network_is_here() -> None:
-    assert {"unet", *(model["name"] for model, _ in NETWORKS.values())} == set(models.NETWORKS)
+    assert {"unet", *(model["name"] for model, _ in NETWORKS.values())} == set(networks.network)
 
 
 @pytest.mark.parametrize("name", upsample.available())

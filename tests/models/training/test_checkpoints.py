@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from models.training.checkpoints import RandomNumbers, damage, newest
+from models.training.callbacks.random_numbers import RandomNumbers
+from models.training.checkpoints import damage, newest
 from tests.models.tasks.tiny_runs import EPOCHS, STEPS, assert_same_end, build, train, train_until
 
 BOTH = {"max_epochs": 3, "max_steps": 8}

@@ -154,7 +154,7 @@ def test_a_continued_run_goes_on_in_its_log_and_ends_with_the_same_weights(
 
 def test_each_choice_composes_and_names_the_same_run() -> None:
     choices = {path.stem for path in (CONF / "logger").glob("*.yaml")}
-    assert choices == set(loggers.LOGGERS)
+    assert choices == {"none", *loggers.LOGGERS}
     configs = {choice: composed("config", f"logger={choice}") for choice in choices}
     assert all(config.logger.name == choice for choice, config in configs.items())
     assert len({run_folder.name(config) for config in configs.values()}) == 1

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 import torch
 
-from models.tasks import build_trainer, find_batch, fit
 from models.tasks.generation.task import GAN
 from models.tasks.segmentation.task import Segmentation
+from models.training.auto_batch import find_batch
 from models.training.memory import smaller_batch
+from models.training.trainer import build_trainer, fit
 from study import run_folder
 from tests.models.tasks.tiny_runs import EPOCHS, assert_same_end, build, noise, train
 
@@ -42,7 +43,7 @@ def test_memory_that_ends_is_told_with_what_would_fit(
     assert ended.value.code == 1
     told = re.fullmatch(
         r"Error: out of memory in training on cpu with data.batch_size=4, at a peak of ([\d,]+) MB; "
-        r"data.batch_size=2 is likely to fit, and trainer.auto_batch=true finds what does: that is a run "
+        r"data.batch_size=2 is likely to fit, and callbacks.auto_batch=true finds what does: that is a run "
         r"of its own; this one goes on from \S+last.ckpt by the same command where more memory is free\n",
         capsys.readouterr().err,
     )
@@ -91,20 +92,20 @@ def test_auto_batch_finds_what_fits_and_changes_nothing_else(
 
     monkeypatch.setattr(task, "training_step", small)
     training, data = build(kind), noise(8)
-    find_batch(OPTIONS, training, data, found)
+    find_batch(OPTIONS, {}, training, data, found)
     assert data.batch_size == 2
-    assert "trainer.auto_batch: data.batch_size=2 fits" in capsys.readouterr().out
+    assert "callbacks.auto_batch: data.batch_size=2 fits" in capsys.readouterr().out
     fit(build_trainer(OPTIONS, found, training), training, data, found)
     assert_same_end(found, given)
 
     monkeypatch.setattr(task, "training_step", python)
     again = noise(8)
-    find_batch(OPTIONS, build(kind), again, found)  # a run that goes on does not try again
+    find_batch(OPTIONS, {}, build(kind), again, found)  # a run that goes on does not try again
     assert again.batch_size == again.test_batch_size == 2
 
 
 def test_auto_batch_ends_where_one_image_does_not_fit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Segmentation, "training_step", python)
     with pytest.raises(ValueError, match=r"with data.batch_size=1, .* choose smaller images or networks"):
-        find_batch(OPTIONS, build("segmentation"), noise(4), tmp_path)
+        find_batch(OPTIONS, {}, build("segmentation"), noise(4), tmp_path)
     assert list(tmp_path.iterdir()) == []

@@ -8,8 +8,8 @@ import safetensors.torch
 import torch
 import yaml
 
-from models.tasks import Task
 from models.trained import checkpoint
+from models.training.task import Task
 from models.zoo import entry, index
 from models.zoo.from_run import used_weights
 from models.zoo.index import Entry

@@ -13,7 +13,7 @@ import torch
 import yaml
 
 from models import loading
-from models.tasks import Task
+from models.training.task import Task
 from models.zoo import entry, index
 from models.zoo.__main__ import main
 from models.zoo.from_run import without_places

@@ -3,7 +3,7 @@ import torch
 import torchvision
 from torch import nn
 
-from models.networks.encoders import ResNet
+from models.networks.encoders.resnet import ResNet
 
 IMAGE = (1, 3, 64, 96)
 
@@ -71,11 +71,11 @@ def test_rates_are_cycled_over_the_blocks_of_the_last_two_stages() -> None:
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"name": "resnet19"}, "encoder.name is 'resnet19'.*choose from resnet18, resnet34, resnet50"),
+        ({"name": "resnet19"}, "name is 'resnet19'.*choose from resnet18, resnet34, resnet50"),
         ({"output_stride": 4}, "output_stride must be 8, 16 or 32 for resnet18, not 4"),
-        ({"rates": [[1, 2]]}, "encoder.rates needs two lists"),
-        ({"rates": [[1], []]}, "encoder.rates needs two lists"),
-        ({"rates": [[1], [0, 2]]}, "encoder.rates needs two lists"),
+        ({"rates": [[1, 2]]}, "rates needs two lists"),
+        ({"rates": [[1], []]}, "rates needs two lists"),
+        ({"rates": [[1], [0, 2]]}, "rates needs two lists"),
     ],
 )
 def test_what_cannot_be_is_refused(options: dict[str, object], sentence: str) -> None:

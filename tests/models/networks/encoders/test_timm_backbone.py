@@ -5,7 +5,8 @@ import pytest
 import timm
 import torch
 
-from models.networks.encoders import ResNet, TimmBackbone
+from models.networks.encoders.resnet import ResNet
+from models.networks.encoders.timm_backbone import TimmBackbone
 
 
 @pytest.mark.parametrize("output_stride", [8, 16, 32])
@@ -41,7 +42,7 @@ def test_any_number_of_channels_in() -> None:
         ("densenet121", 8, "timm's densenet121 cannot be an encoder with output_stride=8"),
         ("swin_tiny_patch4_window7_224", 32, "timm's swin_tiny_patch4_window7_224 does not take images of any size"),
         ("resnet34", 12, "timm's resnet34 cannot be an encoder with output_stride=12"),
-        ("resnet43", 32, "encoder.name=resnet43 is no backbone of timm; near it: .*resnet"),
+        ("resnet43", 32, "name=resnet43 is no backbone of timm; near it: .*resnet"),
     ],
 )
 def test_what_cannot_be_is_refused_by_name(name: str, output_stride: int, sentence: str) -> None:
@@ -60,9 +61,7 @@ def test_without_the_hub_the_wheel_is_named(monkeypatch: pytest.MonkeyPatch) -> 
         raise FileNotFoundError("no connection")
 
     monkeypatch.setattr(timm, "create_model", unreachable)
-    with pytest.raises(
-        ValueError, match=r"timm's resnet34 could not be fetched \(no connection\); offline, encoder=eff"
-    ):
+    with pytest.raises(ValueError, match=r"timm's resnet34 could not be fetched \(no connection\); offline, eff"):
         TimmBackbone(3, "resnet34", pretrained=True)
 
 

@@ -13,11 +13,12 @@ from torch import Tensor, nn
 import upsample
 from data import Augment, DataModule, Images
 from models.networks.dcgan import DCGAN
-from models.tasks import build_trainer, fit
 from models.tasks.generation import feature_networks
 from models.tasks.generation.losses import LOSSES, gradient_penalty, r1
 from models.tasks.generation.task import GAN
 from models.tasks.input_gradient import discriminator_checkerboards
+from models.training.trainer import build_trainer, fit
+from plumbing.options import check_options
 
 OPTIONS: dict[str, Any] = {
     "loss": "bce",
@@ -68,7 +69,7 @@ def noise(size: int = 32) -> DataModule:
 
 def gan(**options: Any) -> GAN:
     torch.manual_seed(0)
-    batch_norm = options.get("loss") != "wgan_gp"
+    batch_norm = options.get("loss") != "wgan_gp" and not options.get("r1")
     network = DCGAN(1, partial(upsample.build, "deconv"), size=32, latent=5, width=4, batch_norm=batch_norm)
     return GAN(network, INFO, **(OPTIONS | options))
 
@@ -203,19 +204,20 @@ def test_images_are_rounded_as_files_are_and_depend_on_purpose_and_seed_alone() 
     ("options", "message"),
     [
         ({"loss": "bec"}, "task.loss is 'bec'.*choose from bce, hinge, wgan_gp"),
-        ({"d_steps": 0}, "task.d_steps must be 1 or more"),
-        ({"ema_decay": 1.0}, r"task.ema_decay must lie in \[0, 1\)"),
+        ({"d_steps": 0}, "task.d_steps must be a whole number of at least 1"),
+        ({"ema_decay": 1.0}, "task.ema_decay must be a number from 0 to 1, 1 excluded"),
     ],
 )
 def test_wrong_options_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        gan(**options)
+        check_options("task", GAN, OPTIONS | options, given=("network", "info"))
 
 
-def test_a_gradient_penalty_and_batch_norm_are_refused_together() -> None:
+@pytest.mark.parametrize("penalty", [{"loss": "wgan_gp"}, {"r1": 1.0}])
+def test_a_gradient_penalty_and_batch_norm_are_refused_together(penalty: dict[str, Any]) -> None:
     network = DCGAN(1, partial(upsample.build, "deconv"), width=4)
     with pytest.raises(ValueError, match=r"set model\.batch_norm=false"):
-        GAN(network, INFO, **(OPTIONS | {"loss": "wgan_gp"}))
+        GAN(network, INFO, **(OPTIONS | penalty))
 
 
 def test_data_that_do_not_fit_are_refused(tmp_path: Path) -> None:

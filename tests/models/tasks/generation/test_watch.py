@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from models.tasks import incidents
+from models.tasks.costs import incidents
 from models.tasks.generation import watch
 from models.tasks.generation.task import GAN
 from models.tasks.generation.watch import GANWatch, spread

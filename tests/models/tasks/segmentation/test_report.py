@@ -1,7 +1,8 @@
 import numpy as np
 import torch
 
-from models.tasks.segmentation.report import line_spectrum, mixed_window
+from models.tasks.drawing import line_spectrum
+from models.tasks.segmentation.report import mixed_window
 
 
 def test_a_line_spectrum_is_the_mean_of_numpys_over_rows_and_columns() -> None:

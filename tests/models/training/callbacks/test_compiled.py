@@ -1,4 +1,4 @@
-"""trainer.compile, in training alone."""
+"""callbacks.compile, in training alone."""
 
 from functools import partial
 from pathlib import Path
@@ -43,6 +43,6 @@ def test_what_cannot_be_compiled_is_said_in_a_sentence(tmp_path: Path, monkeypat
     monkeypatch.setenv("CXX", "no-such-compiler")
     monkeypatch.setattr(torch._inductor.config.cpp, "cxx", (None, "no-such-compiler"))
     task: Task = build("super_resolution")
-    with pytest.raises(ValueError, match=r"trainer.compile=true: torch cannot compile this network \(.*compiler"):
+    with pytest.raises(ValueError, match=r"callbacks.compile=true: torch cannot compile this network \(.*compiler"):
         train(task, tmp_path, **EPOCHS, compile=True)
     assert not any("forward" in vars(module) for module in task.modules())

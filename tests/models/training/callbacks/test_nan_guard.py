@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from models.tasks import incidents
+from models.tasks.costs import incidents
 from models.tasks.generation.task import GAN
 from models.training.callbacks.nan_guard import NaNGuard
 from models.training.task import Task
@@ -125,5 +125,5 @@ def test_what_goes_bad_for_good_is_not_skipped_for_ever(tmp_path: Path) -> None:
 
 
 def test_choices_that_do_not_exist_or_do_nothing_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"trainer.on_nan is 'go on', .* choose from stop, skip, lower_lr"):
+    with pytest.raises(ValueError, match=r"callbacks.on_nan is 'go on', .* choose from stop, skip, lower_lr"):
         train(build("segmentation"), tmp_path, on_nan="go on", **EPOCHS)

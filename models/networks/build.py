@@ -1,0 +1,98 @@
+"""Networks by name, from a configuration or in one line: nothing here executes what a configuration says."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+from torch import nn
+
+import upsample
+from models.networks import network
+from models.networks.encoders import encoder
+from models.networks.interfaces import Encoder, Network
+from plumbing.options import OptionError, check_options, unknown
+
+GIVEN = ("in_channels", "out_channels", "scale", "skip_channels", "indices_channels")  # to an upsampler by its decoder
+
+
+def build(config: Mapping[str, Any], channels: int, classes: int | None = None) -> Network:
+    """Build the network of a configuration with the sections `model`, `upsample` and, for segmentation, `encoder`.
+
+    channels  of the images that go in and, from networks that make images, come out
+    classes   that a segmentation tells apart
+    Raises ValueError, in one sentence that names the section, for what cannot be built.
+    """
+    kind, options = network.choose(config["model"])
+    check_options("model", kind, options, given=_given(kind))
+    factory = upsampler_of(config["upsample"])
+    if not kind.takes_encoder:
+        return _said_of("model", kind, channels, factory, **options)
+    family, encoder_options = encoder.choose(config["encoder"])
+    check_options("encoder", family, encoder_options, given=("in_channels",))
+    return _said_of(
+        "model", kind, _said_of("encoder", family, channels, **encoder_options), classes, factory, **options
+    )
+
+
+def upsampler_of(config: Mapping[str, Any]) -> Callable[..., nn.Module]:
+    """The factory of upsamplers, as decoders take one, of a section `upsample`. Raises ValueError."""
+    options = dict(config)
+    name, operators = options.pop("name", None), upsample.available()
+    if not isinstance(name, str) or name not in operators:
+        raise ValueError(unknown("upsample.name", name, operators))
+    check_options("upsample", operators[name].build, options, given=GIVEN)
+    return partial(upsample.build, name, **options)
+
+
+def _given(kind: type[Network]) -> tuple[str, ...]:
+    """The parameters of a network that are no options: `channels` is one where a decoder has as many."""
+    return ("encoder", "classes", "upsample") if kind.takes_encoder else ("channels", "upsample")
+
+
+def _said_of(section: str, build: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+    """What `build` makes; what it refuses in its own words is said of the section."""
+    try:
+        return build(*arguments, **options)
+    except OptionError:
+        raise
+    except ValueError as error:
+        option = str(error).split("=")[0].split(" ")[0] in inspect.signature(build).parameters
+        raise ValueError(f"{section}{'.' if option else ': '}{error}") from error
+
+
+def one_line(
+    name: str,
+    *,
+    classes: int | None = None,
+    channels: int = 3,
+    upsample: str | Mapping[str, Any] | Callable[..., nn.Module] = "dilated_deconv",
+    encoder: str | Mapping[str, Any] | Encoder = "plain",
+    **options: Any,
+) -> Network:
+    """Return the network called `name`: `models.unet(classes=5, upsample="resize_conv")` is this with "unet".
+
+    classes   that a segmentation tells apart; left out for networks that make images
+    channels  of the images
+    upsample  an operator's name, its section ({"name": "deconv", "kernel_size": 4}), or a factory of upsamplers
+    encoder   of a segmentation: a family's name, its section ({"family": "resnet", "name": "resnet18"}), or an encoder
+    options   of the network, as its class documents them
+    Raises ValueError, in one sentence, for what cannot be built.
+    """
+    kind, _ = network.choose({"name": name})
+    check_options(name, kind, options, given=_given(kind))
+    section = {"name": upsample} if isinstance(upsample, str) else upsample
+    factory = upsampler_of(section) if isinstance(section, Mapping) else section
+    if not kind.takes_encoder:
+        return kind(channels, factory, **options)
+    if type(classes) is not int or classes < 1:
+        raise ValueError(f"{name} needs the number of classes that it tells apart: models.{name}(classes=5)")
+    return kind(_encoder(encoder, channels), classes, factory, **options)
+
+
+def _encoder(asked: str | Mapping[str, Any] | Encoder, channels: int) -> Encoder:
+    if isinstance(asked, Encoder):
+        return asked
+    family, options = encoder.choose({"family": asked} if isinstance(asked, str) else asked)
+    check_options("encoder", family, options, given=("in_channels",))
+    return family(channels, **options)

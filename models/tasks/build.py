@@ -1,0 +1,67 @@
+"""A configuration's data, network and task."""
+
+import json
+from typing import Any
+
+import torch
+
+import data
+from data import DataModule, Images, LabelledImages
+from models.networks.build import build as build_network
+from models.networks.interfaces import Network
+from models.tasks import task as table
+from models.training.memory import refuse_too_large
+from models.training.task import Task
+from plumbing.options import check_options
+
+# Of a task's configuration, what concerns only its data: conf/data/*.yaml refer to them.
+OF_DATA = ("crop", "test_crop", "batch_size")
+
+
+def build_task(config: dict[str, Any]) -> tuple[Task, DataModule]:
+    """Build a configuration's data, network, and the task that trains it. Raises ValueError in one sentence."""
+    chosen, options = table.choose(config["task"])
+    options = {k: v for k, v in options.items() if k not in OF_DATA}
+    check_options("task", chosen, options, given=("network", "info"))
+    refuse_impossible(config)
+    module = data.build(config["data"], chosen.kind, config["seed"])
+    info = module.info
+    outputs = len(info.classes) if isinstance(info, LabelledImages) else info.channels
+    network = build_network(config, info.channels, outputs)
+    built = chosen(network, info, **options)
+    built.config = describe(config, network, info)
+    return built, module
+
+
+def refuse_impossible(config: dict[str, Any]) -> None:
+    """Raise ValueError for a network that cannot be, before data are touched: how many classes there are is not known
+    then, but refusals do not depend on it."""
+    encoder = (
+        {"encoder": config["encoder"] | {"pretrained": False}} if "pretrained" in config.get("encoder", {}) else {}
+    )
+    try:
+        with torch.device("meta"):  # where tensors have shapes alone
+            network = build_network(config | encoder, 3, 3)
+    except RuntimeError as error:
+        if "overflow" not in str(error):
+            raise
+        raise ValueError(
+            "the network has more weights than any memory holds; choose fewer or narrower levels"
+        ) from error
+    refuse_too_large(network)
+    crop = config["data"].get("crop")
+    if isinstance(crop, int) and crop < network.period:
+        raise ValueError(
+            f"data.crop={crop} holds no whole period of the network, which is {network.period} pixels; choose "
+            f"task.crop={network.period} or more, or a network of fewer or smaller steps"
+        )
+
+
+def describe(config: dict[str, Any], network: Network, info: Images) -> dict[str, Any]:
+    """What is needed to rebuild a run's network and its preprocessing, as `models.trained.saved.Saved` describes."""
+    sections = ("task", "model", "upsample", "data", *(["encoder"] if isinstance(info, LabelledImages) else []))
+    mean, std = network.normalisation or (info.mean, info.std)
+    described = {key: config[key] for key in (*sections, "seed")} | {"mean": mean, "std": std}
+    if isinstance(info, LabelledImages):
+        described |= {"classes": info.classes, "palette": info.palette, "ignore_index": info.ignore_index}
+    return json.loads(json.dumps(described))  # tuples as lists, and nothing but plain values

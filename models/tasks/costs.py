@@ -1,0 +1,69 @@
+"""What is said of a training besides its scores: before it, what will be trained; after it, costs and incidents."""
+
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import Callback
+from torch.utils.flop_counter import FlopCounterMode
+
+import upsample
+from data import DataModule
+from models.tasks.generation.watch import GANWatch
+from models.training.callbacks.nan_guard import NaNGuard
+from models.training.callbacks.step_clock import StepClock
+from models.training.memory import peak_memory_mb
+from models.training.task import Task
+from models.training.trainer import machine
+
+
+def announce(task: Task, trainer: pl.Trainer, module: DataModule) -> None:
+    """Say what is about to be trained: the resolved upsamplers, the network's size, the precision, the data."""
+    assert task.config is not None  # `build` and `evaluation.rebuild` give it one
+    name = task.config["upsample"]["name"]
+    described: dict[str, int] = {}
+    for level in task.network.upsamplers():
+        text = upsample.describe(level)
+        described[text] = described.get(text, 0) + 1
+    for text, count in described.items():
+        print(f"Upsampler {name} x{count}: {text}")
+    for note in (*task.notes(), *module.notes):
+        print(note)
+    print(
+        f"Network: {sum(p.numel() for p in task.network.parameters()):,} parameters, period {task.network.period}; "
+        f"precision {trainer.precision} on {trainer.accelerator.name()}\n"
+        f"Data: {module.info.name}, {len(module.train)} training, {len(module.val)} validation, "
+        f"{len(module.test)} test images",
+        flush=True,
+    )
+
+
+def costs(task: Task, trainer: pl.Trainer) -> dict[str, Any]:
+    """Parameters, multiply-adds of one forward pass, median seconds of a step, peak memory in MB, and the machine."""
+    example = task.example_input().to(task.device)
+    callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]  # Lightning declares none
+    clock = next(callback for callback in callbacks if isinstance(callback, StepClock))
+    task.eval()
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        task(example)
+    return {
+        "parameters": sum(p.numel() for p in task.network.parameters()),
+        "macs": counter.get_total_flops() // 2,
+        "macs_input": "x".join(map(str, example.shape)),
+        "seconds_per_step": clock.median(),
+        "peak_memory_mb": peak_memory_mb(),
+        "precision": trainer.precision,
+        "machine": machine(),
+        "period": task.network.period,
+    }
+
+
+def incidents(trainer: pl.Trainer) -> dict[str, Any]:
+    """What went wrong in a training that went on: `steps_not_applied`, and `warnings`, a list of sentences."""
+    found: dict[str, Any] = {}
+    for callback in trainer.callbacks:  # type: ignore[attr-defined]  # Lightning declares none
+        if isinstance(callback, NaNGuard) and int(callback.count):
+            found["steps_not_applied"] = int(callback.count)
+        if isinstance(callback, GANWatch) and callback.sentences:
+            found["warnings"] = list(callback.sentences.values())
+    return found

@@ -1,0 +1,63 @@
+"""The classes of an image of any size, as files."""
+
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.lib import format as npy
+from PIL import Image
+from torch import Tensor
+
+from models.tasks.picture_files import as_channels, write_picture
+from models.tasks.segmentation.inference import Inference
+from models.trained.saved import Trained
+from plumbing.atomic import whole
+
+
+@torch.no_grad()
+def segment(net: Trained, image: Tensor, inference: Inference, output: Path, name: str, probabilities: bool) -> None:
+    """Write masks/<name>.png, indices with the palette; overlays/<name>.png, half image and half palette; and if asked
+    probabilities/<name>.npz, whose `probabilities` is (H, W, classes) float16.
+
+    image: (3, H, W) uint8.
+    """
+    height, width = image.shape[-2:]
+    device = next(net.parameters()).device
+    seen = as_channels(image, net.channels)[None]
+    mask = np.empty((height, width), np.uint8)
+    done = 0
+
+    def strips() -> Iterator[Tensor]:
+        nonlocal done
+        for strip in inference.strips(lambda part: net(part.to(device)), seen):
+            rows = strip.shape[2]
+            mask[done : done + rows] = strip[0].argmax(0).cpu().numpy()
+            done += rows
+            yield strip
+
+    if probabilities:
+        with whole(output / "probabilities" / f"{name}.npz") as partial:
+            write_probabilities(partial, strips(), (height, width, len(net.classes)))
+    else:
+        for _ in strips():
+            pass
+
+    palette = np.array(net.palette, np.uint8)
+    indexed = Image.fromarray(mask)
+    indexed.putpalette(palette.tobytes())  # makes it an indexed picture
+    write_picture(output / "masks" / f"{name}.png", indexed)
+    overlay = image.permute(1, 2, 0).numpy() // 2 + palette[mask] // 2
+    write_picture(output / "overlays" / f"{name}.png", Image.fromarray(overlay))
+
+
+def write_probabilities(path: Path, strips: Iterator[Tensor], shape: tuple[int, int, int]) -> None:
+    """Write logits (1, K, rows, W) as probabilities, strip by strip: they take ten times the memory of the image."""
+    with (
+        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive,
+        archive.open("probabilities.npy", "w", force_zip64=True) as file,
+    ):
+        npy.write_array_header_1_0(file, {"descr": "<f2", "fortran_order": False, "shape": shape})
+        for strip in strips:
+            file.write(strip[0].softmax(0).permute(1, 2, 0).cpu().numpy().astype("<f2").tobytes())
