@@ -27,12 +27,11 @@ def build(config: Mapping[str, Any], channels: int, classes: int | None = None) 
     check_options("model", kind, options, given=_given(kind))
     factory = upsampler_of(config["upsample"])
     if not kind.takes_encoder:
-        return _said_of("model", kind, channels, factory, **options)
+        return _said_of("model", kind, partial(kind, channels, factory, **options))
     family, encoder_options = encoder.choose(config["encoder"])
     check_options("encoder", family, encoder_options, given=("in_channels",))
-    return _said_of(
-        "model", kind, _said_of("encoder", family, channels, **encoder_options), classes, factory, **options
-    )
+    body = _said_of("encoder", family, partial(family, channels, **encoder_options))
+    return _said_of("model", kind, partial(kind, body, classes, factory, **options))
 
 
 def upsampler_of(config: Mapping[str, Any]) -> Callable[..., nn.Module]:
@@ -42,7 +41,7 @@ def upsampler_of(config: Mapping[str, Any]) -> Callable[..., nn.Module]:
     if not isinstance(name, str) or name not in operators:
         raise ValueError(unknown("upsample.name", name, operators))
     check_options("upsample", operators[name].build, options, given=GIVEN)
-    return partial(upsample.build, name, **options)
+    return partial(_said_of, "upsample", operators[name].build, partial(upsample.build, name, **options))
 
 
 def _given(kind: type[Network]) -> tuple[str, ...]:
@@ -50,15 +49,15 @@ def _given(kind: type[Network]) -> tuple[str, ...]:
     return ("encoder", "classes", "upsample") if kind.takes_encoder else ("channels", "upsample")
 
 
-def _said_of(section: str, build: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
-    """What `build` makes; what it refuses in its own words is said of the section."""
+def _said_of(section: str, kind: Callable[..., Any], build: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+    """What `build` makes; what a `kind` of thing refuses in its own words is said of the section of its options."""
     try:
         return build(*arguments, **options)
     except OptionError:
         raise
     except ValueError as error:
-        option = str(error).split("=")[0].split(" ")[0] in inspect.signature(build).parameters
-        raise ValueError(f"{section}{'.' if option else ': '}{error}") from error
+        option = str(error).split("=")[0].split(" ")[0] in inspect.signature(kind).parameters
+        raise OptionError(f"{section}{'.' if option else ': '}{error}") from error
 
 
 def one_line(

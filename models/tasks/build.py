@@ -10,6 +10,7 @@ from data import DataModule, Images, LabelledImages
 from models.networks.build import build as build_network
 from models.networks.interfaces import Network
 from models.tasks import task as table
+from models.training.callbacks import order
 from models.training.memory import refuse_too_large
 from models.training.task import Task
 from plumbing.options import check_options
@@ -23,6 +24,7 @@ def build_task(config: dict[str, Any]) -> tuple[Task, DataModule]:
     chosen, options = table.choose(config["task"])
     options = {k: v for k, v in options.items() if k not in OF_DATA}
     check_options("task", chosen, options, given=("network", "info"))
+    order.check_switches(config.get("callbacks", {}))
     refuse_impossible(config)
     module = data.build(config["data"], chosen.kind, config["seed"])
     info = module.info
