@@ -37,19 +37,20 @@ def run(config: dict[str, Any], folder: Path) -> bool:
 
     # Everything is looked at once, whatever the configuration would do about it.
     options = config["data"] | {key: value for key, value in LOOKING.items() if key in config["data"]}
-    kinds = data.kinds(options["name"])
-    wanted: str = task[config["task"]["name"]].kind
+    data.check_section(config["data"])
+    kinds = data.available()[options["name"]].kinds
+    wanted = task[config["task"]["name"]].kind
     kind = wanted if wanted in kinds else kinds[0]
     try:
-        module = data.build(options, kind, config["seed"])
+        loaded = data.load(options, kind, config["seed"])
     except ValueError:  # so much is skipped that nothing is left: train.py would name the first file
-        data.build(config["data"], kind, config["seed"])
+        data.load(config["data"], kind, config["seed"])
         raise
-    found = survey(module)
-    contact_sheet(folder / "contact_sheet.png", module)
-    print_tables(module, found)
+    found = survey(loaded)
+    contact_sheet(folder / "contact_sheet.png", loaded)
+    print_tables(loaded, found)
     print(folder / "contact_sheet.png")
-    refused = module.skipped if config["data"].get("on_error", "raise") == "raise" else []
+    refused = loaded.skipped if config["data"].get("on_error", "raise") == "raise" else []
     for sentence in refused:
         print(f"Error: {sentence}", file=sys.stderr)
     return not refused

@@ -40,6 +40,8 @@ Write = Callable[[str, Path], None]  # of an image, by the name of its result
 
 def work(net: Any, options: argparse.Namespace) -> tuple[Iterator[None], int] | Write:
     """How to write the result of one image, or for generators all images and their number."""
+    import torch
+
     from data.files.reading import read_image
     from models.tasks.generation.predict import write_samples
     from models.tasks.segmentation.inference import Inference
@@ -56,13 +58,17 @@ def work(net: Any, options: argparse.Namespace) -> tuple[Iterator[None], int] | 
     if not options.inputs or options.n is not None:
         raise ValueError(f"{options.checkpoint} is for {net.task.replace('_', '-')}: name images or folders, and no -n")
     if net.task == "super_resolution":
-        return lambda name, path: enlarge_to(net, read_image(path), options.output / "enlarged" / f"{name}.png")
+        return lambda name, path: enlarge_to(
+            net, torch.from_numpy(read_image(path)), options.output / "enlarged" / f"{name}.png"
+        )
     try:
         inference = Inference(net.period, options.window, options.overlap, options.flip)
     except ValueError as error:
         raise ValueError(str(error).replace("task.inference.", "--")) from None
 
-    return lambda name, path: segment(net, read_image(path), inference, options.output, name, options.probabilities)
+    return lambda name, path: segment(
+        net, torch.from_numpy(read_image(path)), inference, options.output, name, options.probabilities
+    )
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ from torch import Tensor
 from benchmarks.configuration import device
 from benchmarks.measure import Line, ratios
 from benchmarks.steps import RESNET18, built, smp_unet, train
-from data import DataModule
+from data.loading.datamodule import DataModule
 from models.tasks.segmentation.scores import Confusion, iou
 from models.tasks.segmentation.task import Segmentation
 

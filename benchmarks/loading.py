@@ -33,8 +33,8 @@ import data
 from benchmarks.configuration import autocast, configuration, device
 from benchmarks.measure import ratios, spread
 from benchmarks.steps import on_device
-from data import Augment
 from data.files.finding import Pair
+from data.loading.augment import Augment
 from models.tasks.build import build_task
 from models.training.task import Task
 from study import run_folder

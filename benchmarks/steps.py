@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from benchmarks.configuration import autocast, configuration, device
 from benchmarks.measure import Line, ratios, seconds
-from data import DataModule
+from data.loading.datamodule import DataModule
 from models.tasks.build import build_task
 from models.training.task import Task
 from models.training.trainer import build_trainer, fit

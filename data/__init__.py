@@ -1,78 +1,45 @@
-"""Where pixels come from. Knows nothing of networks, tasks or Hydra."""
+"""Where pixels come from. Knows nothing of networks, tasks or Hydra; importing it imports no torch."""
 
-from collections.abc import Callable
-from functools import partial
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
-from data.loading.augment import Augment
-from data.loading.datamodule import DataModule, Images, LabelledImages
-from data.loading.labelled import Labelled, LabelledFiles
-from data.sets.ade20k import ade20k
-from data.sets.camvid import camvid
-from data.sets.celeba import CelebA
-from data.sets.cifar10 import CIFAR10
-from data.sets.cityscapes import cityscapes
-from data.sets.earth import Earth
-from data.sets.folder import folder
-from data.sets.folder_images import FolderImages
-from data.sets.membrane import membrane
-from data.sets.mnist import MNIST, FashionMNIST
-from data.sets.oxford_pets import oxford_pets
-from data.sets.photos import DIV2K, Photos
-from data.sets.voc import sbd, voc
-from plumbing.options import check_options
+from data.contract import available, choose, data_set, find
+from data.forms import Kind, LabelledFiles, PhotoFiles, SquareArrays, SquareFiles, Windows
 
-__all__ = ["Augment", "DataModule", "Images", "LabelledImages", "build", "kinds"]
+if TYPE_CHECKING:
+    from data.loading.datamodule import DataModule
+    from data.loading.loaded import Loaded
 
-# A source is built from its configuration and a seed. It has a method for each kind of data it can give, returning
-# a DataModule: `labelled_images` for segmentation, `images_of_one_size` for generation, and for super-resolution
-# `high_resolution_images`, each whole where the source has whole ones.
-SOURCES: dict[str, type] = {
-    "earth": Earth,
-    "photos": Photos,
-    "div2k": DIV2K,
-    "mnist": MNIST,
-    "fashion_mnist": FashionMNIST,
-    "cifar10": CIFAR10,
-    "celeba": CelebA,
-    "folder": FolderImages,
-}
-# A labelled set that lies in files needs no source of its own, only a function that lists them.
-LABELLED: dict[str, Callable[..., LabelledFiles]] = {
-    "folder": folder,
-    "camvid": camvid,
-    "membrane": membrane,
-    "oxford_pets": oxford_pets,
-    "voc": voc,
-    "sbd": sbd,
-    "cityscapes": cityscapes,
-    "ade20k": ade20k,
-}
-
-KINDS = ("labelled_images", "high_resolution_images", "images_of_one_size")
+__all__ = ["available", "build", "check_section", "data_set", "load"]
 
 
-def sources(kind: str) -> dict[str, Callable[..., Any]]:
-    """What gives data of a kind, by name."""
-    able: dict[str, Callable[..., Any]] = {key: source for key, source in SOURCES.items() if hasattr(source, kind)}
-    if kind == "labelled_images":
-        able |= {key: partial(Labelled, describe) for key, describe in LABELLED.items()}
-    return able
+def check_section(config: Mapping[str, Any]) -> None:
+    """Raise ValueError, in one sentence, for what is wrong with a configuration's `data` section as far as can be told
+    at once: names, keys, types, ranges, a folder that is not there. Needs no torch."""
+    choose(config)
 
 
-def kinds(name: str) -> list[str]:
-    """The kinds of data that a name stands for. Raises ValueError where there is no such name."""
-    if not isinstance(name, str) or name not in SOURCES | LABELLED:
-        raise ValueError(f"data.name is '{name}', which does not exist; choose from {', '.join(SOURCES | LABELLED)}")
-    return [kind for kind in KINDS if name in sources(kind)]
+def load(config: Mapping[str, Any], kind: Kind, seed: int) -> "Loaded":
+    """The data of a `kind` that a configuration's `data` section names, ready to be drawn from. Raises ValueError."""
+    from data.loading import labelled, photos, squares, windows  # here: they need torch
+
+    chosen, options = choose(config)
+    found, shared, finder = find(chosen, kind, options)
+    match found:
+        case LabelledFiles():
+            return labelled.load(found, shared, finder, seed)
+        case PhotoFiles():
+            return photos.load(found, shared, finder, seed)
+        case SquareFiles():
+            return squares.load_files(found, shared, finder, seed)
+        case SquareArrays():
+            return squares.load_arrays(found, shared, seed)
+        case Windows():
+            return windows.load(found, shared, kind, seed)
 
 
-def build(config: dict[str, Any], kind: str, seed: int) -> DataModule:
-    """Build the data of a `kind` that a configuration's `data` section names. Raises ValueError in one sentence."""
-    options = dict(config)
-    name = options.pop("name", None)
-    able = sources(kind)
-    if kind not in kinds(name):
-        raise ValueError(f"data={name} has no {kind.replace('_', ' ')}; choose from {', '.join(able)}")
-    check_options("data", able[name], options, given=("describe", "seed"))
-    return getattr(able[name](seed=seed, **options), kind)()
+def build(config: Mapping[str, Any], kind: Kind, seed: int) -> "DataModule":
+    """As `load`, behind Lightning's loaders."""
+    from data.loading.datamodule import DataModule  # here: Lightning is slow to import
+
+    return DataModule(load(config, kind, seed))

@@ -71,21 +71,23 @@ def unknown(key: str, value: Any, known: Iterable[Any]) -> str:
 
 
 def check_options(
-    section: str, target: Callable[..., Any], options: Mapping[str, Any], given: Sequence[str] = ()
+    section: str,
+    target: Callable[..., Any] | Sequence[Callable[..., Any]],
+    options: Mapping[str, Any],
+    given: Sequence[str] = (),
 ) -> None:
     """Raise OptionError, naming `section`.key, for an option that `target` does not take, lacks, or wants otherwise.
 
-    given  parameters of the target that are not options
+    target  what takes the options, or several that share them out
+    given   parameters of the targets that are not options
     """
-    parameters = inspect.signature(target).parameters
-    hints = hints_of(target)
-    named = [p for p in parameters.values() if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    targets = [target] if callable(target) else target
+    hints = {key: hint for each in targets for key, hint in hints_of(each).items()}
+    parameters = (p for each in targets for p in inspect.signature(each).parameters.values())
+    named = [p for p in parameters if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)]
     taken = {p.name: p.default for p in named if p.name not in given}
-    open_ended = any(p.kind == p.VAR_KEYWORD for p in parameters.values())
     for key, value in options.items():
         if key not in taken:
-            if open_ended:
-                continue
             hint = near(key, taken) or ";"
             raise OptionError(f"{section}.{key} does not exist{hint} choose from {', '.join(taken)}")
         check_value(f"{section}.{key}", value, hints.get(key, Any))

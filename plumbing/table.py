@@ -10,7 +10,7 @@ import pkgutil
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
-from plumbing.options import unknown
+from plumbing.options import OptionError, unknown
 
 Thing = TypeVar("Thing")
 
@@ -57,9 +57,9 @@ class Table(Mapping[str, Any]):
         return len(self._all())
 
     def choose(self, config: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
-        """Split a configuration section into the thing that it names and its other keys. Raises ValueError."""
+        """Split a configuration section into the thing that it names and its other keys. Raises OptionError."""
         options = dict(config)
         chosen = options.pop(self.key, None)
         if not isinstance(chosen, str) or chosen not in self:
-            raise ValueError(unknown(f"{self.section}.{self.key}", chosen, self))
+            raise OptionError(unknown(f"{self.section}.{self.key}", chosen, self))
         return self[chosen], options

@@ -17,7 +17,7 @@ from tests.tiny import configuration
 @settings(max_examples=15, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.randoms(use_true_random=False))
 def test_a_configuration_is_built_or_refused_in_a_sentence(tmp_path: Path, draw: random.Random) -> None:
-    overrides = drawn(draw)
+    overrides = drawn(draw, tmp_path)
     assert outcome(overrides, tmp_path) in ("built", "refused", "by Hydra")
 
 

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
-from data.loading.datamodule import DataModule, LabelledImages
+from data.loading.loaded import LabelledImages, Loaded
 from plumbing.atomic import whole
 
 COLUMNS, ROWS = 4, 3
@@ -17,7 +17,7 @@ OPACITY = 0.55  # of a mask
 SIDE = 800  # pixels of an image that are drawn at most, the rest is left out
 
 
-def contact_sheet(path: Path, module: DataModule) -> None:
+def contact_sheet(path: Path, module: Loaded) -> None:
     """Twelve training images at most, spread over all of them; of labelled ones each is shown plain and with its
     classes coloured, ignored pixels in black."""
     count = min(COLUMNS * ROWS, len(module.train))

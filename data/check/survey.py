@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from data.files.threads import in_threads
-from data.loading.datamodule import DataModule, LabelledImages, Samples
+from data.loading.loaded import LabelledImages, Loaded, Samples
 from data.loading.statistics import balanced_weights
 
 
@@ -41,7 +41,7 @@ def look(samples: Samples, split: str) -> Found:
     )
 
 
-def survey(module: DataModule) -> dict[str, Found]:
+def survey(module: Loaded) -> dict[str, Found]:
     """What each split holds; where the validation images serve as test images too, test is left out."""
     splits: dict[str, Samples] = {"train": module.train, "val": module.val, "test": module.test}
     found = {split: look(samples, split) for split, samples in splits.items()}
@@ -58,7 +58,7 @@ def table(title: str, *columns: str) -> Table:
     return made
 
 
-def print_tables(module: DataModule, found: dict[str, Found]) -> None:
+def print_tables(module: Loaded, found: dict[str, Found]) -> None:
     """Print what was found."""
     console = Console()
     splits = table(module.info.name, "split", "images", "sizes", "smallest", "largest")

@@ -58,12 +58,6 @@ class Finder:
     """
 
     def __init__(self, on_error: str, unlabelled: str) -> None:
-        for key, value, choices in (
-            ("data.on_error", on_error, ("raise", "skip")),
-            ("data.unlabelled", unlabelled, ("refuse", "skip")),
-        ):
-            if value not in choices:
-                raise ValueError(f"{key} is '{value}', which does not exist; choose from {', '.join(choices)}")
         self.on_error, self.unlabelled = on_error, unlabelled
         self.skipped: list[str] = []
         self.unlabelled_count = 0
@@ -118,6 +112,10 @@ class Finder:
                 names = " and ".join(path.name for path in paths)
                 self.refuse(Unreadable(f"{paths[0].parent} holds {names}, which have the same stem; keep one of them"))
         return {stem: paths[0] if len(paths) == 1 else None for stem, paths in found.items()}
+
+    def listed(self, top: Path, suffix: str = "") -> list[Pair]:
+        """The images below a folder in the order of their names, without masks."""
+        return [Pair(stem, image) for stem, image in sorted(self.images(top, suffix).items())]
 
     def pairs(self, images: Path, masks: Path, image_suffix: str = "", mask_suffix: str = "") -> list[Pair]:
         """Images and masks of two folders, paired by stem, sorted."""

@@ -9,10 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, UnidentifiedImageError
-from torch import Tensor
 
 # Named, since Pillow would also try formats that start other programs (EPS).
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "PPM")
@@ -130,7 +128,7 @@ def turn(picture: Image.Image, orientation: int | None) -> Image.Image:
     return picture.transpose(TURNS[orientation]) if orientation in TURNS else picture
 
 
-def read_image(path: Path) -> Tensor:
+def read_image(path: Path) -> NDArray[np.uint8]:
     """(3, H, W) uint8 RGB, turned upright. 16 bits are scaled to 8, an alpha channel is dropped."""
     with opened(path) as (picture, header):
         if header.mode in SIXTEEN_BITS:
@@ -139,7 +137,7 @@ def read_image(path: Path) -> Tensor:
         elif header.mode in ("I", "F"):
             raise Unreadable(f"{path} has 32 bits a channel, whose range is not known; save it with 8 or 16 bits")
         pixels = np.array(turn(picture.convert("RGB"), header.orientation))
-    return torch.from_numpy(pixels).permute(2, 0, 1).contiguous()
+    return np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
 
 def mask_orientation(mask: Header, image: Header) -> int | None:
@@ -168,7 +166,7 @@ def check_mask(path: Path, mask: Header, image: Header, colours: Colours | None)
         )
 
 
-def read_mask(path: Path, image: Header, colours: Colours | None = None) -> Tensor:
+def read_mask(path: Path, image: Header, colours: Colours | None = None) -> NDArray[np.uint8]:
     """(H, W) uint8 labels: palette indices or grey values as they are stored, or RGB through `colours`.
 
     image  the header of the mask's image, with which it is turned
@@ -182,7 +180,7 @@ def read_mask(path: Path, image: Header, colours: Colours | None = None) -> Tens
         values = through(colours, values.astype(np.int64), path)
     elif values.max() > 255:
         refuse_labels(path, values, values > 255, "labels reach 255 at most")
-    return torch.from_numpy(values.astype(np.uint8))
+    return values.astype(np.uint8)
 
 
 def through(colours: Colours, rgb: NDArray[np.int64], path: Path) -> NDArray[np.uint8]:

@@ -1,1 +1,1 @@
-"""From samples to batches."""
+"""From what a data set holds to samples and batches: drawn, cut, turned, coloured, cached."""

@@ -7,8 +7,6 @@ each sample and `nearest-exact` for masks.
 """
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -17,47 +15,9 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from data.augment_options import read_augment
 from data.loading.colour import jitter
 from data.loading.crop import PADDING, cut, extent, pixel_of_a_class, position
-from plumbing.options import fits
-
-DEVICES = ("loader", "device")
-HIGHEST = {"rotation": 180.0, "hue": 0.5}  # of the numbers in Options; the others may be 1
-
-
-@dataclass(frozen=True)
-class Options:
-    """What conf/data/augment/*.yaml hold, documented in none.yaml. Raises ValueError naming the key that is wrong."""
-
-    scale: Sequence[float] = (1.0, 1.0)
-    area: Sequence[float] | None = None
-    aspect: Sequence[float] = (1.0, 1.0)
-    vertical_flip: float = 0.0
-    horizontal_flip: float = 0.0
-    transpose: float = 0.0
-    rotation: float = 0.0
-    brightness: float = 0.0
-    contrast: float = 0.0
-    saturation: float = 0.0
-    hue: float = 0.0
-    device: str = "loader"
-
-    def __post_init__(self) -> None:
-        if self.device not in DEVICES:
-            raise ValueError(
-                f"data.augment.device is '{self.device}', which does not exist; choose from {', '.join(DEVICES)}"
-            )
-        for key in ("scale", "area", "aspect"):
-            span, limit = getattr(self, key), 1.0 if key == "area" else math.inf
-            if key == "area" and span is None:
-                continue
-            if not (fits(span, list[float]) and len(span) == 2 and 0 < span[0] <= span[1] <= limit):
-                most = " and at most 1" if key == "area" else ""
-                raise ValueError(f"data.augment.{key} must be two numbers above 0{most}, low and high, not {span}")
-        for field in fields(self):
-            value, limit = getattr(self, field.name), HIGHEST.get(field.name, 1.0)
-            if field.type is float and not (isinstance(value, int | float) and 0 <= value <= limit):
-                raise ValueError(f"data.augment.{field.name} must lie in [0, {limit:g}], not {value}")
 
 
 class Augment:
@@ -79,11 +39,7 @@ class Augment:
         balance: float = 0.0,
         areas: NDArray[np.float64] | None = None,
     ) -> None:
-        known = [field.name for field in fields(Options)]
-        for key in options:
-            if key not in known:
-                raise ValueError(f"data.augment.{key} does not exist; choose from {', '.join(known)}")
-        self.options, self.size, self.ignore_index = Options(**options), size, ignore_index
+        self.options, self.size, self.ignore_index = read_augment(options), size, ignore_index
         self.balance, self.areas = balance, areas
         # A crop to be rotated is cut wide enough to leave no empty corner, whatever the angle.
         angle = math.radians(min(self.options.rotation, 45))

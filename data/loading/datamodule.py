@@ -1,24 +1,17 @@
 """One way for samples to reach a task: three data sets behind Lightning's loaders."""
 
-from collections.abc import Iterator, Sequence, Sized
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from pytorch_lightning import LightningDataModule
 from torch.utils.data import Dataset
 
 from data.loading.augment import Augment
+from data.loading.loaded import Loaded, Samples
 from data.loading.sampler import EpochSampler, batches_in_turns
 from data.loading.workers import Loader, Prepared
-
-
-class Samples(Sized, Protocol):
-    """A data set of {"image": (C, H, W) uint8, "name": str}, for segmentation with "mask": (H, W) uint8."""
-
-    def __getitem__(self, index: int) -> dict[str, Any]: ...
 
 
 class Augmented(Dataset[dict[str, Any]]):
@@ -75,71 +68,20 @@ class Numbered(Dataset[dict[str, Any]]):
         return self.samples[index] | {"index": index}
 
 
-@dataclass(frozen=True)
-class Images:
-    """What a task must know of images. mean and std are per channel, of the training images in [0, 1]."""
-
-    name: str
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-
-    @property
-    def channels(self) -> int:
-        """1 for grey images, 3 for colour."""
-        return len(self.mean)
-
-
-@dataclass(frozen=True)
-class LabelledImages(Images):
-    """What a segmentation must know besides. Labels are indices into `classes`, or `ignore_index`."""
-
-    classes: list[str]
-    palette: list[tuple[int, int, int]]
-    class_weights: list[float]
-    ignore_index: int = 255
-
-    def __post_init__(self) -> None:
-        if len(self.class_weights) != len(self.classes):
-            raise ValueError(
-                f"data.class_weights has {len(self.class_weights)} numbers for the {len(self.classes)} "
-                f"classes of {self.name}"
-            )
-
-
 class DataModule(LightningDataModule):
     """Training, validation and test samples of one kind, `info` telling which.
 
     A batch is {"image": (N, C, H, W) uint8, "name": list of str}, for segmentation with "mask": (N, H, W) uint8, and
     for validation and test with "index": (N,) int64, the places in the data set. Where Lightning runs several
     processes, each sees its share of the batches: equally many in training, every sample once in validation and test.
-    augment      what makes a training sample of a sample of `train`
-    probability  of each training sample to be drawn, as `data.loading.sampler.balanced` gives; None: each once an epoch
-    workers      processes that prepare batches; 0: none, they are prepared between steps
-    notes        what a user should know, in lines for the log of a run
-    skipped      a sentence for each file that was left out as unusable
     """
 
-    def __init__(
-        self,
-        info: Images,
-        train: Samples,
-        val: Samples,
-        test: Samples,
-        *,
-        augment: Augment,
-        batch_size: int,
-        seed: int,
-        test_batch_size: int | None = None,
-        probability: NDArray[np.float64] | None = None,
-        workers: int = 0,
-        notes: Sequence[str] = (),
-        skipped: Sequence[str] = (),
-    ) -> None:
+    def __init__(self, loaded: Loaded) -> None:
         super().__init__()
-        self.info, self.train, self.val, self.test = info, train, val, test
-        self.batch_size, self.test_batch_size = batch_size, test_batch_size or batch_size
-        self.augment, self.seed, self.probability, self.workers = augment, seed, probability, workers
-        self.notes, self.skipped = notes, skipped
+        self.info, self.train, self.val, self.test = loaded.info, loaded.train, loaded.val, loaded.test
+        self.batch_size, self.test_batch_size = loaded.batch_size, loaded.test_batch_size or loaded.batch_size
+        self.augment, self.seed, self.probability = loaded.augment, loaded.seed, loaded.probability
+        self.workers, self.notes, self.skipped = loaded.workers, loaded.notes, loaded.skipped
         self.prepared: list[Prepared] = []  # of each loader made
 
     @property

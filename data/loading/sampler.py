@@ -14,8 +14,6 @@ def balanced(areas: NDArray[np.float64], balance: float) -> NDArray[np.float64] 
     all equally likely, and then a sample in proportion to the class's area in it; else any sample. A class
     that fills 1 % of the pixels is so met as often as the others.
     """
-    if not 0 <= balance <= 1:
-        raise ValueError(f"data.balance must lie in [0, 1], not {balance}")
     if not balance:
         return None
     present = areas[:, areas.sum(0) > 0]

@@ -5,8 +5,9 @@ from typing import Any
 
 from torch.utils.data import Dataset
 
-from data.files.cache import Cache, Decoded, Size
 from data.files.finding import Finder, Pair
+from data.forms import Decoded, Size
+from data.loading.cache import Cache
 
 
 class FileSamples(Dataset[dict[str, Any]]):
@@ -17,8 +18,6 @@ class FileSamples(Dataset[dict[str, Any]]):
     """
 
     def __init__(self, cache: Cache, indices: Sequence[int], each: int = 1) -> None:
-        if each < 1:
-            raise ValueError(f"data.crops_per_image must be 1 or more, not {each}")
         self.cache, self.indices, self.each = cache, indices, each
 
     def __len__(self) -> int:

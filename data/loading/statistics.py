@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.files.threads import in_threads
-from data.loading.datamodule import Samples
+from data.loading.loaded import Samples
 
 
 class Counts:

@@ -1,1 +1,1 @@
-"""Data sets, one file each."""
+"""Data sets, one file each (or one for two that share a format)."""

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
+from data.contract import data_set
 from data.files.finding import Finder
-from data.loading.labelled import LabelledFiles
+from data.forms import LabelledFiles
 from data.sets.published import VAL_IS_TEST, explained, relabelling
 
 FOLDER = "ADEChallengeData2016"
@@ -40,6 +41,9 @@ b8ff00 0085ff ffd600 19c2c2 66ff00 5c00ff
 PALETTE = list(zip(COLOURS[::3], COLOURS[1::3], COLOURS[2::3], strict=True))
 
 
+@data_set(
+    "ade20k", LabelledFiles, terms="Non-commercial research and education for the images, BSD 3-clause for the labels."
+)
 def ade20k(find: Finder, root: str | None) -> LabelledFiles:
     """20 210 training and 2000 validation images. 0 in a mask is none of the classes, and ignored."""
     wanted = f"{FOLDER} with images and annotations, each with training and validation"

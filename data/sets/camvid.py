@@ -1,7 +1,8 @@
 """CamVid: road scenes (Brostow et al., 2008), as the SegNet authors share them: 11 classes at 480 x 360 pixels."""
 
+from data.contract import data_set
 from data.files.finding import Finder, existing
-from data.loading.labelled import LabelledFiles
+from data.forms import LabelledFiles
 
 CLASSES = ["sky", "building", "pole", "road", "pavement", "tree", "sign", "fence", "car", "pedestrian", "bicyclist"]
 PALETTE = [
@@ -11,6 +12,7 @@ PALETTE = [
 VOID = 11
 
 
+@data_set("camvid", LabelledFiles, terms="Research use; no licence stated by its authors. Not to be redistributed.")
 def camvid(find: Finder, root: str | None) -> LabelledFiles:
     """root/train, root/val and, where there is one, root/test, each beside its masks: root/trainannot and so on."""
     top = existing(root, "data.root")

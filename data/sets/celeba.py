@@ -1,18 +1,18 @@
 """CelebA (Liu et al., 2015): 202 599 faces, aligned, 178 x 218 pixels."""
 
 from pathlib import Path
-from typing import Any
 
-from data.files.finding import Finder, Pair
-from data.loading.datamodule import DataModule
-from data.loading.one_size import resized
+from data.contract import data_set
+from data.files.finding import Pair
+from data.forms import SquareFiles
 from data.sets.published import explained
 
 SPLIT_OF_CODE = {"0": "train", "1": "val", "2": "test"}
 LIST = "list_eval_partition.txt"
 
 
-def celeba(root: str | None, download: bool) -> dict[str, list[Pair]]:
+@data_set("celeba", SquareFiles, terms="Non-commercial research only; the images are not the authors' property.")
+def celeba(root: str | None, download: bool) -> SquareFiles:
     """The official splits: 162 770 training, 19 867 validation and 19 962 test images."""
     splits: dict[str, list[Pair]] = {split: [] for split in SPLIT_OF_CODE.values()}
     with explained("celeba", root, f"celeba with img_align_celeba and {LIST}", download):
@@ -31,16 +31,4 @@ def celeba(root: str | None, download: bool) -> dict[str, list[Pair]]:
                 raise ValueError(
                     f"line {number} of {top / LIST} is no name and 0, 1 or 2, but '{line}'; fetch it again"
                 )
-    return splits
-
-
-class CelebA:
-    """The source that conf/data/celeba.yaml describes."""
-
-    def __init__(self, root: str | None, download: bool, crop: int, on_error: str, **loading: Any) -> None:
-        self.finder, self.splits = Finder(on_error, "skip"), celeba(root, download)
-        self.crop, self.loading = crop, loading
-
-    def images_of_one_size(self) -> DataModule:
-        """Colour images, the square in the middle of each."""
-        return resized("celeba", self.finder, self.splits, self.crop, **self.loading)
+    return SquareFiles("celeba", splits)

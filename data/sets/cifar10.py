@@ -5,11 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
+from numpy.typing import NDArray
 
-from data.loading.datamodule import DataModule, Images
-from data.loading.one_size import require_size, stacks
+from data.contract import data_set
+from data.forms import SquareArrays
 from data.sets.published import explained
 
 SIDE = 32
@@ -35,39 +34,29 @@ class ArraysOnly(pickle.Unpickler):
         return ADMITTED[module, name]
 
 
-def read_batch(path: Path) -> Tensor:
+def read_batch(path: Path) -> NDArray[np.uint8]:
     """(N, 3, 32, 32) uint8 RGB of one batch. Executes nothing in it; raises ValueError for anything else."""
     with path.open("rb") as file:
         try:
             pixels = ArraysOnly(file, encoding="latin1").load()["data"]  # written by Python 2
             if pixels.dtype != np.uint8:
                 raise TypeError(f"its pixels are {pixels.dtype}")
-            return torch.from_numpy(pixels.reshape(-1, 3, SIDE, SIDE))
+            return np.array(pixels.reshape(-1, 3, SIDE, SIDE))
         except Exception as error:  # a malformed pickle raises nearly anything
             raise ValueError(f"{path} is no batch of CIFAR-10 ({error}); fetch it again") from None
 
 
-class CIFAR10:
-    """The source that conf/data/cifar10.yaml describes."""
+@data_set("cifar10", SquareArrays, terms="No licence stated by its authors, who ask to be cited; in use for research.")
+def cifar10(root: str | None, download: bool) -> SquareArrays:
+    """50 000 training and 10 000 test images."""
+    with explained("cifar10", root, f"{FOLDER}/ (the version for Python)", download):
+        assert root is not None
+        folder = Path(root, FOLDER)
+        if download and not folder.is_dir():
+            from torchvision.datasets import cifar, utils  # here: it is slow to import
 
-    def __init__(self, root: str | None, download: bool, crop: int, batch_size: int, seed: int) -> None:
-        require_size("cifar10", SIDE, crop)
-        self.batch_size, self.seed = batch_size, seed
-        with explained("cifar10", root, f"{FOLDER}/ (the version for Python)", download):
-            assert root is not None
-            folder = Path(root, FOLDER)
-            if download and not folder.is_dir():
-                from torchvision.datasets import cifar, utils  # here: it is slow to import
-
-                # Not its CIFAR10(download=True), which goes on to unpickle what came.
-                published = cifar.CIFAR10
-                utils.download_and_extract_archive(
-                    published.url, root, filename=published.filename, md5=published.tgz_md5
-                )
-            self.train = torch.cat([read_batch(folder / name) for name in TRAIN])
-            self.test = read_batch(folder / TEST)
-
-    def images_of_one_size(self) -> DataModule:
-        """Colour images of 32 x 32 pixels."""
-        info = Images("cifar10", MEAN, STD)
-        return stacks(info, self.train, self.test, self.batch_size, self.seed)
+            # Not its CIFAR10(download=True), which goes on to unpickle what came.
+            published = cifar.CIFAR10
+            utils.download_and_extract_archive(published.url, root, filename=published.filename, md5=published.tgz_md5)
+        train = np.concatenate([read_batch(folder / name) for name in TRAIN])
+        return SquareArrays("cifar10", MEAN, STD, train, read_batch(folder / TEST))

@@ -1,12 +1,14 @@
 """Cityscapes (Cordts et al., 2016): street scenes of 2048 x 1024 pixels, finely labelled."""
 
+from data.contract import data_set
 from data.files.finding import Finder
-from data.loading.labelled import LabelledFiles
+from data.forms import LabelledFiles
 from data.sets.published import VAL_IS_TEST, explained, pairs, relabelling
 
 IGNORED = 255
 
 
+@data_set("cityscapes", LabelledFiles, terms="Non-commercial use only, after registration.")
 def cityscapes(find: Finder, root: str | None) -> LabelledFiles:
     """2975 training and 500 validation images; the 19 of 34 labels that the benchmark judges, the others ignored."""
     layout = "leftImg8bit and gtFine, each with train and val, from cityscapes-dataset.com"

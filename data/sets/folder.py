@@ -2,33 +2,39 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 
+from data.contract import USERS_OWN, data_set
 from data.files.finding import Finder, Pair, existing
 from data.files.palette import voc_palette
 from data.files.reading import Colours, read_header, read_mask
 from data.files.splits import by_seed
-from data.loading.labelled import LabelledFiles
+from data.forms import Kind, LabelledFiles, SquareFiles
+from plumbing.options import Range
 
 IGNORED = 255  # the label that is not trained on, whatever number the files have for it
 SPLITS = ("train", "val", "test")
 LOSSY = (".jpg", ".jpeg")
 
 
+@data_set("folder", LabelledFiles, SquareFiles, terms=USERS_OWN)
 def folder(
+    kind: Kind,
     find: Finder,
     root: str | None,
-    ignore_index: int,
+    ignore_index: Annotated[int, Range(0, 255)],
     colours: dict[str, list[int]] | None,
-    val_share: float,
-    test_share: float,
-    split_seed: int,
-) -> LabelledFiles:
+    val_share: Annotated[float, Range(0, 1, open="both")],
+    test_share: Annotated[float, Range(0, 1, open="both")],
+    split_seed: Annotated[int, Range(0)],
+) -> LabelledFiles | SquareFiles:
     """What conf/data/folder.yaml describes. Raises ValueError for what cannot be a data set."""
     top = existing(root, "data.root")
-    if not 0 <= ignore_index <= 255:
-        raise ValueError(f"data.ignore_index is {ignore_index}; labels lie between 0 and 255")
+    if kind == "images_of_one_size":
+        splits, notes = split(top, lambda part: images_alone(find, part), val_share, test_share, split_seed)
+        return SquareFiles(top.resolve().name, splits, notes)
     splits, notes = split(top, lambda part: find.pairs(*both(part)), val_share, test_share, split_seed)
     lossy = sum(pair.mask is not None and pair.mask.suffix.lower() in LOSSY for s in splits.values() for pair in s)
     if lossy:
@@ -58,6 +64,11 @@ def folder(
     )
 
 
+def images_alone(find: Finder, top: Path) -> list[Pair]:
+    """The images in images/, or directly in a folder."""
+    return find.listed(top / "images" if (top / "images").is_dir() else top)
+
+
 def both(top: Path) -> tuple[Path, Path]:
     """The folders of images and masks."""
     for part in ("images", "masks"):
@@ -73,9 +84,10 @@ def split(
 
     found  lists what is in a folder
     """
-    if not (val_share > 0 and test_share > 0 and val_share + test_share < 1):
+    if val_share + test_share >= 1:
         raise ValueError(
-            f"data.val_share={val_share} and data.test_share={test_share} must be above 0 and leave something to train"
+            f"data.val_share={val_share} and data.test_share={test_share} leave nothing to train on; their sum must be "
+            "below 1"
         )
     given = {part: found(top / part) for part in SPLITS if (top / part).is_dir()} or {"train": found(top)}
     if "train" not in given:
@@ -128,7 +140,7 @@ def discovered(find: Finder, pairs: list[Pair], ignore_index: int, lossy: bool, 
 
     def labels(pair: Pair) -> set[int]:
         assert pair.mask is not None
-        return set(read_mask(pair.mask, read_header(pair.image)).unique().tolist())
+        return set(np.unique(read_mask(pair.mask, read_header(pair.image))).tolist())
 
     unique = list(dict.fromkeys(pairs))
     found = sorted(set().union(*find.usable(labels, unique, "Looking for classes in the masks").values()))

@@ -1,14 +1,16 @@
 """Cell membranes in electron microscopy (ISBI challenge 2012; Cardona et al., 2010): the U-Net paper's task."""
 
+from data.contract import data_set
 from data.files.finding import Finder, existing
 from data.files.splits import folds
-from data.loading.labelled import LabelledFiles
+from data.forms import LabelledFiles
 from data.sets.published import relabelling
 
 CLASSES, PALETTE = ["membrane", "cell"], [(40, 40, 120), (230, 220, 150)]
 FOLDS = 5
 
 
+@data_set("membrane", LabelledFiles, terms="Data of the ISBI 2012 challenge: research use, its authors to be cited.")
 def membrane(find: Finder, root: str | None, fold: int) -> LabelledFiles:
     """root/image/N.png and root/label/N.png, slice N of one stack: 0 is membrane, 255 cell.
 

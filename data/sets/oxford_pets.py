@@ -1,7 +1,8 @@
 """Oxford-IIIT Pets (Parkhi et al., 2012): cats and dogs, cut out by trimaps."""
 
+from data.contract import data_set
 from data.files.finding import Finder
-from data.loading.labelled import LabelledFiles
+from data.forms import LabelledFiles
 from data.sets.published import explained, pairs, relabelling
 
 CLASSES, PALETTE = ["background", "pet"], [(40, 40, 60), (240, 170, 60)]
@@ -10,6 +11,11 @@ VALIDATION_OF_TEN = 9  # every tenth of the official trainval list is for valida
 TRIMAP = {1: 1, 2: 0, 3: 255}
 
 
+@data_set(
+    "oxford_pets",
+    LabelledFiles,
+    terms="Creative Commons Attribution-ShareAlike 4.0; the photographs stay their owners'.",
+)
 def oxford_pets(find: Finder, root: str | None, download: bool) -> LabelledFiles:
     """3680 images to train and validate on, 3669 of the official test split."""
     with explained("oxford_pets", root, "oxford-iiit-pet with images and annotations", download):

@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
+from data.contract import data_set
 from data.files.finding import Finder
 from data.files.palette import voc_palette
-from data.loading.labelled import LabelledFiles
+from data.forms import LabelledFiles
 from data.sets.published import VAL_IS_TEST, explained, pairs
 
 CLASSES = [
@@ -14,6 +15,7 @@ CLASSES = [
 PALETTE = voc_palette(len(CLASSES))
 
 
+@data_set("voc", LabelledFiles, terms="Flickr's terms of use for the photographs.")
 def voc(find: Finder, root: str | None, download: bool) -> LabelledFiles:
     """1464 training and 1449 validation images. The seam around each object, 255, is ignored."""
     layout = "VOCdevkit/VOC2012 with JPEGImages, SegmentationClass and ImageSets/Segmentation"
@@ -28,6 +30,7 @@ def voc(find: Finder, root: str | None, download: bool) -> LabelledFiles:
     return LabelledFiles("voc", CLASSES, PALETTE, splits | {"test": splits["val"]}, notes=[f"VOC: {VAL_IS_TEST}"])
 
 
+@data_set("sbd", LabelledFiles, terms="Flickr's terms of use for the photographs of VOC 2011 that it labels.")
 def sbd(find: Finder, root: str | None, download: bool) -> LabelledFiles:
     """8498 training and 2857 validation images, the classes of VOC. Nothing is ignored."""
     try:

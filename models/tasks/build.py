@@ -6,7 +6,8 @@ from typing import Any
 import torch
 
 import data
-from data import DataModule, Images, LabelledImages
+from data.loading.datamodule import DataModule
+from data.loading.loaded import Images, LabelledImages
 from models.networks.build import build as build_network
 from models.networks.interfaces import Network
 from models.tasks import task as table

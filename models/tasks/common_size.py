@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from data.loading.datamodule import Samples
+from data.loading.loaded import Samples
 
 
 def first_of(samples: Samples, count: int | None) -> tuple[int, tuple[int, int]]:

@@ -8,7 +8,7 @@ from pytorch_lightning.callbacks import Callback
 from torch.utils.flop_counter import FlopCounterMode
 
 import upsample
-from data import DataModule
+from data.loading.datamodule import DataModule
 from models.tasks.generation.watch import GANWatch
 from models.training.callbacks.nan_guard import NaNGuard
 from models.training.callbacks.step_clock import StepClock

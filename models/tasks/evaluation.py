@@ -6,7 +6,8 @@ from typing import Any, Literal
 import pytorch_lightning as pl
 
 import data
-from data import DataModule, LabelledImages
+from data.loading.datamodule import DataModule
+from data.loading.loaded import LabelledImages
 from models.tasks import task as table
 from models.tasks.build import OF_DATA
 from models.tasks.costs import costs

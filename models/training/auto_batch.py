@@ -11,7 +11,7 @@ from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.utilities.memory import garbage_collection_cuda
 from pytorch_lightning.utilities.seed import isolate_rng
 
-from data import DataModule
+from data.loading.datamodule import DataModule
 from models.training.memory import out_of_memory
 from models.training.task import Task
 from models.training.trainer import build_trainer, fit

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from pytorch_lightning.callbacks import Callback
 from torch import Tensor, nn
 
-from data import DataModule
+from data.forms import Kind
+from data.loading.datamodule import DataModule
 from models.networks.interfaces import Network
 
 
@@ -27,7 +28,7 @@ class Task(pl.LightningModule):
     """
 
     network: Network
-    kind: str
+    kind: Kind
     monitor: str
     mode = "max"
     callbacks: Sequence[Callback] = ()

@@ -35,7 +35,7 @@ def build_parser() -> Parser:
     export.add_argument("checkpoint", type=Path, metavar="RUN/best.ckpt")
     export.add_argument("--name", required=True)
     export.add_argument("--half", action="store_true", help="weights in half precision: half the size")
-    export.add_argument("--licence", help="terms of the data, where data/sets/licences.py does not know them")
+    export.add_argument("--licence", help="terms of the data, where they are not those of the data set")
     verify = commands.add_parser("verify", help="checksums, building, and scores again on the data that an entry names")
     verify.add_argument("name", nargs="?")
     verify.add_argument("--all", action="store_true", help="every entry")

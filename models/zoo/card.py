@@ -5,7 +5,7 @@ from typing import Any
 
 import yaml
 
-from data.sets.licences import LICENCES, UNKNOWN
+from data.contract import USERS_OWN, available
 from models.zoo.index import File
 
 # What each score is, by the last part of its key; `models/tasks` has the one implementation of each.
@@ -70,10 +70,10 @@ def card(
     measured  scores of the entry's own weights in float32, keyed as in metrics.json
     trained   metrics.json of the run
     files     the entry's other files; half: whether weights are stored in half precision
-    licence   of the data; None: what `data.sets.licences` knows
+    licence   of the data; None: those of the data set
     """
     task, source = config["task"]["name"], config["data"]["name"]
-    terms = licence or LICENCES.get(source, UNKNOWN)
+    terms = licence or (available()[source].terms if source in available() else USERS_OWN)
     recipe = {key: config[key] for key in ("model", "encoder", "upsample", "task", "data") if key in config}
     front = {
         "library_name": "evenly",

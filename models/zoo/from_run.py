@@ -63,7 +63,7 @@ def export(path: Path, name: str, zoo: Path, half: bool, licence: str | None) ->
     """Make an entry of a run's checkpoint, score its weights as stored, and put it into the zoo.
 
     half     weights in float16, half the size; what that costs is in the scores
-    licence  of the data; None: what `data.sets.licences` knows
+    licence  of the data; None: those of the data set
     Raises ValueError.
     """
     index.check_name(name)

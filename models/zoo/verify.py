@@ -6,7 +6,6 @@ from typing import Any
 
 import pytorch_lightning as pl
 
-import data
 from models.tasks import evaluation
 from models.trained import saved
 from models.trained.saved import Saved
@@ -31,10 +30,9 @@ def score(stored: Saved, source: dict[str, Any], folder: Path) -> tuple[Task, di
     if "download" in source:
         source = source | {"download": False}
     pl.seed_everything(stored.config["seed"], workers=True, verbose=False)
-    data.kinds(source["name"])  # an unknown name is no matter of where the data lies
     try:
         module = evaluation.data_of(stored, source)
-    except OptionError as error:  # a key that this data set does not have, from anyone's configuration
+    except OptionError as error:  # a name or key that no data set has, from anyone's configuration
         raise ValueError(f"the section data cannot be read ({error})") from None
     except ValueError as error:
         raise AbsentError(str(error)) from None

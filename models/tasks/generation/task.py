@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 from torchvision.utils import make_grid
 
-from data import DataModule, Images
+from data.loading.datamodule import DataModule
+from data.loading.loaded import Images
 from models.networks.dcgan import DCGAN, Generator
 from models.tasks import task
 from models.tasks.drawing import line_spectrum

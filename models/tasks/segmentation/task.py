@@ -9,7 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from data import DataModule, LabelledImages
+from data.loading.datamodule import DataModule
+from data.loading.loaded import LabelledImages
 from models.networks.interfaces import Network
 from models.networks.normalise import Normalise
 from models.tasks import task

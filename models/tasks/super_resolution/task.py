@@ -10,7 +10,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from data import DataModule, Images
+from data.loading.datamodule import DataModule
+from data.loading.loaded import Images
 from models.networks.interfaces import Network
 from models.networks.normalise import Normalise
 from models.tasks import task

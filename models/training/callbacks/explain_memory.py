@@ -6,7 +6,7 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Callback
 
-from data import DataModule
+from data.loading.datamodule import DataModule
 from models.training.memory import out_of_memory, peak_memory_mb, smaller_batch
 
 

@@ -11,7 +11,8 @@ from torch import Tensor
 import data
 from data.loading.augment import Augment
 from data.loading.crop import PADDING
-from data.loading.datamodule import Augmented, DataModule, LabelledImages
+from data.loading.datamodule import Augmented, DataModule
+from data.loading.loaded import LabelledImages, Loaded
 
 PRESETS = Path(data.__file__).parents[1] / "conf" / "data" / "augment"
 COLOURS = torch.tensor([[200, 30, 30], [30, 200, 30], [30, 30, 200], [PADDING] * 3], dtype=torch.uint8)
@@ -111,7 +112,7 @@ def test_a_turned_crop_has_no_empty_corner_where_the_image_goes_on(angle: float)
 def module(options: dict[str, Any], workers: int = 0) -> DataModule:
     squares = Squares()
     augment = Augment(options, 32, 3, 0.5)
-    return DataModule(INFO, squares, squares, squares, augment=augment, batch_size=4, seed=5, workers=workers)
+    return DataModule(Loaded(INFO, squares, squares, squares, augment=augment, batch_size=4, seed=5, workers=workers))
 
 
 def epochs(module: DataModule, finish: bool = False) -> list[dict[str, Any]]:
@@ -175,13 +176,13 @@ def test_rare_classes_are_met_in_every_crop_where_that_is_asked_for() -> None:
             {"scale": (2.0, 0.5)},
             r"data.augment.scale must be two numbers above 0, low and high, not \(2.0, 0.5\)",
         ),
-        ({"scale": 1.5}, r"data.augment.scale must be two numbers above 0"),
-        ({"scale": None}, r"data.augment.scale must be two numbers above 0"),
+        ({"scale": 1.5}, r"data.augment.scale must be a list \(a number each\), not 1.5"),
+        ({"scale": None}, r"data.augment.scale must be a list \(a number each\), not None"),
         ({"area": (0.5, 1.5)}, r"data.augment.area must be two numbers above 0 and at most 1"),
-        ({"rotation": 200}, r"data.augment.rotation must lie in \[0, 180\], not 200"),
-        ({"hue": 0.6}, r"data.augment.hue must lie in \[0, 0.5\], not 0.6"),
-        ({"horizontal_flip": -1}, r"data.augment.horizontal_flip must lie in \[0, 1\], not -1"),
-        ({"contrast": "much"}, r"data.augment.contrast must lie in \[0, 1\], not much"),
+        ({"rotation": 200}, r"data.augment.rotation must be a number from 0 to 180, not 200"),
+        ({"hue": 0.6}, r"data.augment.hue must be a number from 0 to 0.5, not 0.6"),
+        ({"horizontal_flip": -1}, r"data.augment.horizontal_flip must be a number from 0 to 1, not -1"),
+        ({"contrast": "much"}, r"data.augment.contrast must be a number from 0 to 1, not 'much'"),
         ({"device": "gpu"}, r"data.augment.device is 'gpu', which does not exist; choose from loader, device"),
     ],
 )

@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 import torch
 
-from data import Augment, DataModule
+from data.loading.augment import Augment
+from data.loading.datamodule import DataModule
+from data.loading.loaded import Loaded
 from models.training.trainer import build_trainer, fit
 from tests.models.tasks.tiny_runs import INFO, Noise, build
 
@@ -49,7 +51,7 @@ class Fatal(Noise):
 @pytest.mark.parametrize("how", ["SIGKILL", "SIGSEGV", "raises"])
 def test_a_lost_worker_ends_the_run_soon_in_a_sentence_with_its_file(how: str, split: str, tmp_path: Path) -> None:
     parts = [Fatal(64, 3 if split == part else -1, how) for part in ("train", "val")]
-    data = DataModule(INFO, *parts, Noise(4), augment=Augment({}, 32), batch_size=4, seed=0, workers=2)
+    data = DataModule(Loaded(INFO, *parts, Noise(4), augment=Augment({}, 32), batch_size=4, seed=0, workers=2))
     task = build("segmentation")
     options = {"accelerator": "cpu", "precision": "32-true", "max_epochs": 3}
     began = time.monotonic()
@@ -65,7 +67,8 @@ def test_a_lost_worker_ends_the_run_soon_in_a_sentence_with_its_file(how: str, s
 
 
 def test_a_worker_lost_between_batches_ends_the_run_too(tmp_path: Path) -> None:
-    data = DataModule(INFO, *(Noise(64) for _ in range(3)), augment=Augment({}, 32), batch_size=4, seed=0, workers=2)
+    parts = [Noise(64) for _ in range(3)]
+    data = DataModule(Loaded(INFO, *parts, augment=Augment({}, 32), batch_size=4, seed=0, workers=2))
     task = build("segmentation")
 
     def kill(*_: Any) -> None:
@@ -81,6 +84,6 @@ def test_a_worker_lost_between_batches_ends_the_run_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize("how", ["SIGKILL", "raises"])
 def test_a_lost_worker_is_told_of_outside_of_training_too(how: str) -> None:
     parts = Noise(8), Noise(8), Fatal(8, 5, how)
-    data = DataModule(INFO, *parts, augment=Augment({}, 32), batch_size=4, seed=0, workers=2)
+    data = DataModule(Loaded(INFO, *parts, augment=Augment({}, 32), batch_size=4, seed=0, workers=2))
     with pytest.raises(ValueError, match=r"the image folder/5\.png"):
         list(data.test_dataloader())

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 import data
-from data import DataModule
+from data.loading.datamodule import DataModule
 from tests.tiny import configuration
 
 ROOT = Path(data.__file__).parents[1]

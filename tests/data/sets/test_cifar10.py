@@ -95,7 +95,5 @@ def test_a_missing_set_is_said_with_what_to_put_where(tmp_path: Path) -> None:
     options = {"name": "cifar10", "root": str(tmp_path), "download": False, "crop": 32, "batch_size": 4}
     with pytest.raises(ValueError, match=r"does not hold cifar10 .*; put cifar-10-batches-py/ .*data.download=true"):
         data.build(options, "images_of_one_size", seed=0)
-    with pytest.raises(ValueError, match=r"data.crop is 64, but images of cifar10 are 32 pixels a side"):
-        data.build(options | {"crop": 64}, "images_of_one_size", seed=0)
-    with pytest.raises(ValueError, match=r"data=cifar10 has no labelled images; choose from earth"):
+    with pytest.raises(ValueError, match=r"data=cifar10 has no labelled images; choose from ade20k"):
         data.build(options, "labelled_images", seed=0)

@@ -2,7 +2,11 @@ import numpy as np
 import pytest
 import torch
 
-from data.sets.earth import BANDS, CLASSES, GAP, SPLIT_OF_BAND, Earth, EarthCrops, corners, world
+import data
+from data.sets.earth import BANDS, CLASSES, GAP, SPLIT_OF_BAND, corners, world
+
+OPTIONS = {"name": "earth", "crop": 64, "step": 128, "balance": 0, "test_crop": 320, "batch_size": 20}
+OPTIONS |= {"class_weights": [1, 1, 1], "augment": {}}
 
 
 def columns_of(split: str, size: int, step: int) -> np.ndarray:
@@ -43,18 +47,18 @@ def test_no_test_pixel_is_near_a_training_pixel() -> None:
 @pytest.mark.parametrize("split", ["train", "val", "test"])
 def test_crops_hold_coast_or_lake_and_every_class_is_there(split: str) -> None:
     size, step = (128, 64) if split == "train" else (320, 320)
-    crops = EarthCrops(split, size, step)
-    assert (((crops.areas > 0).sum(1) > 1) | (crops.areas[:, 2] > 0)).all()
-    assert (crops.areas.sum(0) > 0).all()
-    sample = crops[0]
+    areas = corners(world()[1], split, size, step)[1]
+    assert (((areas > 0).sum(1) > 1) | (areas[:, 2] > 0)).all()
+    assert (areas.sum(0) > 0).all()
+    loaded = data.load(OPTIONS | {"crop": 128, "step": 64}, "labelled_images", seed=0)
+    sample = getattr(loaded, split)[0]
     assert sample["image"].shape == (3, size, size)
     assert sample["image"].dtype == sample["mask"].dtype == torch.uint8
-    assert np.bincount(sample["mask"].flatten(), minlength=3) / size**2 == pytest.approx(crops.areas[0])
+    assert np.bincount(sample["mask"].flatten(), minlength=3) / size**2 == pytest.approx(areas[0])
 
 
 def test_training_mirrors_half_of_the_crops_and_does_nothing_else() -> None:
-    options = {"crop": 64, "step": 128, "balance": 0, "test_crop": 320, "batch_size": 20, "class_weights": [1, 1, 1]}
-    module = Earth(**options, augment={"horizontal_flip": 0.5}, seed=3).labelled_images()
+    module = data.build(OPTIONS | {"augment": {"horizontal_flip": 0.5}}, "labelled_images", seed=3)
     batch = next(iter(module.train_dataloader()))
     plain = {sample["name"]: sample for sample in map(module.train.__getitem__, range(len(module.train)))}
     mirrored = 0

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import data
-import data.files.cache
-from data import DataModule
+import data.loading.cache
+from data.loading.datamodule import DataModule
 from tests.tiny import configuration
 
 
@@ -193,7 +193,7 @@ def test_what_does_not_fit_the_memory_is_read_again_and_this_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write(tmp_path, 6)
-    monkeypatch.setattr(data.files.cache, "free_memory", lambda: 3000)
+    monkeypatch.setattr(data.loading.cache, "free_memory", lambda: 3000)
     found = module(tmp_path)
     assert "data.cache=ram would take 0.0 GB, but 0.0 GB are free: files are decoded again" in capsys.readouterr().out
     assert found.train[0]["image"].shape == (3, 12, 10)
@@ -210,7 +210,9 @@ def test_weights_mean_and_balance_are_counted_in_training_images(tmp_path: Path)
     given = module(tmp_path, "data.mean=[0.1, 0.2, 0.3]", "data.std=[1, 1, 1]", "data.class_weights=[2, 5]").info
     assert (given.mean, given.std, given.class_weights) == ((0.1, 0.2, 0.3), (1, 1, 1), [2, 5])
     assert module(tmp_path, "data.class_weights=equal").info.class_weights == [1, 1]
-    with pytest.raises(ValueError, match=r"data.class_weights is 'rare'; choose from balanced, equal, or list"):
+    with pytest.raises(
+        ValueError, match=r"data.class_weights must be balanced or equal or a list \(a number each\), not 'rare'"
+    ):
         module(tmp_path, "data.class_weights=rare")
 
 
@@ -223,9 +225,9 @@ def test_weights_mean_and_balance_are_counted_in_training_images(tmp_path: Path)
             r"data.unlabelled is 'keep', which does not exist; choose from refuse, skip",
         ),
         ("data.cache=gpu", r"data.cache is 'gpu', which does not exist; choose from ram, disk, none"),
-        ("data.ignore_index=300", r"data.ignore_index is 300; labels lie between 0 and 255"),
-        ("data.val_share=0.9", r"data.val_share=0.9 and data.test_share=0.15 must be above 0 and leave"),
-        ("data.crops_per_image=0", r"data.crops_per_image must be 1 or more, not 0"),
+        ("data.ignore_index=300", r"data.ignore_index must be a whole number from 0 to 255, not 300"),
+        ("data.val_share=0.9", r"data.val_share=0.9 and data.test_share=0.15 leave nothing to train on"),
+        ("data.crops_per_image=0", r"data.crops_per_image must be a whole number of at least 1, not 0"),
     ],
 )
 def test_wrong_options_are_named(override: str, told: str, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 import data
-from data import DataModule
+from data.loading.datamodule import DataModule
 from tests.tiny import configuration
 
 

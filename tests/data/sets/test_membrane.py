@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 import data
-from data import DataModule
 from data.files.finding import Finder
+from data.loading.datamodule import DataModule
 from data.sets.membrane import membrane
 
 REAL = Path(data.__file__).parents[2] / "shared" / "data" / "membrane"

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import data
-from data.sets.mnist import MNIST, FashionMNIST, read_idx
+from data.sets.mnist import fashion_mnist, mnist, read_idx
 
 
 def pictures(count: int, seed: int) -> np.ndarray:
@@ -48,12 +48,12 @@ def test_debians_and_torchvisions_layout_plain_and_compressed(tmp_path: Path, na
 
 def test_a_missing_set_is_said_with_what_to_put_where(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"does not hold fashion_mnist .*put train-images-idx3-ubyte .*download=true"):
-        FashionMNIST(str(tmp_path), download=False, crop=32, batch_size=4, seed=0)
+        fashion_mnist(str(tmp_path), download=False)
     write(tmp_path / "FashionMNIST/raw")  # which are no digits
     with pytest.raises(ValueError, match="does not hold mnist"):
-        MNIST(str(tmp_path), download=False, crop=32, batch_size=4, seed=0)
+        mnist(str(tmp_path), download=False)
     with pytest.raises(ValueError, match=r"data.root is not set; for data=mnist name the folder that holds train-"):
-        MNIST(None, download=False, crop=32, batch_size=4, seed=0)
+        mnist(None, download=False)
 
 
 def test_a_file_cut_short_is_refused(tmp_path: Path) -> None:
@@ -65,5 +65,7 @@ def test_a_file_cut_short_is_refused(tmp_path: Path) -> None:
 
 
 def test_other_sizes_are_refused(tmp_path: Path) -> None:
+    write(tmp_path)
+    options = {"name": "fashion_mnist", "root": str(tmp_path), "download": False, "crop": 64, "batch_size": 4}
     with pytest.raises(ValueError, match=r"images of fashion_mnist are 32 pixels a side.*set data.crop=32"):
-        FashionMNIST(str(tmp_path), download=False, crop=64, batch_size=4, seed=0)
+        data.build(options, "images_of_one_size", seed=0)

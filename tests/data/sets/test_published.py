@@ -13,7 +13,8 @@ from PIL import Image
 
 import data
 import train
-from data import DataModule, LabelledImages
+from data.loading.datamodule import DataModule
+from data.loading.loaded import LabelledImages
 from tests import tiny
 
 Split = dict[str, int]  # from an image's name to its level

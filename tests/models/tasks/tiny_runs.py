@@ -12,8 +12,9 @@ import torch
 from torch import Tensor, nn
 
 import upsample
-from data import DataModule, Images, LabelledImages
 from data.loading.augment import Augment
+from data.loading.datamodule import DataModule
+from data.loading.loaded import Images, LabelledImages, Loaded
 from models.networks.dcgan import DCGAN
 from models.networks.super_resolution import ESPCN
 from models.tasks.generation import feature_networks
@@ -88,7 +89,7 @@ def build(kind: str) -> Task:
 def noise(batch_size: int = 4, workers: int = 0) -> DataModule:
     parts = Noise(13), Noise(4), Noise(4)
     augment = Augment({"horizontal_flip": 0.5}, 32)
-    return DataModule(INFO, *parts, augment=augment, batch_size=batch_size, seed=0, workers=workers)
+    return DataModule(Loaded(INFO, *parts, augment=augment, batch_size=batch_size, seed=0, workers=workers))
 
 
 def train(task: Task, folder: Path, workers: int = 0, **options: Any) -> pl.Trainer:

@@ -125,7 +125,7 @@ def test_data_that_is_not_here_is_said_not_failed_nor_fetched(
 
     for change, reason in (
         ("_target_=os.system", "the section data cannot be read"),
-        ("name=os.system", "data.name is 'os.system', which does not exist"),
+        ("name=os.system", "the section data cannot be read (data.name is 'os.system', which does not exist"),
     ):
         with pytest.raises(SystemExit):
             main(["--zoo", str(zoo), "verify", "small", "--data", change])

@@ -11,7 +11,9 @@ import torch
 from torch import Tensor, nn
 
 import upsample
-from data import Augment, DataModule, Images
+from data.loading.augment import Augment
+from data.loading.datamodule import DataModule
+from data.loading.loaded import Images, Loaded
 from models.networks.dcgan import DCGAN
 from models.tasks.generation import feature_networks
 from models.tasks.generation.losses import LOSSES, gradient_penalty, r1
@@ -64,7 +66,7 @@ def tiny_feature_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def noise(size: int = 32) -> DataModule:
     splits = Noise(16, 0, size), Noise(12, 1, size), Noise(20, 2, size)
-    return DataModule(INFO, *splits, augment=Augment({}, size), batch_size=4, seed=0)
+    return DataModule(Loaded(INFO, *splits, augment=Augment({}, size), batch_size=4, seed=0))
 
 
 def gan(**options: Any) -> GAN:

@@ -11,7 +11,9 @@ from torch import Tensor
 from torchmetrics.functional import jaccard_index
 
 import models
-from data import Augment, DataModule, LabelledImages
+from data.loading.augment import Augment
+from data.loading.datamodule import DataModule
+from data.loading.loaded import LabelledImages, Loaded
 from models.tasks.segmentation.task import Segmentation
 from upsample.instrument.checkerboard import Checkerboard
 
@@ -53,7 +55,7 @@ def segmentation(inference: dict[str, Any], **options: Any) -> Segmentation:
 
 
 def data() -> DataModule:
-    return DataModule(INFO, Noise(0), Noise(1), Noise(2), augment=Augment({}, 16), batch_size=1, seed=0)
+    return DataModule(Loaded(INFO, Noise(0), Noise(1), Noise(2), augment=Augment({}, 16), batch_size=1, seed=0))
 
 
 def trainer() -> pl.Trainer:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 import data
 import train
-from data import Images
+from data.loading.loaded import Images
 from models.networks.interfaces import Network
 from models.tasks.build import build_task
 from models.tasks.super_resolution.bicubic import enlarge, shrink, to_uint8

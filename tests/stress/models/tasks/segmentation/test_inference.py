@@ -16,7 +16,7 @@ import json, resource, sys
 from pathlib import Path
 import torch
 import models
-from data import LabelledImages
+from data.loading.loaded import LabelledImages
 from models.tasks.segmentation import Segmentation
 import yaml
 

@@ -7,17 +7,16 @@ import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from data.files.finding import Pair
 from data.files.threads import in_threads
+from data.forms import Decoded, Size
 
-FORMAT = (
-    1  # of what lies in the user's cache folder; one more whenever data/files/reading.py reads other pixels from a file
-)
-Size = tuple[int, int]  # height, width
-Decoded = tuple[Tensor, Tensor | None]  # image (3, H, W) uint8 and, of a pair, its mask (H, W) uint8
+# Of what lies in the user's cache folder; one more whenever data/files/reading.py reads other pixels from a file.
+FORMAT = 1
 
 
 def free_memory() -> int | None:
@@ -46,8 +45,6 @@ class Cache:
     def __init__(
         self, kind: str, pairs: Sequence[Pair], sizes: Sequence[Size], decode: Callable[[Pair], Decoded], version: str
     ) -> None:
-        if kind not in ("ram", "disk", "none"):
-            raise ValueError(f"data.cache is '{kind}', which does not exist; choose from ram, disk, none")
         self.pairs, self.sizes, self.decode = pairs, sizes, decode
         self.starts = [0]
         for pair, (height, width) in zip(pairs, sizes, strict=True):
@@ -70,9 +67,10 @@ class Cache:
                 self._write(path)
             self.pixels = torch.from_file(str(path), shared=False, size=total, dtype=torch.uint8)
 
-    def __getitem__(self, index: int) -> Decoded:
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor | None]:
         if self.pixels is None:
-            return self.decode(self.pairs[index])
+            image, labels = self.decode(self.pairs[index])
+            return torch.from_numpy(image), None if labels is None else torch.from_numpy(labels)
         (height, width), area = self.sizes[index], self.sizes[index][0] * self.sizes[index][1]
         kept = self.pixels[self.starts[index] : self.starts[index + 1]]
         mask = None if self.pairs[index].mask is None else kept[3 * area :].view(height, width)
@@ -81,8 +79,8 @@ class Cache:
     def _fill(self, pixels: Tensor) -> None:
         def one(index: int) -> None:
             image, mask = self.decode(self.pairs[index])
-            parts = [image.flatten()] if mask is None else [image.flatten(), mask.flatten()]
-            torch.cat(parts, out=pixels[self.starts[index] : self.starts[index + 1]])
+            parts = [image.ravel()] if mask is None else [image.ravel(), mask.ravel()]
+            np.concatenate(parts, out=pixels[self.starts[index] : self.starts[index + 1]].numpy())
 
         for _ in in_threads(one, range(len(self.pairs)), "Decoding"):
             pass

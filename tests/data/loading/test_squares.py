@@ -3,7 +3,7 @@ import pytest
 import torch
 from PIL import Image
 
-from data.loading.one_size import middle
+from data.loading.squares import centre_square
 
 
 def test_the_square_in_the_middle_is_resized_antialiased() -> None:
@@ -11,7 +11,7 @@ def test_the_square_in_the_middle_is_resized_antialiased() -> None:
     image = torch.randint(0, 256, (3, 90, 130), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
     square = image[:, :, 20:110].permute(1, 2, 0).numpy()
     expected = np.array(Image.fromarray(square).resize((32, 32), Image.Resampling.BICUBIC)).astype(int)
-    found = middle(image, 32).permute(1, 2, 0).numpy().astype(int)
+    found = centre_square(image, 32).permute(1, 2, 0).numpy().astype(int)
     assert found.shape == (32, 32, 3)
     assert np.abs(found - expected).max() <= 2
     plain = torch.nn.functional.interpolate(image[None, :, :, 20:110].float(), size=32, mode="bicubic")[0]
@@ -20,7 +20,7 @@ def test_the_square_in_the_middle_is_resized_antialiased() -> None:
 
 def test_an_image_of_the_size_asked_for_is_untouched() -> None:
     image = torch.randint(0, 256, (3, 40, 32), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
-    assert torch.equal(middle(image, 32), image[:, 4:36])
+    assert torch.equal(centre_square(image, 32), image[:, 4:36])
 
 
 @pytest.mark.parametrize(("before", "after", "difference"), [(129, 128, 1.5), (200, 128, 1.05), (256, 128, 1.0)])

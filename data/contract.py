@@ -1,0 +1,112 @@
+"""What every data set keeps, and the table that finds them by name.
+
+A data set is one function in data/sets/, and conf/data/<name>.yaml beside it:
+
+    @data_set("name", LabelledFiles, terms="Under what terms it comes, in a sentence.")
+    def name(find: Finder, root: str | None, ...) -> LabelledFiles
+
+It says what there is, in one of the forms of data/forms.py. A form is of one kind of data, which tasks ask for, and
+brings the options that all sets of the form share: how samples are drawn, augmented and kept. The keys of the YAML are
+those and the function's own parameters, and type hints are their rules: `Literal["a", "b"]`, `Annotated[float,
+Range(0, 1)]`. Not from the YAML come `find`, a Finder that lists files and refuses what cannot be used, and `kind`, for
+a set that has several forms; either is given where the function asks for it. Nothing here imports torch.
+"""
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+from data.augment_options import read_augment
+from data.files.finding import Finder
+from data.forms import Form, InFiles, Kind
+from plumbing.options import check_options
+from plumbing.table import Table
+
+Describe = TypeVar("Describe", bound=Callable[..., Form])
+USERS_OWN = "Not known: a folder of the user's own."  # the terms of what no one published
+GIVEN = ("find", "kind")  # to a function that asks for them
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """A named data set: what describes it, the forms it comes in, and its terms."""
+
+    describe: Callable[..., Form]
+    forms: tuple[type[Form], ...]
+    terms: str
+
+    @property
+    def kinds(self) -> list[Kind]:
+        """The kinds of data that it gives."""
+        return [kind for form in self.forms for kind in form.kinds]
+
+    @property
+    def own(self) -> list[str]:
+        """The keys of its YAML that its forms do not bring."""
+        return [name for name in inspect.signature(self.describe).parameters if name not in GIVEN]
+
+    def check(self, options: Mapping[str, Any]) -> None:
+        """Raise OptionError for a key that is unknown, missing or of another type, whichever form it concerns."""
+        check_options("data", (self.describe, *(form.Options for form in self.forms)), options, given=GIVEN)
+        if "augment" in options:
+            read_augment(options["augment"])
+
+
+_table = Table("data", "data.sets")
+
+
+def data_set(name: str, *forms: type[Form], terms: str) -> Callable[[Describe], Describe]:
+    """Put the decorated function into the table under `name`.
+
+    forms  that it can return, each of another kind of data
+    terms  under which the set comes, as far as its authors say: a network trained on it is told to carry them
+    """
+
+    def put(describe: Describe) -> Describe:
+        for parameter in inspect.signature(describe).parameters.values():
+            if parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
+                raise TypeError(f"data set '{name}' takes {parameter}; name each option, or a typo is swallowed")
+        _table(name)(DataSet(describe, forms, terms))
+        return describe
+
+    return put
+
+
+def available() -> Mapping[str, DataSet]:
+    """All data sets by name, in alphabetical order."""
+    return _table
+
+
+def choose(config: Mapping[str, Any]) -> tuple[DataSet, dict[str, Any]]:
+    """The set that a configuration's `data` section names, and its options, checked. Raises ValueError in a sentence.
+
+    What can be told at once is: names, keys, types and ranges, and, where nothing is to be fetched, that data.root is
+    not there.
+    """
+    chosen, options = _table.choose(config)
+    chosen.check(options)
+    root = options.get("root")
+    if "root" in options and not options.get("download") and (root is None or not Path(root).is_dir()):
+        find(chosen, chosen.kinds[0], options)  # which says it in the set's own words
+    return chosen, options
+
+
+def find(chosen: DataSet, kind: Kind, options: Mapping[str, Any]) -> tuple[Form, Any, Finder]:
+    """What there is of a kind of data, files listed but not read; the options of its form; and the Finder that listed.
+
+    Raises ValueError for a set that does not give the kind, and in its own words for what is missing.
+    """
+    form = next((form for form in chosen.forms if kind in form.kinds), None)
+    if form is None:
+        able = ", ".join(name for name, other in available().items() if kind in other.kinds)
+        name = next(name for name, other in available().items() if other is chosen)
+        raise ValueError(f"data={name} has no {kind.replace('_', ' ')}; choose from {able}")
+    shared = form.Options(**{field.name: options[field.name] for field in fields(form.Options)})
+    asked = inspect.signature(chosen.describe).parameters
+    finder = shared.finder() if isinstance(shared, InFiles) else Finder("raise", "skip")
+    given = {"find": finder, "kind": kind}
+    own = {key: options[key] for key in chosen.own if key in options}
+    found = chosen.describe(**{key: value for key, value in given.items() if key in asked}, **own)
+    return found, shared, finder
