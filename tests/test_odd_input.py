@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import check_data
+import models.training.trainer
 import train
-from models import tasks
 from study import run_folder
 from tests.tiny import composed
 
@@ -331,7 +331,7 @@ def test_is_refused_before_training_in_the_same_sentence_by_both(
     def fit(*_: Any) -> None:
         raise AssertionError("training began")
 
-    monkeypatch.setattr(tasks, "fit", fit)
+    monkeypatch.setattr(models.training.trainer, "fit", fit)
     sentence = case(root)
     with pytest.raises(SystemExit) as ended:
         trained(root, tmp_path / "run")
