@@ -4,12 +4,15 @@ Both measures look for power exactly at the multiples of 1/p, where an image has
 more than beside them. One period is cropped at each side first, since borders break any pattern.
 """
 
-from collections.abc import Iterator
 from functools import lru_cache
 
 import torch
 from torch import Tensor
 from torchmetrics import Metric
+
+from upsample.instrument.detail import detail
+from upsample.instrument.harmonics import divisors
+from upsample.instrument.noise import pink_parts
 
 MINIMUM_PERIODS = 10  # per side of an image, two of which are cropped: the spectral background needs eight
 RINGS = (4, 10)  # Chebyshev radii, in frequency bins, of the background around a harmonic
@@ -28,16 +31,6 @@ def _measured(y: Tensor, period: int) -> Tensor:
     return inner - inner.mean((-2, -1), keepdim=True)
 
 
-def moving_sum(y: Tensor, count: int, axis: int) -> Tensor:
-    """Sums of `count` neighbours along an axis, which gets count - 1 shorter. Sums of halves: log2(count) additions."""
-    length = y.shape[axis] - count + 1
-    if count == 1:
-        return y
-    half = moving_sum(y, count // 2, axis)
-    total = half.narrow(axis, 0, length) + half.narrow(axis, count // 2, length)
-    return total + y.narrow(axis, count - 1, length) if count % 2 else total
-
-
 def phase_variance(y: Tensor, period: int) -> Tensor:
     """Share of the fine detail's variance that repeats with the period.
 
@@ -48,13 +41,10 @@ def phase_variance(y: Tensor, period: int) -> Tensor:
     """
     n, c = y.shape[:2]
     rows, columns = _measured(y, period).shape[-2:]
-    smooth = centred = y.float() - y.float().mean((-2, -1), keepdim=True)
-    for axis in (-2, -1):
-        smooth = moving_sum(moving_sum(smooth, period, axis), period, axis)
-    smooth = smooth[..., 1 : 1 + rows, 1 : 1 + columns]  # valid output starts p-1 in; measuring starts p in
-    detail = centred[..., period : period + rows, period : period + columns] - smooth / period**4
-    phases = detail.reshape(n, c, rows // period, period, columns // period, period).mean((2, 4))
-    total = detail.reshape(n, c, -1).var(-1, correction=0)
+    centred = y.float() - y.float().mean((-2, -1), keepdim=True)
+    fine = detail(centred, period)[..., 1 : 1 + rows, 1 : 1 + columns]  # which starts p-1 in; measuring starts p in
+    phases = fine.reshape(n, c, rows // period, period, columns // period, period).mean((2, 4))
+    total = fine.reshape(n, c, -1).var(-1, correction=0)
     printed = phases.reshape(n, c, -1).var(-1, correction=0)
     # Rounding leaves a constant image with a residue near 1e-7 of its magnitude, which is no detail.
     silent = total <= 1e-12 * y.float().square().mean((-2, -1))
@@ -101,30 +91,6 @@ def spectral_peak_db(y: Tensor, period: int) -> Tensor:
     return 10 * ratio.amax(-1).log10()
 
 
-def pink_parts(count: int, height: int, width: int, seed: int) -> Iterator[Tensor]:
-    """What `pink_noise` returns, 16 images at a time, which a processor's cache holds."""
-    generator = torch.Generator().manual_seed(seed)
-    tall, wide = 2 * height, 2 * width
-    frequency = torch.hypot(torch.fft.fftfreq(tall)[:, None], torch.fft.rfftfreq(wide)[None, :])
-    frequency[0, 0] = torch.inf
-    for done in range(0, count, 16):
-        left = min(16, count - done)
-        white = torch.randn(-(-left // 4), 1, tall, wide, generator=generator)
-        fields = torch.fft.irfft2(torch.fft.rfft2(white) / frequency, s=(tall, wide))
-        quarters = fields.unflatten(-2, (2, height)).unflatten(-1, (2, width)).movedim((2, 4), (0, 1))
-        noise = quarters.reshape(-1, 1, height, width)[:left]
-        noise = noise - noise.mean((-2, -1), keepdim=True)
-        yield noise / noise.std((-2, -1), keepdim=True)
-
-
-def pink_noise(count: int, height: int, width: int, seed: int = 0) -> Tensor:
-    """(count, 1, height, width) float32 noise whose power falls as 1/f**2, like photographs'; unit variance.
-
-    Four images are the quarters of one field, so that their borders do not match, as no photograph's do.
-    """
-    return torch.cat(list(pink_parts(count, height, width, seed)))
-
-
 @lru_cache
 def nulls(periods: tuple[int, ...], height: int, width: int) -> list[tuple[float, float]]:
     """For each period the 95th percentiles of (phase_variance, spectral_peak_db) over images of 1/f**2 noise.
@@ -140,11 +106,6 @@ def nulls(periods: tuple[int, ...], height: int, width: int) -> list[tuple[float
         for of in zip(*measured, strict=True)
     ]
     return [(variance, peak) for variance, peak in both]
-
-
-def divisors(period: int) -> list[int]:
-    """The divisors of the period above 1, the period itself first."""
-    return [p for p in range(period, 1, -1) if period % p == 0]
 
 
 class Checkerboard(Metric):

@@ -7,7 +7,8 @@ from torch import Tensor, nn
 import upsample
 from models.networks.dcgan import DCGAN
 from models.tasks.input_gradient import discriminator_checkerboards, input_gradient, total_stride
-from upsample.instrument.checkerboard import nulls, phase_variance, pink_noise, spectral_peak_db
+from upsample.instrument.checkerboard import nulls, phase_variance, spectral_peak_db
+from upsample.instrument.noise import pink_noise
 
 
 def discriminator(stride: int, kernel: int = 3) -> nn.Sequential:

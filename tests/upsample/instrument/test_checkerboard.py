@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from data.sets.earth import world
-from upsample.instrument.checkerboard import Checkerboard, divisors, nulls, phase_variance, pink_noise, spectral_peak_db
+from upsample.instrument.checkerboard import Checkerboard, nulls, phase_variance, spectral_peak_db
+from upsample.instrument.noise import pink_noise
 
 
 @pytest.mark.parametrize(
@@ -145,7 +146,3 @@ def test_metric_measures_at_most_max_images_and_only_periods_that_fit() -> None:
 def test_too_small_an_image_is_refused_with_the_size_that_works() -> None:
     with pytest.raises(ValueError, match="at least 80 x 80 pixels, not 64 x 64"):
         phase_variance(torch.zeros(1, 1, 64, 64), 8)
-
-
-def test_divisors_start_with_the_period() -> None:
-    assert divisors(12) == [12, 6, 4, 3, 2]
