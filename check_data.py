@@ -14,6 +14,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from study import run_folder
+from study.identity import plain
 
 LOOKING = {"on_error": "skip", "cache": "none", "crops_per_image": 1}
 
@@ -21,8 +22,9 @@ LOOKING = {"on_error": "skip", "cache": "none", "crops_per_image": 1}
 @hydra.main(version_base="1.3", config_path="conf", config_name="check_data")
 def main(config: DictConfig) -> None:
     """Check, print what was found, leave contact_sheet.png."""
-    with run_folder.one_sentence(config.debug):
-        sound = run(run_folder.plain(config), Path(HydraConfig.get().runtime.output_dir))
+    folder = Path(HydraConfig.get().runtime.output_dir)
+    with run_folder.one_sentence(config.debug), run_folder.no_folder_of_nothing(folder):
+        sound = run(plain(config), folder)
     if not sound:
         raise SystemExit(1)
 

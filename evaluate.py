@@ -5,8 +5,7 @@
 conf/evaluate.yaml says what it can be told. Nothing is written into the run's own folder.
 """
 
-import hashlib
-import json
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -17,20 +16,21 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from plumbing.atomic import write_text
-from study import run_folder
+from study import identity, run_folder
+from study.score_table import print_table
 
 STARTED = time.perf_counter()
 
 
 def name(config: DictConfig) -> str:
-    """The folder's name: what is scored, on what, and a hash of the whole question."""
-    whole: Any = OmegaConf.to_container(config)
-    asked = {key: value for key, value in whole.items() if key not in run_folder.HOW_TO_RUN}
-    digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:8]
+    """The folder's name: what is scored, on what, and a digest of the whole question."""
+    asked: Any = OmegaConf.to_container(config)
+    if asked.get("data"):
+        asked[identity.FINGERPRINT] = identity.fingerprint(asked["data"])
     path = Path(str(config.checkpoint).replace("zoo:", "zoo-"))
     what = f"{path.parent.name}-{path.stem}" if path.suffix == ".ckpt" else path.name
     data = config.data.name if config.get("data") else "own"
-    return f"{what}-{data}-{config.split}-{digest}".lstrip("-")
+    return identity.joined(*filter(None, (what, data, config.split, identity.digest(asked))))
 
 
 OmegaConf.register_new_resolver("evaluation_name", lambda *, _root_: name(_root_), replace=True)
@@ -49,7 +49,9 @@ def main(config: DictConfig) -> None:
     """Score, write metrics.json and the report, and print the table."""
     folder = Path(HydraConfig.get().runtime.output_dir)
     run_folder.let_one_process_print()
-    run_folder.print_table(run(config, folder), folder)
+    with run_folder.no_folder_of_nothing(folder):
+        metrics = run(config, folder)
+    print_table(metrics, folder)
 
 
 def run(config: DictConfig, folder: Path) -> dict[str, Any]:
@@ -71,11 +73,11 @@ def run(config: DictConfig, folder: Path) -> dict[str, Any]:
 
     with run_folder.one_sentence(config.debug):
         stored = loading.read(config.checkpoint)
-        options = changed(stored.config["task"], run_folder.plain(config.task))
+        options = changed(stored.config["task"], identity.plain(config.task))
         # Sections of data refer to these. Numbers only: nothing of a checkpoint is text that Hydra would resolve.
         numbers = {key: options[key] for key in OF_DATA if isinstance(options.get(key), int)}
         config.task = numbers | dict(config.task)
-        asked = run_folder.plain(config)
+        asked = identity.plain(config)
         source = asked.get("data") or stored.config["data"]
         pl.seed_everything(stored.config["seed"], workers=True, verbose=False)
         module = evaluation.data_of(stored, source)
@@ -87,7 +89,9 @@ def run(config: DictConfig, folder: Path) -> dict[str, Any]:
                 "start the whole of -m; set trainer.devices=1, or start the evaluations one by one"
             )
     announce(task, trainer, module)
-    metrics = evaluation.score(task, module, trainer)
+    measured = evaluation.score(task, module, trainer)
+    # A test is what is run on either split; its scores are named by the one that it saw.
+    metrics = {re.sub("^test/", f"{config.split}/", key): value for key, value in measured.items()}
     metrics |= {"checkpoint": config.checkpoint, "split": config.split, "seconds": time.perf_counter() - STARTED}
     if not trainer.is_global_zero:  # the scores are of all processes; one of them writes
         return metrics

@@ -12,10 +12,12 @@ from typing import Any
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf, read_write
+from omegaconf import DictConfig, read_write
 
-from plumbing.atomic import write_text
 from study import run_folder, sweep
+from study.identity import described, identity
+from study.lock import alone
+from study.score_table import print_table
 
 STARTED = time.perf_counter()
 
@@ -31,15 +33,17 @@ def main(config: DictConfig) -> Any:
         HydraConfig.get().run.dir = str(folder)
     sweep.end_with_the_sweep()
     run_folder.let_one_process_print()
-    metrics = run_folder.read_metrics(folder)
-    if metrics:
-        print(f"This run is finished (resume=never starts it afresh): {folder}")
-    else:
-        with run_folder.one_sentence(config.debug), run_folder.alone(folder), run_folder.failure_kept(folder):
-            if not run_folder.process():
+    with run_folder.one_sentence(config.debug):
+        asked = described(config)
+        run_folder.refuse_another(folder, asked)
+        metrics = run_folder.read_metrics(folder)
+        if metrics:
+            print(f"This run is finished (resume=never starts it afresh): {folder}")
+        else:
+            with alone(folder), run_folder.no_folder_of_nothing(folder), run_folder.failure_kept(folder):
                 run_folder.write_command(folder, overrides)
-            metrics = run(run_folder.plain(config), folder)
-    run_folder.print_table(metrics, folder)
+                metrics = run(asked, folder)
+    print_table(metrics, folder)
     return None
 
 
@@ -52,20 +56,23 @@ def run(config: dict[str, Any], folder: Path) -> dict[str, Any]:
     from models.tasks.costs import announce, costs, incidents
     from models.training import loggers
     from models.training.auto_batch import find_batch
+    from models.training.callbacks.step_clock import clock_of
     from models.training.quiet import quiet
-    from models.training.trainer import best_score, build_trainer, fit
+    from models.training.trainer import best_score, build_trainer, check_shares, fit
 
-    if not run_folder.process():
-        write_text(folder / "config.yaml", OmegaConf.to_yaml(config))
     quiet()
     pl.seed_everything(config["seed"], workers=True, verbose=False)
     task, module = build_task(config)
     if config["callbacks"]["auto_batch"]:
         find_batch(config["trainer"], config["callbacks"], task, module, folder)
     trainer = build_trainer(config["trainer"], folder, task, config["logger"], config["callbacks"])
+    check_shares(trainer, module)
+    run_folder.begin(folder, config)  # nothing is left of what was refused until here
+    clock = clock_of(trainer)
+    clock.started = STARTED
     announce(task, trainer, module)
 
-    settings = run_folder.identity(config)
+    settings = identity(config)
     loggers.start(trainer, settings)
     fit(trainer, task, module, folder)
     trainer.test(task, module, ckpt_path=folder / "best.ckpt", weights_only=True, verbose=False)
@@ -79,7 +86,7 @@ def run(config: dict[str, Any], folder: Path) -> dict[str, Any]:
         metrics["batch_size"] = module.batch_size
     if module.skipped:
         metrics["skipped"] = list(module.skipped)
-    metrics |= {"upsampler": config["upsample"]["name"], "seconds": time.perf_counter() - STARTED}
+    metrics |= {"upsampler": config["upsample"]["name"], "seconds": clock.seconds()}
     loggers.finish(trainer, settings, metrics, folder)
     run_folder.write_metrics(folder, metrics)
     return metrics

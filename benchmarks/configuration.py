@@ -7,15 +7,15 @@ import torch
 from hydra import compose, initialize_config_dir
 
 from models.training.trainer import fast_precision
-from study import run_folder
+from study import identity
 
-CONF = Path(run_folder.__file__).parents[1] / "conf"
+CONF = Path(identity.__file__).parents[1] / "conf"
 
 
 def configuration(*overrides: str) -> dict[str, Any]:
     """The composed configuration, as plain dicts and lists."""
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        return run_folder.plain(compose("config", list(overrides)))
+        return identity.plain(compose("config", list(overrides)))
 
 
 def device() -> torch.device:

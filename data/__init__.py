@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from data.contract import available, choose, data_set, find
+from data.contract import available, choose, data_set, find, fingerprint_of
 from data.forms import Kind, LabelledFiles, PhotoFiles, SquareArrays, SquareFiles, Windows
 
 if TYPE_CHECKING:
     from data.loading.datamodule import DataModule
     from data.loading.loaded import Loaded
 
-__all__ = ["available", "build", "check_section", "data_set", "load"]
+__all__ = ["available", "build", "check_section", "data_set", "fingerprint_of", "load"]
 
 
 def check_section(config: Mapping[str, Any]) -> None:

@@ -12,14 +12,16 @@ Range(0, 1)]`. Not from the YAML come `find`, a Finder that lists files and refu
 a set that has several forms; either is given where the function asks for it. Nothing here imports torch.
 """
 
+import importlib.metadata
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
 from data.augment_options import read_augment
 from data.files.finding import Finder
+from data.files.fingerprint import fingerprint, places
 from data.forms import Form, InFiles, Kind
 from plumbing.options import check_options
 from plumbing.table import Table
@@ -31,11 +33,13 @@ GIVEN = ("find", "kind")  # to a function that asks for them
 
 @dataclass(frozen=True)
 class DataSet:
-    """A named data set: what describes it, the forms it comes in, and its terms."""
+    """A named data set: what describes it, the forms it comes in, its terms, and where its files are."""
 
     describe: Callable[..., Form]
     forms: tuple[type[Form], ...]
     terms: str
+    reads: tuple[str, ...] = ()
+    wheel: str | None = None
 
     @property
     def kinds(self) -> list[Kind]:
@@ -57,18 +61,23 @@ class DataSet:
 _table = Table("data", "data.sets")
 
 
-def data_set(name: str, *forms: type[Form], terms: str) -> Callable[[Describe], Describe]:
+def data_set(
+    name: str, *forms: type[Form], terms: str, reads: Sequence[str] = (), wheel: str | None = None
+) -> Callable[[Describe], Describe]:
     """Put the decorated function into the table under `name`.
 
     forms  that it can return, each of another kind of data
     terms  under which the set comes, as far as its authors say: a network trained on it is told to carry them
+    reads  patterns of the files and folders in data.root that it reads: what else lies there tells no run from another.
+           Without any, and where there is none, all of data.root does
+    wheel  the package that the set is embedded in, whose version stands for its files
     """
 
     def put(describe: Describe) -> Describe:
         for parameter in inspect.signature(describe).parameters.values():
             if parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
                 raise TypeError(f"data set '{name}' takes {parameter}; name each option, or a typo is swallowed")
-        _table(name)(DataSet(describe, forms, terms))
+        _table(name)(DataSet(describe, forms, terms, tuple(reads), wheel))
         return describe
 
     return put
@@ -110,3 +119,21 @@ def find(chosen: DataSet, kind: Kind, options: Mapping[str, Any]) -> tuple[Form,
     own = {key: options[key] for key in chosen.own if key in options}
     found = chosen.describe(**{key: value for key, value in given.items() if key in asked}, **own)
     return found, shared, finder
+
+
+def fingerprint_of(config: Mapping[str, Any]) -> str | None:
+    """What tells the files of a configuration's `data` section from others, wherever they lie: a few letters, or the
+    version of the package that they are embedded in. None where nothing is there.
+
+    Where data.download says so, what is missing is fetched first. Nothing else of the section is looked at. Raises
+    ValueError and OSError.
+    """
+    chosen, options = _table.choose(config)
+    if chosen.wheel is not None:
+        return f"{chosen.wheel} {importlib.metadata.version(chosen.wheel)}"
+    given = (options.get("root"), options.get("test_root"))
+    root, test_root = (Path(each).expanduser() if isinstance(each, str) else None for each in given)
+    if options.get("download") and root is not None and not places(root, chosen.reads):
+        find(chosen, chosen.kinds[0], options)
+    tops = [(root, chosen.reads), (test_root, ())]
+    return fingerprint([(top, reads) for top, reads in tops if top is not None and top.is_dir()])

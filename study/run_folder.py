@@ -1,8 +1,8 @@
-"""One run, one folder: its name, what lies in it, and whether it is finished. Knows Hydra's configuration, not torch.
+"""One run, one folder: what lies in it, and whether it is finished. Needs no torch.
 
-runs/<model>-<data>-<upsampler>-<seed>-<hash of the resolved configuration>/
+runs/<model>-<data>-<upsampler>-<seed>-<digest of its identity>/
 command.txt    what started it
-config.yaml    the resolved configuration
+config.yaml    the resolved configuration, and what tells the data's files from others
 last.ckpt      where a stopped run goes on, written between validations, too; best.ckpt, the best validation score
 history.csv    the scores of each validation; what else logger= asks for, in csv/, tensorboard/, wandb/ or mlflow.db
 report.png     the pictures; of a segmentation also confusion.png
@@ -13,62 +13,26 @@ metrics.json   the scores, written last: a folder that holds it is finished
 .lock          held while a run is at work here
 """
 
-import errno
-import fcntl
-import hashlib
+import glob
 import json
 import math
 import os
-import platform
 import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import yaml
 from numpy.typing import NDArray
-from omegaconf import DictConfig, OmegaConf
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.table import Table
 
+from plumbing import plain_yaml
 from plumbing.atomic import whole, write_text
+from study.identity import FINGERPRINT, differing, flat
 
-# Sections that change no result, so they are not part of a run's identity, and such a key of the trainer's section.
-HOW_TO_RUN = ("hydra", "resume", "debug", "objectives", "logger")
-HOW_TO_TRAIN = ("callbacks.checkpoint_minutes",)
-
-
-def plain(config: DictConfig) -> dict[str, Any]:
-    """The resolved configuration as plain dicts and lists, without Hydra's own section."""
-    own = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
-    return OmegaConf.to_container(own, resolve=True)  # type: ignore[return-value]  # a DictConfig gives a dict
-
-
-def identity(config: dict[str, Any]) -> dict[str, Any]:
-    """Of a plain configuration, what a run's results depend on."""
-    kept = {key: value for key, value in config.items() if key not in HOW_TO_RUN}
-    if "trainer" in kept:
-        kept["trainer"] = {k: v for k, v in kept["trainer"].items() if f"trainer.{k}" not in HOW_TO_TRAIN}
-    return kept
-
-
-def name(config: DictConfig) -> str:
-    """The folder's name. The same configuration gives the same name; with resume=never, one not taken yet."""
-    own = identity(plain(config))
-    digest = hashlib.sha256(json.dumps(own, sort_keys=True).encode()).hexdigest()[:8]
-    chosen = (own["model"]["name"], own["data"]["name"], own["upsample"]["name"], own["seed"])
-    base = "-".join(map(str, (*chosen, digest)))
-    if config.resume != "never":
-        return base
-    numbered = (f"{base}-{i}" for i in count(2))
-    return next(n for n in chain([base], numbered) if not Path("runs", n).exists())
-
-
-OmegaConf.register_new_resolver("run_name", lambda *, _root_: name(_root_), replace=True)
+OF_A_SWEEP = "EVENLY_JOB_OF_A_SWEEP"  # set in the environment of a sweep's jobs
 
 
 def process() -> int:
@@ -85,7 +49,19 @@ def let_one_process_print() -> None:
 
 def write_command(folder: Path, overrides: list[str]) -> None:
     """Keep the command that started a run, so that others can repeat it."""
-    write_text(folder / "command.txt", shlex.join(["python", "train.py", *overrides]) + "\n")
+    if not process():
+        write_text(folder / "command.txt", shlex.join(["python", "train.py", *overrides]) + "\n")
+
+
+def begin(folder: Path, config: dict[str, Any]) -> None:
+    """Keep the configuration of a run, by which its folder is one, and say where the same was run on other files."""
+    if process():
+        return
+    path = folder / "config.yaml"
+    if not path.exists():
+        for other in on_other_files(folder, config):
+            print(f"The files of data.root are not those that {other} was run on: this is a run of its own")
+    write_text(path, yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
 
 
 def write_metrics(folder: Path, metrics: dict[str, Any]) -> None:
@@ -94,58 +70,111 @@ def write_metrics(folder: Path, metrics: dict[str, Any]) -> None:
     write_text(folder / "metrics.json", json.dumps(clean, indent=1) + "\n")
 
 
+def read_json(path: Path) -> dict[str, Any] | None:
+    """What a small file of this project holds; None where there is none, or, which is said, where it is not whole."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (ValueError, OSError, RecursionError) as error:
+        found = error
+    if isinstance(found, dict):
+        return found
+    print(f"Passed over: {path} is not whole ({str(found)[:80]})", flush=True)
+    return None
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """The configuration of a run; empty where there is none, or, which is said, where it is not whole."""
+    path = folder / "config.yaml"
+    try:
+        found = plain_yaml.parse(path.read_bytes(), str(path))
+    except FileNotFoundError:
+        return {}
+    except (ValueError, OSError) as error:
+        print(f"Passed over: {error}", flush=True)
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
 def read_metrics(folder: Path) -> dict[str, Any] | None:
     """What a finished run measured, or None where the folder holds no finished run."""
-    path = folder / "metrics.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+    return read_json(folder / "metrics.json")
+
+
+def failure_files(folder: Path) -> tuple[Path, Path]:
+    """Where it can stand why the last try at a run failed: in its folder, or, of what never became a run, beside where
+    that would be."""
+    return folder / "failed.json", folder.with_name(f"{folder.name}.failed.json")
 
 
 def read_failure(folder: Path) -> str | None:
     """Why the last try at a run failed, or None where it did not."""
-    path = folder / "failed.json"
-    return json.loads(path.read_text(encoding="utf-8"))["reason"] if path.exists() else None
+    found = next(filter(None, map(read_json, failure_files(folder))), None)
+    return None if found is None else str(found.get("reason", "for a reason that is not kept"))
 
 
 def write_failure(folder: Path, reason: str) -> None:
-    """Keep in failed.json, in a sentence or so, why a run failed."""
-    write_text(folder / "failed.json", json.dumps({"reason": reason}, indent=1) + "\n")
+    """Keep, in a sentence or so, why a run failed."""
+    inside, beside = failure_files(folder)
+    write_text(inside if folder.exists() else beside, json.dumps({"reason": reason}, indent=1) + "\n")
+
+
+def forget_failure(folder: Path) -> None:
+    """Of an earlier try, which another one follows."""
+    for path in failure_files(folder):
+        path.unlink(missing_ok=True)
 
 
 @contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Hold a run's folder. Raises ValueError where another process does, on this machine or on one that shares it.
+def no_folder_of_nothing(folder: Path) -> Iterator[None]:
+    """Remove a folder that Hydra made for what is then refused before it is a run: one that holds no more than is
+    written before there is one. The error goes on; of a sweep's job the reason stays, beside the place."""
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            if not process() and {path.name for path in folder.iterdir()} <= {"command.txt", "failed.json", ".lock"}:
+                reason, beside = failure_files(folder)
+                if OF_A_SWEEP in os.environ and reason.exists():
+                    reason.replace(beside)
+                for path in folder.iterdir():
+                    path.unlink()
+                folder.rmdir()
 
-    The system lets go of what a process held when it ends, however that came, and the workers of its loaders do not
-    inherit it: a run that was killed can be started again at once.
-    """
-    if process():  # the first process of the run holds it for the others
-        yield
-        return
-    with (folder / ".lock").open("a+") as file:
-        try:
-            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            if error.errno not in (errno.EACCES, errno.EAGAIN):
-                raise
-            file.seek(0)
-            raise ValueError(
-                f"{folder} is at work already, in {file.read().strip() or 'another process'}; wait for it, or start a "
-                "run of its own with resume=never"
-            ) from None
-        file.truncate(0)
-        file.write(f"process {os.getpid()} on {platform.node()}\n")
-        file.flush()
-        yield
+
+def refuse_another(folder: Path, config: dict[str, Any]) -> None:
+    """Raise ValueError where a folder holds a run of another identity than a configuration of `identity.described`."""
+    held = read_config(folder)
+    keys = differing(held, config) if held else []
+    if keys == [FINGERPRINT]:
+        raise ValueError(
+            f"{folder} holds a run on other files than data.root has now; bring those back, or leave out "
+            "hydra.run.dir, and the run has a folder of its own"
+        )
+    if keys:
+        there, here = (flat(each).get(keys[0]) for each in (held, config))
+        raise ValueError(
+            f"{folder} holds a run of another configuration ({keys[0]} is {there!r} there, {here!r} here); choose "
+            "another hydra.run.dir, or leave it out, and the run has a folder of its own"
+        )
+
+
+def on_other_files(folder: Path, config: dict[str, Any]) -> list[Path]:
+    """The folders beside a run's that hold the same run on other files."""
+    start = glob.escape(folder.name.rpartition("-")[0])
+    others = [path.parent for path in sorted(folder.parent.glob(f"{start}-*/config.yaml"))] if start else []
+    return [other for other in others if differing(read_config(other), config) == [FINGERPRINT]]
 
 
 @contextmanager
 def failure_kept(folder: Path) -> Iterator[None]:
-    """Where a run fails, keep the reason in failed.json, which an earlier try may have left; the error goes on.
+    """Where a run fails, keep the reason, which an earlier try may have left; the error goes on.
 
     Of several processes the first to fail tells the reason: the others then fail for lack of it.
     """
     if not process():
-        (folder / "failed.json").unlink(missing_ok=True)
+        forget_failure(folder)
     try:
         yield
     except Exception as error:
@@ -161,39 +190,6 @@ def write_example(folder: Path, arrays: dict[str, NDArray[np.generic]]) -> None:
     """Write example.npz."""
     with whole(folder / "example.npz") as partial, partial.open("wb") as file:
         np.savez_compressed(file, **arrays)  # type: ignore[arg-type]  # numpy's stub takes them for its own options
-
-
-def print_table(metrics: dict[str, Any], folder: Path) -> None:
-    """Print a run's scores, its checkerboards beside what noise would show, and its costs."""
-
-    def cell(value: Any) -> str:
-        if value is None:
-            return "absent"
-        return f"{value:,}" if isinstance(value, int) else f"{value:.4g}" if isinstance(value, float) else str(value)
-
-    table = Table(title=folder.name, title_style="bold", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    table.add_column("measure", no_wrap=True)
-    table.add_column("value", justify="right")
-    table.add_column("beside it")
-    for key, value in metrics.items():
-        if key.endswith("/null") or key.startswith("baseline/"):
-            continue  # shown beside the value they belong to
-        if key in ("skipped", "warnings"):
-            continue  # sentences, which follow the table
-        beside = ""
-        if f"{key}/null" in metrics:
-            floor = metrics[f"{key}/null"]
-            beside = f"{'PRINTS' if value > floor else 'even'} (noise {floor:.2g})"
-        elif key.startswith("test/") and (baseline := key.replace("test/", "baseline/", 1)) in metrics:
-            beside = f"{metrics['baseline']} {metrics[baseline]:.4g}"
-        table.add_row(key, cell(value), beside)
-    Console().print(table)
-    print("noise: what 95 % of images of plain 1/f noise stay under; above it, the decoder prints a checkerboard")
-    for i, sentence in enumerate(metrics.get("skipped", ())):
-        print(f"Skipped {i + 1} of {len(metrics['skipped'])}: {sentence}")
-    for sentence in metrics.get("warnings", ()):
-        print(f"Warning: {sentence}")
-    print(f"{folder / 'report.png'}\n{folder / 'metrics.json'}")
 
 
 @contextmanager

@@ -23,12 +23,12 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
 from study import run_folder, search
+from study.identity import name
+from study.run_folder import OF_A_SWEEP
 
 # Started by `uv run`, Ray would give each job a copy of this folder, and its results would stay there. Read as Ray is
 # imported, which Hydra does on its start.
 os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
-
-OF_A_SWEEP = "EVENLY_JOB_OF_A_SWEEP"  # set in the environment of a sweep's jobs
 
 
 def run_job(overrides: list[str], folder: Path) -> dict[str, Any] | None:
@@ -80,7 +80,8 @@ class Sweep(Callback):
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **_: Any) -> None:
         """Say how far the sweep is; other processes' jobs are seen by what lies in their folders."""
-        failed = sum(ended_since(folder / "failed.json", self.started) for folder in self.folders)
+        reasons = map(run_folder.failure_files, self.folders)
+        failed = sum(any(ended_since(path, self.started) for path in each) for each in reasons)
         ended = failed + sum(ended_since(folder / "metrics.json", self.started) for folder in self.folders)
         if not self.todo or not ended:
             return
@@ -102,9 +103,11 @@ class Sweep(Callback):
             choice = config.hydra.runtime.choices.get("experiment") or "sweep"
             digest = hashlib.sha256(names.encode()).hexdigest()[:8]
             compare(found, Path(config.hydra.sweep.dir, f"comparison-{choice}-{digest}"))
-        failed = [run for run in found if not run.metrics]
-        for run in failed:
-            print(f"Failed: {run.folder}: {run.reason}", file=sys.stderr)
+        failed = [folder for folder in self.folders if run_folder.read_metrics(folder) is None]
+        for folder in failed:
+            print(f"Failed: {folder}: {run_folder.read_failure(folder) or 'unfinished'}", file=sys.stderr)
+            if not folder.exists():
+                run_folder.forget_failure(folder)  # there is no run that could tell of it later
         if failed:
             raise SystemExit(1)
 
@@ -125,7 +128,7 @@ def job_folders(config: DictConfig) -> list[Path]:
     else:
         fixed = [each for each in config.hydra.overrides.task if not parser.parse_override(each).is_sweep_override()]
         jobs = [[*fixed, *chosen] for chosen in search.chosen(config.hydra.sweeper)]
-    names = [run_folder.name(compose(config.hydra.job.config_name, job)) for job in jobs]
+    names = [name(compose(config.hydra.job.config_name, job)) for job in jobs]
     return [Path(config.hydra.sweep.dir, name) for name in dict.fromkeys(names)]
 
 

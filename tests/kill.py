@@ -36,10 +36,10 @@ def by_fork(overrides: list[str]) -> Callable[[Path], int]:
 
     from models.tasks.build import build_task
     from models.training.trainer import build_trainer, fit
-    from study import run_folder
+    from study.identity import plain
 
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-        config = run_folder.plain(compose("config", overrides))
+        config = plain(compose("config", overrides))
 
     def start(folder: Path) -> int:
         process = os.fork()

@@ -1,6 +1,7 @@
 """evaluate.py on a run of two tiny batches: the same scores, from the checkpoint alone."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 
 import evaluate
 import train
+from study.score_table import print_table
 from tests.tiny import DCGAN, ESPCN, FEW, UNET, composed, configuration
 
 ROOT = Path(evaluate.__file__).parent
@@ -64,7 +66,11 @@ def test_other_data_and_splits_are_scored_if_the_classes_match(
     assert (kept.task.inference.flip, kept.task.inference.overlap, kept.data.test_crop) == (True, 0.25, 90)
     assert other["macs_input"] == "1x3x90x90"
     metrics = json.loads((run / "metrics.json").read_text())
-    assert other["test/miou"] != metrics["test/miou"]
+    assert other["val/miou"] != metrics["test/miou"]
+    assert other["baseline/miou"] > 0
+    assert not [key for key in other if key.startswith("test/")]  # nothing was tested on the test split
+    print_table(other, tmp_path)
+    assert re.search(r"val/miou .*colour table 0\.", capsys.readouterr().out)
 
     stored = torch.load(run / "best.ckpt", weights_only=True)
     stored["config"]["classes"][2] = "river"

@@ -17,6 +17,8 @@ import check_data
 import models.training.trainer
 import train
 from study import run_folder
+from study.identity import plain
+from study.score_table import print_table
 from tests.tiny import composed
 
 TINY = [
@@ -61,7 +63,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def configuration(name: str, root: Path, *overrides: str) -> dict[str, Any]:
-    return run_folder.plain(composed(name, *TINY, f"data.root='{root}'", *overrides))
+    return plain(composed(name, *TINY, f"data.root='{root}'", *overrides))
 
 
 def trained(root: Path, folder: Path, *overrides: str) -> dict[str, Any]:
@@ -363,7 +365,7 @@ def test_a_run_that_skips_says_so_in_its_table_and_metrics(
     sentence = truncated_png(root)
     metrics = trained(root, tmp_path / "run", "data.on_error=skip")
     assert metrics["skipped"] == [sentence]
-    run_folder.print_table(metrics, tmp_path / "run")
+    print_table(metrics, tmp_path / "run")
     assert f"Skipped 1 of 1: {sentence}" in capsys.readouterr().out
     assert checked(root, tmp_path / "check", "data.on_error=skip")
 

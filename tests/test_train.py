@@ -170,9 +170,11 @@ def test_torch_is_not_imported_to_compose_a_run() -> None:
 
 
 def test_what_cannot_be_built_is_refused_in_one_sentence(tmp_path: Path) -> None:
-    refused = command("upsample=deconv", "upsample.kernel_size=3", "upsample.dilation=2", f"hydra.run.dir='{tmp_path}'")
+    folder = f"hydra.run.dir='{tmp_path / 'run'}'"
+    refused = command("upsample=deconv", "upsample.kernel_size=3", "upsample.dilation=2", folder)
     assert refused.returncode == 1
     assert refused.stderr.count("\n") == 1
     assert refused.stderr.startswith(
         "Error: upsample.kernel_size=3, dilation=2 at stride 2 leaves 75% of the output pixels"
     )
+    assert list(tmp_path.iterdir()) == []

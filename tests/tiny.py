@@ -6,9 +6,9 @@ from typing import Any
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
-from study import run_folder
+from study import identity
 
-CONF = Path(run_folder.__file__).parents[1] / "conf"
+CONF = Path(identity.__file__).parents[1] / "conf"
 CROPS = ["data.crop=64", "data.step=256"]  # of earth
 UNET = ["encoder.width=4", "encoder.depth=2", *CROPS]
 ESPCN = ["model=espcn", "data.step=256"]
@@ -25,4 +25,4 @@ def composed(config: str, *overrides: str) -> DictConfig:
 
 def configuration(*overrides: str) -> dict[str, Any]:
     """What train.run takes."""
-    return run_folder.plain(composed("config", *overrides))
+    return identity.plain(composed("config", *overrides))

@@ -42,7 +42,10 @@ PALETTE = list(zip(COLOURS[::3], COLOURS[1::3], COLOURS[2::3], strict=True))
 
 
 @data_set(
-    "ade20k", LabelledFiles, terms="Non-commercial research and education for the images, BSD 3-clause for the labels."
+    "ade20k",
+    LabelledFiles,
+    terms="Non-commercial research and education for the images, BSD 3-clause for the labels.",
+    reads=[FOLDER],
 )
 def ade20k(find: Finder, root: str | None) -> LabelledFiles:
     """20 210 training and 2000 validation images. 0 in a mask is none of the classes, and ignored."""

@@ -12,7 +12,12 @@ PALETTE = [
 VOID = 11
 
 
-@data_set("camvid", LabelledFiles, terms="Research use; no licence stated by its authors. Not to be redistributed.")
+@data_set(
+    "camvid",
+    LabelledFiles,
+    terms="Research use; no licence stated by its authors. Not to be redistributed.",
+    reads=["train", "trainannot", "val", "valannot", "test", "testannot"],
+)
 def camvid(find: Finder, root: str | None) -> LabelledFiles:
     """root/train, root/val and, where there is one, root/test, each beside its masks: root/trainannot and so on."""
     top = existing(root, "data.root")

@@ -11,7 +11,12 @@ SPLIT_OF_CODE = {"0": "train", "1": "val", "2": "test"}
 LIST = "list_eval_partition.txt"
 
 
-@data_set("celeba", SquareFiles, terms="Non-commercial research only; the images are not the authors' property.")
+@data_set(
+    "celeba",
+    SquareFiles,
+    terms="Non-commercial research only; the images are not the authors' property.",
+    reads=["celeba/img_align_celeba", f"celeba/{LIST}"],
+)
 def celeba(root: str | None, download: bool) -> SquareFiles:
     """The official splits: 162 770 training, 19 867 validation and 19 962 test images."""
     splits: dict[str, list[Pair]] = {split: [] for split in SPLIT_OF_CODE.values()}

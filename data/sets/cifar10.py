@@ -46,7 +46,12 @@ def read_batch(path: Path) -> NDArray[np.uint8]:
             raise ValueError(f"{path} is no batch of CIFAR-10 ({error}); fetch it again") from None
 
 
-@data_set("cifar10", SquareArrays, terms="No licence stated by its authors, who ask to be cited; in use for research.")
+@data_set(
+    "cifar10",
+    SquareArrays,
+    terms="No licence stated by its authors, who ask to be cited; in use for research.",
+    reads=[f"{FOLDER}/{name}" for name in (*TRAIN, TEST)],
+)
 def cifar10(root: str | None, download: bool) -> SquareArrays:
     """50 000 training and 10 000 test images."""
     with explained("cifar10", root, f"{FOLDER}/ (the version for Python)", download):

@@ -8,7 +8,12 @@ from data.sets.published import VAL_IS_TEST, explained, pairs, relabelling
 IGNORED = 255
 
 
-@data_set("cityscapes", LabelledFiles, terms="Non-commercial use only, after registration.")
+@data_set(
+    "cityscapes",
+    LabelledFiles,
+    terms="Non-commercial use only, after registration.",
+    reads=["leftImg8bit", "gtFine"],
+)
 def cityscapes(find: Finder, root: str | None) -> LabelledFiles:
     """2975 training and 500 validation images; the 19 of 34 labels that the benchmark judges, the others ignored."""
     layout = "leftImg8bit and gtFine, each with train and val, from cityscapes-dataset.com"

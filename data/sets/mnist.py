@@ -60,13 +60,18 @@ def arrays(name: str, published: str, mean: float, std: float, root: str | None,
     return SquareArrays(name, (mean,), (std,), padded(train), padded(test))
 
 
-@data_set("mnist", SquareArrays, terms="Creative Commons Attribution-ShareAlike 3.0.")
+def reads(published: str) -> list[str]:
+    """Where `found` looks, as patterns."""
+    return [f"{folder}{part}-images-idx3-ubyte*" for folder in ("", f"{published}/raw/") for part in ("train", "t10k")]
+
+
+@data_set("mnist", SquareArrays, terms="Creative Commons Attribution-ShareAlike 3.0.", reads=reads("MNIST"))
 def mnist(root: str | None, download: bool) -> SquareArrays:
     """Handwritten digits."""
     return arrays("mnist", "MNIST", 0.1001, 0.2752, root, download)
 
 
-@data_set("fashion_mnist", SquareArrays, terms="MIT, Zalando SE.")
+@data_set("fashion_mnist", SquareArrays, terms="MIT, Zalando SE.", reads=reads("FashionMNIST"))
 def fashion_mnist(root: str | None, download: bool) -> SquareArrays:
     """Pictures of clothes."""
     return arrays("fashion_mnist", "FashionMNIST", 0.2188, 0.3317, root, download)

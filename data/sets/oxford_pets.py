@@ -15,6 +15,7 @@ TRIMAP = {1: 1, 2: 0, 3: 255}
     "oxford_pets",
     LabelledFiles,
     terms="Creative Commons Attribution-ShareAlike 4.0; the photographs stay their owners'.",
+    reads=["oxford-iiit-pet/images", "oxford-iiit-pet/annotations"],
 )
 def oxford_pets(find: Finder, root: str | None, download: bool) -> LabelledFiles:
     """3680 images to train and validate on, 3669 of the official test split."""

@@ -71,7 +71,12 @@ def photos(find: Finder, root: str | None, test_root: str | None, scale: int | N
     return PhotoFiles("photos", splits)
 
 
-@data_set("div2k", PhotoFiles, terms="Academic research only; the photographs stay their owners'.")
+@data_set(
+    "div2k",
+    PhotoFiles,
+    terms="Academic research only; the photographs stay their owners'.",
+    reads=["DIV2K_train_HR", "DIV2K_valid_HR"],
+)
 def div2k(find: Finder, root: str | None, test_root: str | None, scale: int | None) -> PhotoFiles:
     """DIV2K."""
     splits = official(find, root)

@@ -15,7 +15,7 @@ CLASSES = [
 PALETTE = voc_palette(len(CLASSES))
 
 
-@data_set("voc", LabelledFiles, terms="Flickr's terms of use for the photographs.")
+@data_set("voc", LabelledFiles, terms="Flickr's terms of use for the photographs.", reads=["VOCdevkit/VOC2012"])
 def voc(find: Finder, root: str | None, download: bool) -> LabelledFiles:
     """1464 training and 1449 validation images. The seam around each object, 255, is ignored."""
     layout = "VOCdevkit/VOC2012 with JPEGImages, SegmentationClass and ImageSets/Segmentation"
@@ -30,7 +30,12 @@ def voc(find: Finder, root: str | None, download: bool) -> LabelledFiles:
     return LabelledFiles("voc", CLASSES, PALETTE, splits | {"test": splits["val"]}, notes=[f"VOC: {VAL_IS_TEST}"])
 
 
-@data_set("sbd", LabelledFiles, terms="Flickr's terms of use for the photographs of VOC 2011 that it labels.")
+@data_set(
+    "sbd",
+    LabelledFiles,
+    terms="Flickr's terms of use for the photographs of VOC 2011 that it labels.",
+    reads=["img", "cls", "train.txt", "val.txt"],
+)
 def sbd(find: Finder, root: str | None, download: bool) -> LabelledFiles:
     """8498 training and 2857 validation images, the classes of VOC. Nothing is ignored."""
     try:

@@ -4,15 +4,13 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import Callback
 from torch.utils.flop_counter import FlopCounterMode
 
 import upsample
 from data.loading.datamodule import DataModule
 from models.tasks.generation.watch import GANWatch
 from models.training.callbacks.nan_guard import NaNGuard
-from models.training.callbacks.step_clock import StepClock
-from models.training.memory import peak_memory_mb
+from models.training.callbacks.step_clock import clock_of
 from models.training.task import Task
 from models.training.trainer import machine
 
@@ -41,8 +39,7 @@ def announce(task: Task, trainer: pl.Trainer, module: DataModule) -> None:
 def costs(task: Task, trainer: pl.Trainer) -> dict[str, Any]:
     """Parameters, multiply-adds of one forward pass, median seconds of a step, peak memory in MB, and the machine."""
     example = task.example_input().to(task.device)
-    callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]  # Lightning declares none
-    clock = next(callback for callback in callbacks if isinstance(callback, StepClock))
+    clock = clock_of(trainer)
     task.eval()
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         task(example)
@@ -51,7 +48,7 @@ def costs(task: Task, trainer: pl.Trainer) -> dict[str, Any]:
         "macs": counter.get_total_flops() // 2,
         "macs_input": "x".join(map(str, example.shape)),
         "seconds_per_step": clock.median(),
-        "peak_memory_mb": peak_memory_mb(),
+        "peak_memory_mb": clock.peak_memory_mb(),
         "precision": trainer.precision,
         "machine": machine(),
         "period": task.network.period,

@@ -75,10 +75,15 @@ def build_trainer(
 
 def fit(trainer: pl.Trainer, task: pl.LightningModule, data: pl.LightningDataModule, folder: Path) -> None:
     """Train, from the newest whole checkpoint where the folder has one; leaves best.ckpt and last.ckpt."""
+    check_shares(trainer, data)
+    trainer.fit(task, data, ckpt_path=newest(folder), weights_only=True)
+
+
+def check_shares(trainer: pl.Trainer, data: pl.LightningDataModule) -> None:
+    """Raise ValueError for data that cannot be shared out to batches and processes, before there are several."""
     data.trainer = trainer
     for loader in (data.train_dataloader, data.val_dataloader, data.test_dataloader):
-        loader()  # what cannot be shared out to processes is refused here, before there are several
-    trainer.fit(task, data, ckpt_path=newest(folder), weights_only=True)
+        loader()
 
 
 def machine() -> str:

@@ -11,8 +11,9 @@ import safetensors.torch
 
 import models
 from models.trained.saved import Saved, Trained, check
-from models.zoo import index, plain_yaml
+from models.zoo import index
 from models.zoo.index import FILES, Entry, File
+from plumbing import plain_yaml
 
 FOLDER = Path(models.__file__).parents[1] / "zoo"
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from models.zoo import plain_yaml
+from plumbing import plain_yaml
 from plumbing.atomic import write_text
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_]*([.-][A-Za-z0-9_]+)*")  # no path, no leading dot, no two dots

@@ -60,9 +60,9 @@ class Board:
 
     @property
     def title(self) -> str:
-        """`segmentation on earth`."""
-        task, data = next(iter(self.best.runs.values())).kind
-        return f"{task.replace('_', ' ')} on {data}"
+        """`segmentation on earth`, `segmentation on folder, files 1a2b3c4d5e6f`."""
+        task, data, files = next(iter(self.best.runs.values())).kind
+        return f"{task.replace('_', ' ')} on {data}" + (f", files {files}" if files and " " not in files else "")
 
     def entry(self, each: Group, score: str) -> Entry | None:
         """A group's score, None where none of its finished runs has it."""

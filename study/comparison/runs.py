@@ -10,10 +10,10 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from study import run_folder
+from study.identity import FINGERPRINT, FOLD, SEED, flat, identity
 
 Settings = dict[str, Any]  # a resolved configuration, flat: "upsample.name" -> "deconv"
 Repeat = int | str  # which run of a group: its seed, or "seed, fold k" where the runs are of several folds
-FOLD = "data.fold"
 
 
 def in_order(repeats: Iterable[Repeat]) -> list[Repeat]:
@@ -23,7 +23,8 @@ def in_order(repeats: Iterable[Repeat]) -> list[Repeat]:
 
 @dataclass(frozen=True)
 class Run:
-    """A run's folder and what lies in it. `metrics` is None where it has not finished; `reason` then says why."""
+    """A run's folder and what lies in it: `settings` are its identity's; `metrics` is None where it has not finished,
+    and `reason` then says why."""
 
     folder: Path
     settings: Settings
@@ -32,9 +33,10 @@ class Run:
     reason: str = ""
 
     @property
-    def kind(self) -> tuple[str, str]:
-        """What makes runs comparable at all: the task and the data."""
-        return str(self.settings["task.name"]), str(self.settings["data.name"])
+    def kind(self) -> tuple[str, str, str]:
+        """What makes runs comparable at all: the task, the data's name, and the fingerprint of its files, if known."""
+        task, name, files = (str(self.settings.get(key) or "") for key in ("task.name", "data.name", FINGERPRINT))
+        return task, name, files
 
 
 @dataclass
@@ -83,41 +85,30 @@ def read(folder: Path) -> Run:
 
 
 def of_configuration(folder: Path, config: Any, metrics: dict[str, Any] | None, reason: str) -> Run:
-    """A run of a configuration of nested dicts, as run_folder.plain gives it."""
-    settings = flat(config) if isinstance(config, dict) else {}
+    """A run of a configuration of nested dicts, as identity.described gives it."""
+    settings = flat(identity(config)) if isinstance(config, dict) else {}
     for key in ("seed", "task.name", "data.name"):
         if key not in settings:
             raise ValueError(f"{folder / 'config.yaml'} has no {key}, so it is not the configuration of a run")
     return Run(folder, settings, settings["seed"], metrics, reason)
 
 
-def flat(config: dict[str, Any], prefix: str = "") -> Settings:
-    """Nested dicts as one, keys joined by dots."""
-    result: Settings = {}
-    for key, value in config.items():
-        result |= flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
-    return result
+def is_repeat(key: str) -> bool:
+    """Whether a key tells repeats of one experiment apart: the seed, or what is derived of it, or the fold."""
+    return key.split(".")[-1] == SEED or key == FOLD
 
 
 def group(runs: Iterable[Run]) -> list[Group]:
     """Runs of one kind by everything but the seed and the fold of a cross-validation, labelled with what tells them
     apart.
 
-    Not told apart: how a run is run, and where its data lie, which differs from machine to machine. Of two runs of
-    the same configuration and seed the finished one counts, then the one whose folder's name comes last.
+    Of two runs of the same configuration and seed the finished one counts, then the one whose folder's name comes last.
     """
     runs = list(runs)
     folds = len({run.settings.get(FOLD) for run in runs}) > 1
     groups: dict[str, Group] = {}
     for run in sorted(runs, key=lambda run: (run.metrics is not None, run.folder.name)):
-        same = {
-            key: value
-            for key, value in run.settings.items()
-            if key.split(".")[0] not in run_folder.HOW_TO_RUN
-            and key not in run_folder.HOW_TO_TRAIN
-            and key.split(".")[-1] not in ("seed", "root", "test_root")
-            and key != FOLD
-        }
+        same = {key: value for key, value in run.settings.items() if not is_repeat(key)}
         identity = json.dumps(same, sort_keys=True, default=str)
         repeat = f"{run.seed}, fold {run.settings.get(FOLD)}" if folds else run.seed
         groups.setdefault(identity, Group(same)).runs[repeat] = run

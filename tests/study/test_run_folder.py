@@ -1,44 +1,12 @@
-import json
 import os
-import subprocess
-import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from omegaconf import OmegaConf
 
 from study import run_folder
 
-CONFIG = {
-    "model": {"name": "unet"},
-    "data": {"name": "earth", "crop": 128},
-    "upsample": {"name": "deconv"},
-    "seed": 3,
-    "resume": "auto",
-    "debug": False,
-}
-
-
-def name(**changes: object) -> str:
-    return run_folder.name(OmegaConf.create(CONFIG | changes))
-
-
-def test_the_same_configuration_has_the_same_name_and_another_another() -> None:
-    assert name() == name()
-    assert name().startswith("unet-earth-deconv-3-")
-    assert not set("=, /") & set(name())
-    assert name(data={"name": "earth", "crop": 64}) != name()
-    assert name(debug=True) == name()
-    assert name(trainer={"max_epochs": 2}) != name(trainer={"max_epochs": 1})
-    assert name(trainer={"max_epochs": 2, "checkpoint_minutes": 1}) == name(trainer={"max_epochs": 2})
-
-
-def test_never_resuming_takes_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert name(resume="never") == name()
-    Path("runs", name()).mkdir(parents=True)
-    assert name(resume="never") == name() + "-2"
-    assert name(resume="auto") == name()
+CONFIG = {"model": {"name": "unet"}, "data": {"name": "earth", "crop": 128}, "seed": 3, "data_fingerprint": "a"}
 
 
 def test_the_command_is_kept_as_a_shell_takes_it(tmp_path: Path) -> None:
@@ -54,27 +22,6 @@ def test_metrics_are_written_whole_with_absent_scores_as_null(tmp_path: Path) ->
     assert [p.name for p in tmp_path.iterdir()] == ["metrics.json"]
 
 
-def test_the_table_shows_the_baseline_and_judges_by_the_null(capsys: pytest.CaptureFixture[str]) -> None:
-    metrics = {
-        "test/miou": 0.75,
-        "baseline": "colour table",
-        "baseline/miou": 0.6966,
-        "test/iou/lake": None,
-        "test/checkerboard/phase_variance": 0.5,
-        "test/checkerboard/phase_variance/null": 0.01,
-        "test/checkerboard/spectral_peak_db": 1.5,
-        "test/checkerboard/spectral_peak_db/null": 5.0,
-        "macs": 4_099_276_800,
-    }
-    run_folder.print_table(json.loads(json.dumps(metrics)), Path("runs/some-run"))
-    lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines() if line.split()}
-    assert "colour table 0.6966" in lines["test/miou"]
-    assert "absent" in lines["test/iou/lake"]
-    assert "PRINTS (noise 0.01)" in lines["test/checkerboard/phase_variance"]
-    assert "even (noise 5)" in lines["test/checkerboard/spectral_peak_db"]
-    assert "4,099,276,800" in lines["macs"]
-
-
 def test_a_refusal_is_one_sentence_and_debug_keeps_the_trace(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped, run_folder.one_sentence(debug=False):
         raise ValueError("what is wrong\n  and what would work")
@@ -84,28 +31,75 @@ def test_a_refusal_is_one_sentence_and_debug_keeps_the_trace(capsys: pytest.Capt
         raise ValueError("as it was")
 
 
-def test_a_second_run_in_a_folder_is_refused_until_the_first_ends(tmp_path: Path) -> None:
-    root = Path(run_folder.__file__).parents[1]
-    code = (
-        "import sys, time, pathlib; from study import run_folder\n"
-        "with run_folder.one_sentence(False), run_folder.alone(pathlib.Path(sys.argv[1])):\n"
-        "    print('at work', flush=True)\n"
-        "    time.sleep(60)"
-    )
-    with subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], cwd=root, stdout=subprocess.PIPE) as first:
-        assert first.stdout is not None
-        assert first.stdout.readline() == b"at work\n"
-        sentence = f"is at work already, in process {first.pid} on .*; wait for it, or start a run of its own"
-        with pytest.raises(ValueError, match=sentence), run_folder.alone(tmp_path):
-            pass
-        assert (tmp_path / ".lock").read_text().startswith(f"process {first.pid}")
-        first.kill()
-    with run_folder.alone(tmp_path):  # as soon as it is gone, though it was killed
-        child = os.fork()
-        if not child:  # inherits nothing
-            try:
-                with run_folder.alone(tmp_path):
-                    os._exit(0)
-            except ValueError:
-                os._exit(7)
-        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+@pytest.mark.parametrize("content", [b"", b"{", b'{"a": ', b"\xff\xfe", b"[1, 2]", b"null", b"0.5", b"[" * 100_000])
+def test_a_state_file_that_is_not_whole_is_absent_and_said_in_a_line(
+    content: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    for file in ("metrics.json", "failed.json", "config.yaml"):
+        (folder / file).write_bytes(content)
+    assert run_folder.read_metrics(folder) is None
+    assert run_folder.read_failure(folder) is None
+    said = capsys.readouterr().out.splitlines()
+    assert len(said) == 2
+    assert all(line.startswith(f"Passed over: {folder}/") and "is not whole" in line for line in said)
+    assert run_folder.read_config(folder) == {}
+
+
+def test_a_folder_goes_on_with_its_own_run_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "unet-earth-deconv-3-00000000"
+    run_folder.refuse_another(folder, CONFIG)
+    run_folder.begin(folder, CONFIG)
+    run_folder.refuse_another(folder, CONFIG | {"debug": True})
+    moved = folder.rename(tmp_path / "moved")
+    run_folder.refuse_another(moved, CONFIG)
+    with pytest.raises(ValueError, match=r"another configuration \(data.crop is 128 there, 64 here\); choose another"):
+        run_folder.refuse_another(moved, CONFIG | {"data": {"name": "earth", "crop": 64}})
+    with pytest.raises(ValueError, match=r"holds a run on other files than data.root has now; bring those back"):
+        run_folder.refuse_another(moved, CONFIG | {"data_fingerprint": "b"})
+    assert capsys.readouterr().out == ""
+
+
+def test_a_new_run_says_where_the_same_was_run_on_other_files(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second, other = (tmp_path / f"unet-earth-deconv-3-{i:08}" for i in range(3))
+    run_folder.begin(first, CONFIG)
+    run_folder.begin(other, CONFIG | {"data_fingerprint": "b", "deterministic": True})
+    run_folder.begin(second, CONFIG | {"data_fingerprint": "b"})
+    run_folder.begin(second, CONFIG | {"data_fingerprint": "b"})
+    said = capsys.readouterr().out
+    assert said == f"The files of data.root are not those that {first} was run on: this is a run of its own\n"
+
+
+def test_what_is_refused_before_it_is_a_run_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(begin: bool) -> Path:
+        folder = tmp_path / "run"
+        folder.mkdir()
+        with suppress(ZeroDivisionError), run_folder.no_folder_of_nothing(folder), run_folder.failure_kept(folder):
+            run_folder.write_command(folder, ["task.loss=nonsense"])
+            if begin:
+                run_folder.begin(folder, CONFIG)
+            raise ZeroDivisionError("no such loss")
+        return folder
+
+    folder = refused(begin=False)
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.setenv(run_folder.OF_A_SWEEP, "1")  # which collects the reasons of its jobs
+    refused(begin=False)
+    assert [path.name for path in tmp_path.iterdir()] == ["run.failed.json"]
+    assert run_folder.read_failure(folder) == "ZeroDivisionError: no such loss"
+    refused(begin=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+    assert run_folder.read_failure(folder) == "ZeroDivisionError: no such loss"
+    assert {path.name for path in folder.iterdir()} == {"command.txt", "config.yaml", "failed.json"}
+
+
+def test_other_processes_of_a_run_write_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    run_folder.begin(tmp_path, CONFIG)
+    run_folder.write_command(tmp_path, [])
+    with run_folder.no_folder_of_nothing(tmp_path):
+        pass
+    assert os.listdir(tmp_path) == []

@@ -17,7 +17,7 @@ import yaml
 import train
 from models.tasks.segmentation.task import Segmentation
 from models.training import loggers
-from study import run_folder
+from study import identity
 from tests.tiny import CONF, TINY, composed, configuration
 
 Log = dict[str, list[tuple[int, float]]]  # steps and values, by key
@@ -157,7 +157,7 @@ def test_each_choice_composes_and_names_the_same_run() -> None:
     assert choices == {"none", *loggers.LOGGERS}
     configs = {choice: composed("config", f"logger={choice}") for choice in choices}
     assert all(config.logger.name == choice for choice, config in configs.items())
-    assert len({run_folder.name(config) for config in configs.values()}) == 1
+    assert len({identity.name(config) for config in configs.values()}) == 1
 
 
 @pytest.mark.parametrize("name", ["tensorboard", "wandb", "mlflow"])

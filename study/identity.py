@@ -1,0 +1,110 @@
+"""What a run's results depend on: the one definition, for its name, for what a folder may go on with, for comparisons.
+
+All else, which DROPPED lists, may change between two starts of a run, or from machine to machine.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from itertools import chain, count
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+import data
+
+FINGERPRINT = "data_fingerprint"  # the key beside the sections of a configuration that tells the data's files
+SEED, FOLD = "seed", "data.fold"  # what tells repeats of one experiment apart
+# Sections and keys that change no result.
+DROPPED = (
+    "hydra",
+    "resume",
+    "debug",
+    "objectives",
+    "logger",
+    "callbacks.checkpoint_minutes",
+    "trainer.log_every_n_steps",
+    "trainer.profiler",
+    "task.samples_every",  # pictures on the way, of random numbers of their own
+    "data.root",  # the fingerprint tells what lies there, wherever that is
+    "data.test_root",
+    "data.download",
+    "data.workers",  # what a sample looks like depends on seed, epoch and index alone
+    "data.cache",
+    "data.on_error",  # these two only decide whether a set with such files is refused
+    "data.unlabelled",
+)
+
+
+def plain(config: DictConfig) -> dict[str, Any]:
+    """The resolved configuration as plain dicts and lists, without Hydra's own section."""
+    own = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
+    return OmegaConf.to_container(own, resolve=True)  # type: ignore[return-value]  # a DictConfig gives a dict
+
+
+def described(config: DictConfig) -> dict[str, Any]:
+    """The plain configuration of a run, and beside its sections what tells its data's files from others."""
+    own = plain(config)
+    return own | {FINGERPRINT: fingerprint(own["data"])}
+
+
+def fingerprint(section: Mapping[str, Any]) -> str | None:
+    """What tells the files of a `data` section from others; None where they cannot be read, which is said when they
+    are needed."""
+    try:
+        return data.fingerprint_of(section)
+    except (ValueError, OSError):
+        return None
+
+
+def identity(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Of a plain configuration, what a run's results depend on, in the same sections."""
+    kept = {key: value for key, value in config.items() if key not in DROPPED}
+    for section, keys in kept.items():
+        if isinstance(keys, Mapping):
+            kept[section] = {key: value for key, value in keys.items() if f"{section}.{key}" not in DROPPED}
+    return kept
+
+
+def digest(config: Mapping[str, Any]) -> str:
+    """Eight hexadecimal digits of an identity."""
+    settings = json.dumps(sorted(flat(identity(config)).items()), default=str)
+    return hashlib.sha256(settings.encode()).hexdigest()[:8]
+
+
+def name(config: DictConfig) -> str:
+    """The name of a run's folder: the same for the same configuration of the same data; with resume=never, one not
+    taken yet."""
+    own = described(config)
+    chosen = (own["model"]["name"], own["data"]["name"], own["upsample"]["name"], own["seed"], digest(own))
+    base = joined(*chosen)
+    if config.resume != "never":
+        return base
+    numbered = (f"{base}-{i}" for i in count(2))
+    return next(n for n in chain([base], numbered) if not Path("runs", n).exists())
+
+
+def joined(*parts: object) -> str:
+    """A folder's name out of parts, whatever they were set to: no path, nothing that Hydra or a shell takes apart."""
+    return "-".join(re.sub(r"[^A-Za-z0-9_.-]", "_", str(each))[:60] for each in parts).lstrip(".-")
+
+
+def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested sections as one, keys joined by dots."""
+    result: dict[str, Any] = {}
+    for key, value in config.items():
+        result |= flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+    return result
+
+
+def differing(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
+    """The keys, such as task.lr, in which two plain configurations are not of one identity. A fingerprint that is not
+    known is like any."""
+    a, b = flat(identity(one)), flat(identity(other))
+    keys = [key for key in dict.fromkeys([*a, *b]) if a.get(key) != b.get(key)]
+    return [key for key in keys if key != FINGERPRINT or None not in (a.get(key), b.get(key))]
+
+
+OmegaConf.register_new_resolver("run_name", lambda *, _root_: name(_root_), replace=True)
