@@ -15,7 +15,7 @@ from benchmarks.configuration import autocast, device
 from benchmarks.measure import Line, take_turns
 from benchmarks.operators import BATCH, dtypes, shapes
 from upsample.algebra.fold import fold_kernel
-from upsample.algebra.phases import padding_for
+from upsample.algebra.overlap import padding_for
 from upsample.operators.forms.transposed import conv_transpose2d
 
 KERNEL, STRIDE, DILATION = 4, 2, 3
@@ -35,7 +35,7 @@ def bias_after(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 
 
 def polyphase(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """One convolution whose channels are the output's phases, and their interleaving: `upsample.algebra.phases`."""
+    """One convolution whose channels are the output's phases, and their interleaving: `upsample.algebra.polyphase`."""
     n, _, height, width = x.shape
     channels, s = weight.shape[1], STRIDE
     taps = [[k for k in reversed(range(KERNEL)) if (DILATION * k - PADDING - phase) % s == 0] for phase in range(s)]

@@ -9,24 +9,23 @@ torch.Size([1, 4, 10, 14])
 """
 
 import upsample.operators  # noqa: F401  (registers them)
-from upsample.algebra.phases import (
-    Overlap,
-    even_settings,
-    from_polyphase,
-    overlap,
-    padding_for,
-    phase_imbalance,
-    polyphase,
-)
-from upsample.algebra.spectrum import imaging_ratio
+from upsample.algebra.imbalance import Imbalance, phase_imbalance
+from upsample.algebra.overlap import Overlap, even_settings, overlap, padding_for
+from upsample.algebra.polyphase import Polyphase, from_polyphase, polyphase
+from upsample.algebra.spectrum import aliasing_ratio, imaging_ratio
 from upsample.contract import Operator, available, build, operator
+
+
 from upsample.models.audit import audit
 from upsample.models.swap import swap
 from upsample.pages.describe import describe
 
 __all__ = [
+    "Imbalance",
     "Operator",
     "Overlap",
+    "Polyphase",
+    "aliasing_ratio",
     "audit",
     "available",
     "build",

@@ -15,6 +15,8 @@ cannot do without in `needs`, and building it where that is not offered fails wi
 
 import difflib
 import inspect
+import types
+import typing
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -69,6 +71,28 @@ def check_odd(name: str, key: str, value: int) -> None:
         raise ValueError(f"{name}: {key} must be odd, so that the output is centred, not {value}")
 
 
+WORDS = {int: "a whole number", bool: "true or false", str: "text", type(None): "null", float: "a number"}
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Whether an option's value is of the type that the operator's signature gives it; true is no number."""
+    if hint is Any:
+        return True
+    arguments = typing.get_args(hint)
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        return any(_fits(value, each) for each in arguments)
+    if typing.get_origin(hint) is typing.Literal:
+        return any(value is each or (type(value) is type(each) and value == each) for each in arguments)
+    return isinstance(value, hint) and isinstance(value, bool) == (hint is bool)
+
+
+def _words(hint: Any) -> str:
+    """The type as a user would say it."""
+    if typing.get_origin(hint) is typing.Literal:
+        return " or ".join(map(str, typing.get_args(hint)))
+    return " or ".join(map(_words, typing.get_args(hint))) or WORDS.get(hint, str(hint))
+
+
 def available() -> dict[str, Operator]:
     """All operators by name, in alphabetical order."""
     return dict(sorted(_operators.items()))
@@ -100,6 +124,10 @@ def build(
         raise ValueError(
             f"{name} has no option {', '.join(sorted(unknown))}; it takes {', '.join(found.options) or 'none'}"
         )
+    hints = typing.get_type_hints(found.build.__init__ if inspect.isclass(found.build) else found.build)
+    for key, value in options.items():
+        if not _fits(value, hints.get(key, Any)):
+            raise ValueError(f"{name}: {key} must be {_words(hints[key])}, not {value!r}")
     if type(scale) is not int or scale < 2:
         raise ValueError(f"{name}: scale must be an integer of at least 2, not {scale!r}")
     for key, value in (("in_channels", in_channels), ("out_channels", out_channels)):

@@ -1,88 +1,143 @@
-"""Weights whose kernel sums are the same for every output phase, before, during and after training.
+"""Weights with which a layer answers constants with constants, or ramps with ramps, during training and after.
 
-On a constant input an output pixel is the sum of the taps that reach its phase, so layers with
-these weights answer a constant with a constant and cannot print a checkerboard there. The
-projection adds to every tap of phase r the same amount, (mean S - S_r) / n_r, with S_r the sum of
-the n_r taps of that phase: the parameters stay free and the optimiser never sees the constraint.
+Let tap t of a layer land a_t output pixels from the block of the input pixel that it weighs (d*k - p for
+tap k of a transposed convolution), and let phase r be the output pixels r mod s. On the input x(u), a
+polynomial of the place, output pixel o of phase r is sum_t w_t x((o - a_t)/s) over the taps of its phase:
 
-The stored parameter moves to `parametrizations.weight.original`; call
-`torch.nn.utils.parametrize.remove_parametrizations(layer, "weight")` to bake the projection in.
+    x = 1    y = sum_t w_t                                     so equal sums over the phases answer a constant
+    x = u    y = (o * sum_t w_t  -  sum_t w_t a_t) / s         by a constant; equal sums and equal first moments
+                                                               sum_t w_t a_t answer a ramp by a ramp.
+
+In general the polynomials of degree below n come out as polynomials of the same leading term exactly where
+the phases agree on all moments of degree below n, that is, where the kernel's Fourier transform has zeros of
+order n at all multiples of 1/s but 0: Strang & Fix, "A Fourier analysis of the finite element variational
+method" (1971); n is the accuracy of the approximation, and of a wavelet's low-pass (Strang & Nguyen 1996,
+chapter 7). So order 1 prints nothing on flat areas, order 2 nothing on shading either, and the content-locked
+error on what is smooth falls with the square of the input's step instead of the step. Along one axis order n
+needs n*(s-1) + 1 taps: those of a box of width s convolved n times with itself (3 for order 2 at scale 2).
+
+The weights are projected: of all weights that keep the condition the nearest ones act. The parameters stay
+free and the optimiser never sees the constraint. The stored parameter moves to `parametrizations.weight.original`;
+call `torch.nn.utils.parametrize.remove_parametrizations(layer, "weight")` to bake the projection in.
 """
 
+from collections.abc import Callable, Sequence
+from itertools import product
+from math import prod
+
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from upsample.algebra.phases import overlap
+from upsample.algebra.polyphase import Convolution, Transposed
+
+WHAT = {1: "constants", 2: "constants and linear ramps"}
 
 
-class BalancedTaps(nn.Module):
-    """Projects the weight (in, out, k, k) of a transposed convolution onto equal phase sums.
+def conditions(phase: Tensor, place: Tensor, order: int) -> Tensor:
+    """Orthonormal rows (m, taps) float64: the taps w of a kernel keep the condition of `order` where rows @ w = 0.
 
-    Taps k and k' reach the same output phase when stride divides k - k': without holes the dilation
-    shares no factor with the stride, so it permutes the phases and changes nothing else.
+    phase (taps,) int64: the output phase that each tap serves, from 0, none without a tap unless it is a hole
+    place (taps, axes) float64: where it lands, in output pixels
+    Where some phase has no tap, the only such kernels answer constants with 0.
+    """
+    centred = place - place.mean(0)
+    moments = torch.stack([torch.ones_like(centred[:, 0]), *(centred.T if order == 2 else ())])  # (moments, taps)
+    members = phase == torch.arange(int(phase.max()) + 1)[:, None]  # (phases, taps)
+    of_phase = members[:, None] * moments  # (phases, moments, taps)
+    rows = (of_phase - of_phase.mean(0)).flatten(0, 1)
+    _, sizes, basis = torch.linalg.svd(rows, full_matrices=False)
+    return basis[sizes > 1e-9 * sizes[0]]
+
+
+class Balanced(nn.Module):
+    """Projects weights onto those that keep the `conditions`, for torch.nn.utils.parametrize.
+
+    phases  how many consecutive slices of the weight's first axis are parts of one kernel: 1 for a transposed
+            convolution, whose kernel is (in, out, *kernel)'s last axes; prod(scale) for a shuffle's convolution
+            (out*phases, in, *kernel) and for its bias (out*phases,)
     """
 
-    taps: Tensor  # (stride, 1, stride): how many taps reach each phase
+    rows: Tensor  # (conditions, taps)
 
-    def __init__(self, kernel_size: int, stride: int) -> None:
-        super().__init__()
-        self.stride, self.missing = stride, -kernel_size % stride  # taps short of a multiple of stride
-        axis = torch.tensor([float(len(range(r, kernel_size, stride))) for r in range(stride)])
-        self.register_buffer("taps", axis[:, None, None] * axis, persistent=False)
-
-    def forward(self, weight: Tensor) -> Tensor:
-        split = (-1, self.stride)
-        periods = F.pad(weight, [0, self.missing, 0, self.missing]).unflatten(3, split).unflatten(2, split)
-        sums = periods.sum((2, 4), keepdim=True)  # (in, out, 1, stride, 1, stride)
-        correction = (sums.mean((3, 5), keepdim=True) - sums) / self.taps
-        tiled = correction.expand_as(periods).flatten(4, 5).flatten(2, 3)
-        return weight + tiled[:, :, : weight.shape[2], : weight.shape[3]]
-
-    def right_inverse(self, weight: Tensor) -> Tensor:
-        """What assigning to the layer's weight stores: the projection is taken when it is read."""
-        return weight
-
-
-class BalancedShuffle(nn.Module):
-    """The same for a convolution whose channels a pixel shuffle deals out: weight (C*phases, in, k, k).
-
-    On its bias (C*phases,), one tap per phase, this is the mean over the phases: the bias is tied.
-    """
-
-    def __init__(self, phases: int) -> None:
+    def __init__(self, rows: Tensor, phases: int = 1) -> None:
         super().__init__()
         self.phases = phases
+        self.register_buffer("rows", rows, persistent=False)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "Balanced":
+        exact = self.rows
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        self.rows = exact.to(self.rows.device)  # float64 wherever the layer goes: bfloat16 rows would balance nothing
+        return self
 
     def forward(self, weight: Tensor) -> Tensor:
-        taps = weight.unflatten(0, (-1, self.phases)).unsqueeze(-1)
-        taps = taps.flatten(3) if weight.dim() == 4 else taps
-        mean = taps.mean(-1, keepdim=True)
-        return (taps + (mean.mean(1, keepdim=True) - mean)).reshape(weight.shape)
+        """The nearest weight that keeps the conditions, of weight's shape and dtype."""
+        together = weight.reshape(weight.shape[0] // self.phases, self.phases, weight[0].shape[0] if weight.dim() > 1 else 1, -1)
+        taps = together.transpose(1, 2).flatten(2)
+        # In float64, which neither autocast nor TensorFloat-32 rounds: 1e-3 of a sum would print at -60 dB.
+        exact = taps.double()
+        nearest = (exact - (exact @ self.rows.T) @ self.rows).to(weight.dtype)
+        return nearest.unflatten(2, (self.phases, -1)).transpose(1, 2).reshape(weight.shape)
 
     def right_inverse(self, weight: Tensor) -> Tensor:
         """What assigning to the layer's weight stores: the projection is taken when it is read."""
         return weight
 
 
-def balance_transposed(conv: nn.ConvTranspose2d) -> None:
-    """Keep the phase sums of a square transposed convolution equal from now on (torch.nn.utils.parametrize).
+def balance_transposed(conv: Transposed, order: int = 1) -> None:
+    """Keep the conditions of `order` in a transposed convolution from now on (torch.nn.utils.parametrize).
 
-    Raises ValueError where some phase has no tap that could be corrected.
+    Raises ValueError where no kernel of this size keeps them and answers a constant with more than 0.
     """
-    kernel_size, stride, dilation = conv.kernel_size[0], conv.stride[0], conv.dilation[0]
-    if overlap(kernel_size, stride, dilation).hole_fraction:
+    axes = list(zip(conv.kernel_size, conv.stride, conv.dilation, conv.padding, strict=True))
+    places = torch.tensor([*product(*([d * t - int(p) for t in range(k)] for k, _, d, p in axes))])
+    phase, stride = _index(places, conv.stride), "x".join(map(str, dict.fromkeys(conv.stride)))
+    if len(phase.unique()) < prod(conv.stride):
         raise ValueError(
-            f"balanced=true needs a kernel without holes, but kernel_size={kernel_size}, dilation={dilation} at "
-            f"stride {stride} reaches only some output phases; use kernel_size >= {stride} with a dilation that "
-            f"shares no factor with {stride}"
+            f"balanced needs a kernel without holes, but kernel_size={_short(conv.kernel_size)}, dilation="
+            f"{_short(conv.dilation)} at stride {stride} reaches only some output phases; use kernel_size >= {stride} "
+            "with a dilation that shares no factor with the stride"
         )
-    parametrize.register_parametrization(conv, "weight", BalancedTaps(kernel_size, stride))
+    rows = conditions(phase, places.double(), order)
+    least = [order * (s - 1) + 1 for s in conv.stride]
+    if any(k < n for k, n in zip(conv.kernel_size, least, strict=True)):
+        raise ValueError(
+            f"balanced={order} needs kernel_size >= {_short(least)} at stride {stride}, not "
+            f"{_short(conv.kernel_size)}: a shorter kernel that answers {WHAT[order]} alike in all phases is all zeros"
+        )
+    parametrize.register_parametrization(conv, "weight", Balanced(rows))
 
 
-def balance_shuffle(conv: nn.Conv2d, scale: int) -> None:
-    """Keep equal phase sums, and a tied bias, in a convolution that a pixel shuffle by `scale` follows."""
-    parametrize.register_parametrization(conv, "weight", BalancedShuffle(scale**2))
+def balance_shuffle(conv: Convolution, scale: int, order: int = 1) -> None:
+    """Keep the conditions of `order`, and a tied bias, in a convolution that a pixel shuffle by `scale` follows.
+
+    Raises ValueError where no kernel of this size keeps them and answers a constant with more than 0.
+    """
+    axes = len(conv.kernel_size)
+    taps = [
+        [scale * (int(p) - d * t) for t in range(k)]
+        for k, d, p in zip(conv.kernel_size, conv.dilation, conv.padding, strict=True)
+    ]
+    blocks = [*product(range(scale), repeat=axes)]
+    places = torch.tensor([[r + a for r, a in zip(block, tap, strict=True)] for block in blocks for tap in product(*taps)])
+    if order == 2 and min(conv.kernel_size) < 2:
+        raise ValueError(f"balanced=2 needs kernel_size >= 2: one tap per phase cannot follow a ramp, at any scale")
+    rows = conditions(_index(places, (scale,) * axes), places.double(), order)
+    parametrize.register_parametrization(conv, "weight", Balanced(rows, len(blocks)))
     if conv.bias is not None:
-        parametrize.register_parametrization(conv, "bias", BalancedShuffle(scale**2))
+        phase = torch.arange(len(blocks))
+        tied = conditions(phase, torch.zeros(len(blocks), 1, dtype=torch.float64), 1)
+        parametrize.register_parametrization(conv, "bias", Balanced(tied, len(blocks)))
+
+
+def _index(places: Tensor, stride: Sequence[int]) -> Tensor:
+    """(taps, axes) landing places -> (taps,) the number of the phase that each serves, row by row."""
+    number = torch.zeros(len(places), dtype=torch.long)
+    for a, s in enumerate(stride):
+        number = number * s + places[:, a] % s
+    return number
+
+
+def _short(values: Sequence[int]) -> str:
+    return "x".join(map(str, dict.fromkeys(values) if len(set(values)) == 1 else values))

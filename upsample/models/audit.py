@@ -1,17 +1,20 @@
 """Check every upsampling and strided layer of anyone's model."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from shutil import get_terminal_size
 from textwrap import wrap
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.export import ExportedProgram
 from torch.nn.parameter import is_lazy
 
-from upsample.models.layers import Layer, of_call, of_module
-from upsample.models.tracing import Trace, is_operator, trace
+from upsample.models.calls import of_calls, of_unseen
+from upsample.models.layers import Layer, of_module
+from upsample.models.tracing import is_operator, trace
 
 
 @dataclass(frozen=True)
@@ -26,15 +29,16 @@ class Report:
         return json.loads(json.dumps({"layers": [asdict(layer) for layer in self.layers], "unseen": self.unseen}))
 
     def __str__(self) -> str:
-        head = ("layer", "what", "taps/phase", "holes", "imbalance", "images", "verdict")
+        head = ("layer", "what", "taps/phase", "holes", "imbalance", "worst", "images", "verdict")
         cells = [
             (
                 layer.name or "(the model)",
                 layer.what,
                 " x ".join(" ".join(map(str, axis)) for axis in dict.fromkeys(layer.taps)) if layer.taps else "-",
                 "-" if layer.hole_fraction is None else f"{layer.hole_fraction:.0%}",
-                "-" if layer.imbalance is None else f"{layer.imbalance:.2f}",
-                "-" if layer.imaging is None else f"{layer.imaging:.2f}",
+                _number(layer.imbalance),
+                _number(layer.worst),
+                _number(layer.imaging if layer.kind == "upsampling" else layer.aliasing),
                 layer.verdict,
             )
             for layer in self.layers
@@ -56,39 +60,79 @@ class Report:
                         lines += wrap(f"    mend: {layer.mend}", width, subsequent_indent=" " * 10)
         up = [layer for layer in self.layers if layer.kind == "upsampling"]
         down = [layer for layer in self.layers if layer.kind == "strided"]
+        unmeasured = sum("not measured" in layer.verdict for layer in self.layers)
         lines += [
             "",
             f"{len(up)} upsampling and {len(down)} strided layers, "
-            f"{sum(bool(layer.mend) for layer in self.layers)} with something to mend.",
+            f"{sum(bool(layer.mend) for layer in self.layers)} with something to mend"
+            + (f", {unmeasured} not measured." if unmeasured else "."),
             "taps/phase: kernel taps that reach each output phase of an axis. holes: pixels that none reaches.",
-            "imbalance: the checkerboard on a constant, 0 is none. images: energy of spectral images / base band.",
-            "Of strided layers, holes are input pixels never read, and the rest is of the gradient, their transpose.",
+            "imbalance: the checkerboard on a constant, 0 is none; worst: of the output channel where it is largest.",
+            "images: energy of spectral images / base band. Of strided layers, holes are input pixels never read,",
+            "imbalance is of the gradient, their transpose, and images is the energy of aliases / base band.",
             *(f"not seen: {text}" for text in self.unseen),
         ]
         return "\n".join(lines)
 
 
-def audit(model: nn.Module) -> Report:
-    """List every upsampling and strided layer of `model` with its overlap, phase imbalance, verdict and mend.
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"
 
-    Found are transposed convolutions, pixel shuffles, nn.Upsample, max-unpooling, strided convolutions
-    and pooling, and this project's operators, in nested, shared and sequential modules alike; and, by
-    tracing with torch.fx, calls of F.interpolate, F.pixel_shuffle, F.conv_transpose*d, F.grid_sample and
-    F.max_unpool*d. The model is not run or changed. What tracing could not follow is said in
-    `Report.unseen`; upsampling written out by indexing or repetition is not recognised. Each layer is
-    judged by itself: a low-pass after it may mend what it prints.
+
+def audit(model: nn.Module | ExportedProgram, example: Tensor | Sequence[Any] | None = None) -> Report:
+    """List every upsampling and strided layer of `model` with what it overlaps and prints, a verdict and a mend.
+
+    Found are, over one, two and three axes: transposed and strided convolutions, pixel shuffles and
+    unshuffles, interpolation, unpooling, pooling, slicing by steps, and depth to space by reshape and permute
+    (einops, too), as modules and as functions; and this project's operators. Modules are read as they are
+    registered; for functions the forward is followed on tensors without values, shaped like `example` (a
+    tensor, or a sequence of what forward takes; None: what the first layer would take). The model is not
+    computed or changed. What could not be followed is said in `Report.unseen`. Models in nn.DataParallel and
+    torch.compile are looked into; an exported program is followed as it was exported.
+    A layer is called even only where that was measured. Each is judged by itself: a low-pass after it may
+    mend what it prints; `upsample.flat_field` tells what the whole model does.
     """
+    fed = None if example is None else (example,) if isinstance(example, Tensor) else tuple(example)
+    if isinstance(model, ExportedProgram):
+        given = model.example_inputs
+        fed = fed or (None if given is None else given[0])
+        model = model.module(check_guards=False)
+    prefix = ""
+    while (inner := next((getattr(model, a) for a in ("module", "_orig_mod") if _wraps(model, a)), None)) is not None:
+        prefix += f"{'module' if _wraps(model, 'module') else '_orig_mod'}."
+        model = inner
+    found, unseen = _of_modules(model)
+    traced = trace(model, fed)
+    found += of_calls(traced, model)
+    met = {call.path for call in traced.calls}
+    rest = [(name, of_unseen(module)) for name, module in model.named_modules() if name not in met]
+    found += [(name, layer) for name, layer in rest if layer is not None]
+    untraced: dict[tuple[str, str], list[str]] = {}
+    for path, kind, reason in traced.unseen:
+        untraced.setdefault((kind, reason), []).append(prefix + path if prefix + path else "the model")
+    for (kind, reason), paths in untraced.items():
+        unseen.append(f"functions called in the forward of {', '.join(paths)} ({kind}): {reason}")
+    order = {name: i for i, (name, _) in enumerate(model.named_modules())}
+    found.sort(key=lambda pair: order.get(pair[0], len(order)))
+    layers = [replace(layer, name=f"{prefix}{name}".rstrip(".")) for name, layer in found]
+    return Report(tuple(dict.fromkeys(layers)), tuple(unseen))  # a module called twice calls the same functions twice
+
+
+def _wraps(model: nn.Module, attribute: str) -> bool:
+    wrapper = nn.parallel.DistributedDataParallel | nn.DataParallel if attribute == "module" else torch._dynamo.OptimizedModule
+    return isinstance(model, wrapper)
+
+
+def _of_modules(model: nn.Module) -> tuple[list[tuple[str, Layer]], list[str]]:
+    """(name, layer) of the modules that are one, and what could not be looked into."""
     names: dict[int, list[str]] = {}
     for name, module in model.named_modules(remove_duplicate=False):
         names.setdefault(id(module), []).append(name)
-    traced = trace(model)
-    order: dict[str, int] = {}
-    found: list[tuple[str, Layer | None]] = []
+    found: list[tuple[str, Layer]] = []
     unseen: list[str] = []
     closed: tuple[str, ...] = ()  # beginnings of names that are not looked into
     within: set[int] = set()  # modules that belong to an operator already listed
     for name, module in model.named_modules():
-        order[name] = len(order)
         if id(module) in within or name.startswith(closed):
             continue
         if isinstance(module, torch.jit.ScriptModule):
@@ -98,23 +142,9 @@ def audit(model: nn.Module) -> Report:
         if any(is_lazy(p) for p in module.parameters(recurse=False)):
             unseen.append(f"{name} ({type(module).__name__}) has no weights yet: run the model once on an input")
             continue
-        layer = of_module(module, _feeding(name, model, traced))
-        also = tuple(n for n in names[id(module)] if n != name)
-        found.append((name, layer and replace(layer, also=also)))
+        layer = of_module(module)
+        if layer is not None:
+            found.append((name, replace(layer, also=tuple(n for n in names[id(module)] if n != name))))
         if is_operator(module):
             within.update(id(part) for part in module.modules())
-    found += [(call.path, of_call(call, model)) for call in traced.calls]
-    untraced: dict[tuple[str, str], list[str]] = {}
-    for path, kind, reason in traced.unseen:
-        untraced.setdefault((kind, reason), []).append(path or "the model")
-    for (kind, reason), paths in untraced.items():
-        unseen.append(f"functions called in the forward of {', '.join(paths)} ({kind}): {reason}")
-    layers = [replace(layer, name=name) for name, layer in found if layer is not None]
-    layers = list(dict.fromkeys(layers))  # a module called twice calls the same functions twice
-    return Report(tuple(sorted(layers, key=lambda layer: order[layer.name])), tuple(unseen))
-
-
-def _feeding(name: str, model: nn.Module, traced: Trace) -> nn.Module | None:
-    """The module whose output is what the module called `name` takes, if tracing saw one."""
-    fed_by = next((call.fed_by for call in traced.calls if call.target == name), None)
-    return None if fed_by is None else model.get_submodule(fed_by)
+    return found, unseen

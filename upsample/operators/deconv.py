@@ -6,7 +6,7 @@ from math import gcd
 from torch import Tensor, nn
 
 from upsample.algebra.balance import balance_transposed
-from upsample.algebra.phases import even_settings, overlap, padding_for
+from upsample.algebra.overlap import even_settings, overlap, padding_for
 from upsample.contract import operator
 from upsample.operators.forms.transposed import conv_transpose2d
 

@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from upsample.algebra.phases import overlap
+from upsample.algebra.overlap import overlap
 
 
 def describe(layer: nn.Module) -> str:

@@ -6,12 +6,16 @@ from math import lcm
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from upsample.algebra.phases import even_settings, overlap, phase_imbalance
-from upsample.algebra.response import Alone, footprint, frozen, is_linear, overlap_map, transposed_inside
-from upsample.algebra.spectrum import imaging_of, power_gain
+from upsample.algebra.footprint import counts_of, footprint, footprint_of, overlap_map
+from upsample.algebra.imbalance import imbalance_of, phase_imbalance
+from upsample.algebra.overlap import even_settings, overlap
+from upsample.algebra.polyphase import Polyphase, Transposed, polyphase
+from upsample.algebra.response import frozen, measured_polyphase, transposed_inside
+from upsample.algebra.spectrum import gain_of, imaging_of, power_gain
 from upsample.contract import available
+from upsample.pages.alone import Alone
 from upsample.pages.listing import macs_per_pixel
 
 STEP_AT = 16  # input column where the step rises, of twice as many
@@ -79,15 +83,14 @@ def explain(name: str, scale: int = 2, **options: Any) -> Explanation:
     channels *= max(1, 16 // channels)  # enough random kernels to see what they do on average
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        try:
-            module = Alone(name, channels, channels, scale, **options)
-        except TypeError as error:
-            given = " ".join(f"{key}={value!r}" for key, value in asked.items())
-            raise ValueError(f"{name} cannot be built with {given}: {error}") from error
+        module = Alone(name, channels, channels, scale, **options)
     conv = transposed_inside(module)
+    parts = measured_polyphase(module, channels) if conv is None else polyphase(conv)
     equal = None
-    if is_linear(module, channels) and (flat := _equal_weights(module)) is not None:
-        equal = _respond(flat)
+    if parts is not None and (flat := _equal_weights(module)) is not None:
+        geometry = transposed_inside(flat)
+        equal = _respond(flat, measured_polyphase(flat, channels) if geometry is None else polyphase(geometry))
+    blocks = max(3, 8 // scale)
     return Explanation(
         name=name,
         setting=_setting(conv, asked),
@@ -95,30 +98,31 @@ def explain(name: str, scale: int = 2, **options: Any) -> Explanation:
         channels=channels,
         parameters=sum(p.numel() for p in module.parameters()),
         macs_per_pixel=macs_per_pixel(module, channels),
-        footprint=footprint(module, channels),
+        footprint=footprint(module, channels) if parts is None else footprint_of(parts),
         taps=None if conv is None else _taps(conv),
-        counts=overlap_map(module, channels, max(3, 8 // scale)),
-        fresh=_respond(module),
+        counts=overlap_map(module, channels, blocks) if parts is None else counts_of(parts).repeat(blocks, blocks),
+        fresh=_respond(module, parts),
         equal=equal,
         advice="" if conv is None else _advice(conv),
     )
 
 
 @torch.no_grad()
-def _respond(module: Alone) -> Response:
+def _respond(module: Alone, parts: Polyphase | None) -> Response:
+    """The answers of a module, from its phases where they are known."""
     channels, scale = module.in_channels, module.scale
     step = torch.zeros(1, channels, 2 * STEP_AT, 2 * STEP_AT, dtype=torch.float64)
-    still = frozen(module)(step)
+    answer = frozen(module) if parts is None else parts
+    still = answer(step)
     step[:, 0, :, STEP_AT:] = 1
-    rows = (frozen(module)(step) - still)[0, :, scale * STEP_AT]  # the middle row: (out_channels, 2*16*s)
+    rows = (answer(step) - still)[0, :, scale * STEP_AT]  # the middle row: (out_channels, 2*16*s)
     plateau = rows[:, scale * (STEP_AT + 6) : scale * (STEP_AT + 12)].mean(1)
     best = int(plateau.abs().argmax())  # the channel that answers most, which says most about the edge
-    conv = transposed_inside(module)  # whose algebra needs no probing
-    gain = power_gain(conv or module, channels)
+    gain = power_gain(module, channels) if parts is None else gain_of(parts)
     return Response(
         step=rows[best] / plateau[best],
         gain=gain[0] / gain[0, 0],
-        imbalance=phase_imbalance(conv or module, channels),
+        imbalance=phase_imbalance(module, channels) if parts is None else imbalance_of(parts),
         imaging=imaging_of(gain),
     )
 
@@ -134,7 +138,7 @@ def _equal_weights(module: Alone) -> Alone | None:
     return module if kernels else None
 
 
-def _setting(conv: nn.ConvTranspose2d | None, options: dict[str, Any]) -> str:
+def _setting(conv: Transposed | None, options: dict[str, Any]) -> str:
     parts = []
     if conv is not None:
         options = {key: value for key, value in options.items() if key not in ("kernel_size", "dilation")}
@@ -144,7 +148,7 @@ def _setting(conv: nn.ConvTranspose2d | None, options: dict[str, Any]) -> str:
     return ", ".join([*parts, *(f"{key}={value}" for key, value in options.items())])
 
 
-def _taps(conv: nn.ConvTranspose2d) -> Tensor:
+def _taps(conv: Transposed) -> Tensor:
     axes = [
         torch.arange(conv.kernel_size[a]) * conv.dilation[a] - int(conv.padding[a])  # input pixel 0
         for a in (0, 1)
@@ -152,7 +156,7 @@ def _taps(conv: nn.ConvTranspose2d) -> Tensor:
     return torch.stack(torch.meshgrid(*axes, indexing="ij"), -1)
 
 
-def _advice(conv: nn.ConvTranspose2d) -> str:
+def _advice(conv: Transposed) -> str:
     kernel_size, stride, dilation = conv.kernel_size[0], conv.stride[0], conv.dilation[0]
     if overlap(kernel_size, stride, dilation).even:
         return ""

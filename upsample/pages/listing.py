@@ -1,20 +1,22 @@
 """The table of all operators: what each costs, how evenly it upsamples, and what to know about it."""
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from math import lcm, prod
 from shutil import get_terminal_size
 from textwrap import wrap
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
-from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
 
-from upsample.algebra.phases import phase_imbalance
-from upsample.algebra.response import Alone, overlap_map
+from upsample.algebra.footprint import counts_of, overlap_map
+from upsample.algebra.imbalance import imbalance_of, phase_imbalance
+from upsample.algebra.response import measured_polyphase
 from upsample.contract import Operator, available
+from upsample.pages.alone import Alone
 
 
 @dataclass(frozen=True)
@@ -37,18 +39,28 @@ def rows(scale: int) -> tuple[int, list[Row]]:
 
 
 def _measure(name: str, operator: Operator, channels: int, scale: int) -> Row:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        module = Alone(name, channels, channels, scale)
-    counts = overlap_map(module, channels, blocks=3)
+    module = _fresh(name, channels, scale)
+    parts = measured_polyphase(module, channels)
+    if parts is None:
+        few = lcm(4, scale**2)  # probing takes the square of the channels in time
+        small = _fresh(name, few, scale)
+        counts, imbalance = overlap_map(small, few, blocks=2), phase_imbalance(small, few)
+    else:
+        counts, imbalance = counts_of(parts), imbalance_of(parts)
     return Row(
         name,
         sum(p.numel() for p in module.parameters()),
         macs_per_pixel(module, channels),
         (int(counts.min()), int(counts.max())),
-        phase_imbalance(module, channels),
+        imbalance,
         advice(operator.build, type(module.operator)),
     )
+
+
+def _fresh(name: str, channels: int, scale: int) -> Alone:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return Alone(name, channels, channels, scale)
 
 
 def advice(*declared: Any) -> str:
@@ -60,36 +72,42 @@ def advice(*declared: Any) -> str:
     return short if "_" in short.split(" ")[0] else short[:1].upper() + short[1:]  # a parameter's name stays as it is
 
 
+class _Counter(TorchDispatchMode):
+    """Counts multiply-adds. (FlopCounterMode, whose formulas these are, takes seconds to start.)"""
+
+    # What has no formula there, by value of the output: sampling by its taps, a product by one.
+    EACH: ClassVar = {"upsample_bilinear2d": 4, "grid_sampler_2d": 4, "upsample_bicubic2d": 16, "mul": 1, "addcmul": 1}
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.macs = 0
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False  # nothing is compiled here, and to be skipped the compiler would be imported first, for seconds
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        out = func(*args, **(kwargs or {}))
+        if func.overloadpacket in flop_registry:
+            self.macs += flop_registry[func.overloadpacket](*args, **(kwargs or {}), out_val=out) // 2
+        elif func.overloadpacket is torch.ops.aten.avg_pool2d:
+            self.macs += prod(args[1]) * out.numel()
+        else:
+            self.macs += self.EACH.get(func.overloadpacket.__name__, 0) * (out.numel() if isinstance(out, Tensor) else 0)
+        return out
+
+
 def macs_per_pixel(module: nn.Module, in_channels: int, size: int = 32) -> float:
     """Multiply-adds per output pixel, counted while the module runs on a size x size input.
 
-    torch.utils.flop_counter counts convolutions and matrix products (2 FLOPs each multiply-add), which is
-    right for those; what it leaves at zero is added here: 4 per value for bilinear interpolation and sampling,
-    16 for bicubic, the window for average pooling, 1 for an elementwise product.
+    torch.utils.flop_counter's formulas count convolutions and matrix products, which is right for those; what
+    they leave at zero is added here: 4 per value for bilinear interpolation and sampling, 16 for bicubic, the
+    window for average pooling, 1 for an elementwise product.
     """
-
-    def each(macs: int) -> Callable[..., int]:
-        return lambda *args, out_shape, **kwargs: 2 * macs * prod(out_shape)
-
-    def pooled(x: Any, window: list[int], *args: Any, out_shape: list[int], **kwargs: Any) -> int:
-        return 2 * prod(window) * prod(out_shape)
-
-    aten = torch.ops.aten
-    counter = FlopCounterMode(
-        display=False,
-        custom_mapping={
-            aten.upsample_bilinear2d: each(4),
-            aten.grid_sampler_2d: each(4),
-            aten.upsample_bicubic2d: each(16),
-            aten.mul: each(1),
-            aten.addcmul: each(1),
-            aten.avg_pool2d: pooled,
-        },
-    )
     x = torch.zeros(1, in_channels, size, size)
-    with counter, torch.no_grad():
+    with _Counter() as counter, torch.no_grad():
         y = module.eval()(x)
-    return counter.get_total_flops() / 2 / y[0, 0].numel()
+    return counter.macs / y[0, 0].numel()
 
 
 def table(scale: int) -> str:
@@ -126,6 +144,7 @@ def table(scale: int) -> str:
             "",
             f"{channels} channels in and out, scale {scale}, default options, fresh weights (seed 0).",
             "MACs/pixel: multiply-adds per output pixel. overlap: input pixels that an output pixel depends on,",
-            "fewest-most over the output phases. imbalance: the checkerboard printed on a constant input, 0 is none.",
+            "fewest-most over the output phases. imbalance: the checkerboard printed on a constant input, 0 is none;",
+            f"both with {lcm(4, scale**2)} channels where the answer depends on the content (carafe, say).",
         ]
     )
