@@ -14,8 +14,6 @@ from upsample.algebra.overlap import Overlap, even_settings, overlap, padding_fo
 from upsample.algebra.polyphase import Polyphase, from_polyphase, polyphase
 from upsample.algebra.spectrum import aliasing_ratio, imaging_ratio
 from upsample.contract import Operator, available, build, operator
-
-
 from upsample.models.audit import audit
 from upsample.models.swap import swap
 from upsample.pages.describe import describe

@@ -73,7 +73,9 @@ class Balanced(nn.Module):
 
     def forward(self, weight: Tensor) -> Tensor:
         """The nearest weight that keeps the conditions, of weight's shape and dtype."""
-        together = weight.reshape(weight.shape[0] // self.phases, self.phases, weight[0].shape[0] if weight.dim() > 1 else 1, -1)
+        together = weight.reshape(
+            weight.shape[0] // self.phases, self.phases, weight[0].shape[0] if weight.dim() > 1 else 1, -1
+        )
         taps = together.transpose(1, 2).flatten(2)
         # In float64, which neither autocast nor TensorFloat-32 rounds: 1e-3 of a sum would print at -60 dB.
         exact = taps.double()
@@ -120,9 +122,11 @@ def balance_shuffle(conv: Convolution, scale: int, order: int = 1) -> None:
         for k, d, p in zip(conv.kernel_size, conv.dilation, conv.padding, strict=True)
     ]
     blocks = [*product(range(scale), repeat=axes)]
-    places = torch.tensor([[r + a for r, a in zip(block, tap, strict=True)] for block in blocks for tap in product(*taps)])
+    places = torch.tensor(
+        [[r + a for r, a in zip(block, tap, strict=True)] for block in blocks for tap in product(*taps)]
+    )
     if order == 2 and min(conv.kernel_size) < 2:
-        raise ValueError(f"balanced=2 needs kernel_size >= 2: one tap per phase cannot follow a ramp, at any scale")
+        raise ValueError("balanced=2 needs kernel_size >= 2: one tap per phase cannot follow a ramp, at any scale")
     rows = conditions(_index(places, (scale,) * axes), places.double(), order)
     parametrize.register_parametrization(conv, "weight", Balanced(rows, len(blocks)))
     if conv.bias is not None:

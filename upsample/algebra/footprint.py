@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from upsample.algebra.polyphase import Polyphase
-from upsample.algebra.response import CHUNK, REACHES, frozen, noise, scale_of
+from upsample.algebra.response import CHUNK, frozen, noise, scale_of
 
 
 @torch.no_grad()
@@ -19,7 +19,7 @@ def footprint(layer: nn.Module, in_channels: int) -> Tensor:
     """
     module = frozen(layer)
     scale = scale_of(module, in_channels, 2)
-    for reach in REACHES[2]:
+    for reach in (8, 32):
         size = 2 * reach + 1
         lit = torch.zeros(in_channels, in_channels, size, size, dtype=torch.float64)
         lit[range(in_channels), range(in_channels), reach, reach] = 1

@@ -88,4 +88,3 @@ def even_settings(kernel_size: int, stride: int, dilation: int = 1, count: int =
         if gcd(stride, d) == 1 and padding_for(k, stride, d)[1] == 0
     ]
     return sorted(found, key=lambda kd: (abs(kd[0] - kernel_size) + abs(kd[1] - dilation), kd))[:count]
-

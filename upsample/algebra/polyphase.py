@@ -49,9 +49,7 @@ class Polyphase:
     def __call__(self, x: Tensor) -> Tensor:
         size = x.shape[2:]
         channels = next(iter(self.phases.values())).kernel.shape[0]
-        y = x.new_zeros(
-            len(x), channels, *(s * n + e for s, n, e in zip(self.stride, size, self.extra, strict=True))
-        )
+        y = x.new_zeros(len(x), channels, *(s * n + e for s, n, e in zip(self.stride, size, self.extra, strict=True)))
         for r, part in self.phases.items():
             lattice = y[(..., *(slice(first, None, s) for first, s in zip(r, self.stride, strict=True)))]
             if lattice.numel() == 0:

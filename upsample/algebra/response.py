@@ -38,7 +38,7 @@ def input_channels(module: nn.Module) -> int:
 
 
 def axes_of(module: nn.Module) -> int:
-    """The spatial axes of the module's input: those of its first convolution or interpolation, or 2 where it has none."""
+    """The spatial axes of the module's input: those of its first convolution or interpolation, else 2."""
     for m in module.modules():
         if isinstance(m, Transposed | Convolution):
             return len(m.kernel_size)
@@ -82,9 +82,7 @@ def phases_of(layer: nn.Module, in_channels: int | None = None) -> Polyphase | N
 
 
 @torch.no_grad()
-def measured_polyphase(
-    layer: nn.Module, in_channels: int | None = None, axes: int | None = None
-) -> Polyphase | None:
+def measured_polyphase(layer: nn.Module, in_channels: int | None = None, axes: int | None = None) -> Polyphase | None:
     """The phases of any module forward(x (N, in_channels, *size)), from its answers to single lit pixels.
 
     They hold away from the border, which is not looked at. None where the module is not linear, not the
@@ -95,12 +93,12 @@ def measured_polyphase(
     module, axes = frozen(layer), axes_of(layer) if axes is None else axes
     channels = input_channels(module) if in_channels is None else in_channels
     scale = scale_of(module, channels, axes)
-    if not is_linear(module, channels, axes):
+    if not is_linear(module, channels, axes) or not _is_same_everywhere(module, channels, scale):
         return None
     for reach in REACHES[axes]:
         parts = _from_impulses(module, channels, scale, reach)
-        if parts is not None:
-            return parts if _foretells(parts, module, channels, 2 * reach) else None
+        if parts is not None and _foretells(parts, module, channels, 2 * reach):
+            return parts
     return None
 
 
@@ -136,6 +134,19 @@ def _from_impulses(module: nn.Module, channels: int, scale: Place, reach: int) -
         # A pixel behind is seen by taps in front: the answers in reverse are the kernel.
         phases[r] = Phase(kernel.flip(*range(2, 2 + axes)), (-spread,) * axes, still[(0, slice(None), *middle)])
     return Polyphase(phases, scale, (1,) * axes, extra, 1)
+
+
+def _is_same_everywhere(module: nn.Module, channels: int, scale: Place) -> bool:
+    """Whether the middle of the answer to noise moves along with the noise, by one input pixel."""
+    axes = len(scale)
+    middle = REACHES[axes][-1] // 2
+    x = noise(1, channels, *[2 * middle + 2] * axes)
+    moved = x.roll([1] * axes, [*range(2, 2 + axes)])
+    here, there = (
+        module(given)[(..., *(slice(s * at, s * (at + 1)) for s in scale))]
+        for given, at in ((x, middle), (moved, middle + 1))
+    )
+    return torch.allclose(here, there, rtol=1e-9, atol=1e-9 * here.abs().max().item())
 
 
 def _foretells(parts: Polyphase, module: nn.Module, channels: int, margin: int) -> bool:

@@ -51,7 +51,9 @@ def gain_of(parts: Polyphase) -> Tensor:
 def _measured_gain(layer: nn.Module, in_channels: int | None) -> Tensor:
     module = frozen(layer)
     if axes_of(module) != 2:
-        raise ValueError(f"the spectrum of {type(layer).__name__} depends on the content, which is measured on images only")
+        raise ValueError(
+            f"the spectrum of {type(layer).__name__} depends on the content, which is measured on images only"
+        )
     channels = input_channels(module) if in_channels is None else in_channels
     scale = scale_of(module, channels, 2)
     noise = _pink_noise()
@@ -76,7 +78,7 @@ def _pink_noise() -> Tensor:
 
 
 def _natural_power(shape: Sequence[int]) -> Tensor:
-    """1/f^2 in torch.fft order, the power spectrum of natural images (Field 1987), f in cycles per pixel; finite at 0."""
+    """1/f^2 in torch.fft order, the power of natural images (Field 1987), f in cycles per pixel; finite at 0."""
     squared = torch.zeros(1, dtype=torch.float64)
     for n in shape:
         squared = squared[..., None] + torch.fft.fftfreq(n, dtype=torch.float64).square()
@@ -113,7 +115,7 @@ def aliasing_ratio(conv: Convolution) -> float:
 
     for an input of power 1/f^2 on its own, fine grid of 31*s pixels along each axis; v in cycles per fine
     pixel, inside where |v| < 1/(2 s) along every axis. 0 is an ideal anti-aliasing filter. Subsampling
-    alone by 2 along both axes of an image gives 0.35. Raises ValueError for weights on the meta device.
+    alone by 2 along both axes of an image gives 0.21. Raises ValueError for weights on the meta device.
     """
     if conv.weight.is_meta:
         raise ValueError("the weights are on the meta device: there are no values to read")

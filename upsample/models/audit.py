@@ -119,7 +119,11 @@ def audit(model: nn.Module | ExportedProgram, example: Tensor | Sequence[Any] | 
 
 
 def _wraps(model: nn.Module, attribute: str) -> bool:
-    wrapper = nn.parallel.DistributedDataParallel | nn.DataParallel if attribute == "module" else torch._dynamo.OptimizedModule
+    wrapper = (
+        nn.parallel.DistributedDataParallel | nn.DataParallel
+        if attribute == "module"
+        else torch._dynamo.OptimizedModule
+    )
     return isinstance(model, wrapper)
 
 

@@ -66,14 +66,18 @@ def _of_call(call: Call, model: nn.Module) -> Layer | None:
         conv = convolution_of(call, model)
         name = f"F.conv_transpose{len(conv.stride)}d" if given["transposed"] else f"F.conv{len(conv.stride)}d"
         layer = of_convolution(conv, name)
-        computed = layer.verdict.replace("its weights are on the meta device", "its weights are computed in the forward")
+        computed = layer.verdict.replace(
+            "its weights are on the meta device", "its weights are computed in the forward"
+        )
         return layer if _value(given["weight"], model) is not None else replace(layer, verdict=computed)
     if op == "pixel_shuffle":
         scale, channels = given["upscale_factor"], given["self"].shape[1]
         order = torch.arange(channels).view(-1, scale, scale)
         return _of_shuffle(f"{_name(call, model, 'pixel_shuffle')} s{scale}", given["self"], order, model)
     if op == "pixel_unshuffle":
-        return Layer("strided", f"{_name(call, model, op)} s{given['downscale_factor']}", hole_fraction=0.0, verdict="even")
+        return Layer(
+            "strided", f"{_name(call, model, op)} s{given['downscale_factor']}", hole_fraction=0.0, verdict="even"
+        )
     if "upsample_" in op:
         return _of_interpolation(call, model)
     if op.startswith(("max_unpool", "grid_sampler")):
@@ -167,9 +171,13 @@ def _of_shuffle(what: str, root: Value, order: Tensor, model: nn.Module) -> Laye
         return Layer("upsampling", what, verdict=NO_CONVOLUTION)
     made = root.made_by
     linear = made is not None and made.op != "convolution"
-    fed = f"Linear {conv.in_channels}->{conv.out_channels}" if linear else (
-        f"{type(conv).__name__.removeprefix('Parametrized')} {conv.in_channels}->{conv.out_channels} "
-        f"k{short(conv.kernel_size)}"
+    fed = (
+        f"Linear {conv.in_channels}->{conv.out_channels}"
+        if linear
+        else (
+            f"{type(conv).__name__.removeprefix('Parametrized')} {conv.in_channels}->{conv.out_channels} "
+            f"k{short(conv.kernel_size)}"
+        )
     )
     what = f"{what} after {fed}"
     strides = _order_words(order)
@@ -259,4 +267,9 @@ def _of_slices(found: Trace) -> Iterator[tuple[str, Layer]]:
             yield call.path, Layer("strided", what, hole_fraction=0.0, verdict="even")
         else:
             mend = "average-pool by the stride, or blur first (Zhang 2019)"
-            yield call.path, Layer("strided", what, hole_fraction=unread, verdict=f"never reads {unread:.0%} of its input", mend=mend)
+            yield (
+                call.path,
+                Layer(
+                    "strided", what, hole_fraction=unread, verdict=f"never reads {unread:.0%} of its input", mend=mend
+                ),
+            )

@@ -14,7 +14,7 @@ from upsample.algebra.imbalance import Imbalance, imbalance_of, phase_imbalance
 from upsample.algebra.overlap import Overlap, Setting, even_settings, overlap
 from upsample.algebra.polyphase import Convolution, Polyphase, Transposed, is_plain, polyphase
 from upsample.algebra.response import phases_of, transposed_inside
-from upsample.algebra.spectrum import aliasing_of, aliasing_ratio, gain_of, gradient_of, imaging_of, imaging_ratio
+from upsample.algebra.spectrum import aliasing_ratio, gain_of, gradient_of, imaging_of, imaging_ratio
 from upsample.models.tracing import is_operator
 
 VISIBLE = 0.05  # phase imbalance above which the phases are called unequal: 5 % of the mean answer
@@ -101,8 +101,7 @@ def _judged(layer: Layer, measured: Imbalance, mend: str, uneven: str = "unequal
 
 def of_convolution(conv: Transposed | Convolution, what: str | None = None) -> Layer:
     """A transposed convolution, or a strided one."""
-    settings = dict(kernel_size=conv.kernel_size, stride=conv.stride, dilation=conv.dilation)
-    axes = overlap(**settings)
+    axes = overlap(conv.kernel_size, conv.stride, conv.dilation)
     dilation = f" d{short(conv.dilation)}" if max(conv.dilation) > 1 else ""
     groups = f" g{conv.groups}" if conv.groups > 1 else ""
     kind = "upsampling" if isinstance(conv, Transposed) else "strided"
@@ -120,7 +119,9 @@ def of_convolution(conv: Transposed | Convolution, what: str | None = None) -> L
 def _of_transposed(conv: Transposed, layer: Layer, axes: Overlap) -> Layer:
     near = _near(conv, axes)
     if axes.hole_fraction:
-        layer = replace(layer, verdict=f"{axes.hole_fraction:.0%} holes: they hold only the bias", mend=f"{near}; or {SWAP}")
+        layer = replace(
+            layer, verdict=f"{axes.hole_fraction:.0%} holes: they hold only the bias", mend=f"{near}; or {SWAP}"
+        )
     why = unreadable(conv.weight, conv.bias)
     if not why:
         try:
@@ -156,9 +157,7 @@ def _read(layer: Layer, axes: Overlap, near: str) -> Layer:
     return replace(layer, verdict="even")
 
 
-def of_pooling(
-    what: str, axes: int, kernel: Setting, stride: Setting, dilation: Setting = 1
-) -> Layer | None:
+def of_pooling(what: str, axes: int, kernel: Setting, stride: Setting, dilation: Setting = 1) -> Layer | None:
     """Pooling over windows along so many axes; None for stride 1."""
     kernels, strides, dilations = (
         (value,) * axes if isinstance(value, int) else tuple(value) for value in (kernel, stride, dilation)

@@ -58,7 +58,7 @@ def _turns(value: Value, root: Value) -> bool:
 
 
 def _order(value: Value, root: Value) -> Tensor | None:
-    """The order of the features, where neighbouring pixels of `value` hold different features of one place of `root`."""
+    """The order of the features, where neighbours in `value` hold different features of one place of `root`."""
     multiplied = root.made_by is not None and root.made_by.op in ("mm", "addmm")
     if len(value.shape) not in (3, 4, 5) or len(root.shape) < (2 if multiplied else 3):
         return None
@@ -85,7 +85,9 @@ def _dealt(feature: Tensor, place: Tensor) -> Tensor | None:
     for a in range(1, feature.dim()):
         n = feature.shape[a]
         period = next(
-            p for p in range(1, n + 1) if n % p == 0 and torch.equal(feature.narrow(a, p, n - p), feature.narrow(a, 0, n - p))
+            p
+            for p in range(1, n + 1)
+            if n % p == 0 and torch.equal(feature.narrow(a, p, n - p), feature.narrow(a, 0, n - p))
         )
         if period == n > 1:
             return None

@@ -2,6 +2,7 @@
 
 from itertools import count
 from math import gcd
+from typing import Literal
 
 from torch import Tensor, nn
 
@@ -17,8 +18,10 @@ class TransposedConv(nn.Module):
     Dumoulin & Visin, "A guide to convolution arithmetic for deep learning" (2016), section 4.
     Cost: kernel_size**2 / scale**2 * in_channels * out_channels / groups MACs per output pixel.
     Pitfall: where scale does not divide kernel_size, or the weights of the output phases differ, it
-    prints a checkerboard; `balanced` rules that out on constant inputs (see upsample.algebra.balance).
-    Raises ValueError if some output pixels would be holes, unless `allow_holes`.
+    prints a checkerboard; `balanced` rules that out on constant inputs, balanced=2 on linear ramps as well, at
+    the same cost per output pixel and a projection of the weights per step (see upsample.algebra.balance).
+    Raises ValueError if some output pixels would be holes, unless `allow_holes`, and where no kernel of that
+    size is balanced.
     """
 
     def __init__(
@@ -30,7 +33,7 @@ class TransposedConv(nn.Module):
         dilation: int,
         bias: bool = True,
         allow_holes: bool = False,
-        balanced: bool = False,
+        balanced: bool | Literal[2] = False,
         groups: int = 1,
     ) -> None:
         super().__init__()
@@ -59,7 +62,7 @@ class TransposedConv(nn.Module):
             bias=bias,
         )
         if balanced:
-            balance_transposed(self.conv)
+            balance_transposed(self.conv, order=int(balanced))
 
     def forward(self, x: Tensor, skip: Tensor | None = None, indices: Tensor | None = None) -> Tensor:
         """(N, in_channels, H, W) -> (N, out_channels, scale*H, scale*W); skip and indices are not used."""
@@ -85,7 +88,7 @@ def deconv(
     dilation: int = 1,
     bias: bool = True,
     allow_holes: bool = False,
-    balanced: bool = False,
+    balanced: bool | Literal[2] = False,
 ) -> TransposedConv:
     """Transposed convolution. kernel_size=None takes the smallest multiple of scale, from 2*scale, that is centred:
     2*scale for even scales, 3*scale for odd ones at dilation 1."""
@@ -103,7 +106,7 @@ def dilated_deconv(
     dilation: int | None = None,
     bias: bool = True,
     allow_holes: bool = False,
-    balanced: bool = False,
+    balanced: bool | Literal[2] = False,
 ) -> TransposedConv:
     """Transposed convolution whose taps lie `dilation` output pixels apart while its stride stays `scale`.
 
@@ -136,7 +139,7 @@ class SeparableDeconv(nn.Module):
         scale: int,
         kernel_size: int | None = None,
         bias: bool = True,
-        balanced: bool = False,
+        balanced: bool | Literal[2] = False,
     ) -> None:
         super().__init__()
         kernel_size = default_kernel_size(scale, 1) if kernel_size is None else kernel_size

@@ -1,5 +1,7 @@
 """Sub-pixel convolution."""
 
+from typing import Literal
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -18,7 +20,8 @@ class PixelShuffle(nn.Module):
     kernel and bias, so that the layer begins as nearest-resize after convolution (Aitken et al.,
     "Checkerboard artifact free sub-pixel convolution", 2017). `blur` averages scale x scale outputs,
     borders replicated (Sugawara, Shiota & Kiya, ICIP 2018), which keeps constants flat inside the
-    image whatever the weights. `balanced` keeps the phases' kernel sums equal and their bias tied.
+    image whatever the weights. `balanced` keeps the phases' kernel sums equal and their bias
+    tied, so that constants stay constant; balanced=2 keeps ramps linear as well (see upsample.algebra.balance).
     Cost: kernel_size**2 * in_channels * out_channels MACs per output pixel.
     Pitfalls: ICNR is only an initialisation, training pulls the phases apart; for even scales the
     blur shifts the image by half an output pixel.
@@ -33,7 +36,7 @@ class PixelShuffle(nn.Module):
         bias: bool = True,
         icnr: bool = True,
         blur: bool = False,
-        balanced: bool = False,
+        balanced: bool | Literal[2] = False,
     ) -> None:
         super().__init__()
         check_odd("pixel_shuffle", "kernel_size", kernel_size)
@@ -44,7 +47,7 @@ class PixelShuffle(nn.Module):
                 for parameter in self.conv.parameters():
                     parameter.copy_(parameter[:: scale**2].repeat_interleave(scale**2, 0))
         if balanced:
-            balance_shuffle(self.conv, scale)
+            balance_shuffle(self.conv, scale, order=int(balanced))
 
     def forward(self, x: Tensor, skip: Tensor | None = None, indices: Tensor | None = None) -> Tensor:
         """(N, in_channels, H, W) -> (N, out_channels, scale*H, scale*W); skip and indices are not used."""

@@ -93,7 +93,9 @@ class _Counter(TorchDispatchMode):
         elif func.overloadpacket is torch.ops.aten.avg_pool2d:
             self.macs += prod(args[1]) * out.numel()
         else:
-            self.macs += self.EACH.get(func.overloadpacket.__name__, 0) * (out.numel() if isinstance(out, Tensor) else 0)
+            self.macs += self.EACH.get(func.overloadpacket.__name__, 0) * (
+                out.numel() if isinstance(out, Tensor) else 0
+            )
         return out
 
 

@@ -1,5 +1,6 @@
 """Balanced weights: equal phase sums before, during and after training."""
 
+import copy
 from itertools import product
 
 import pytest
@@ -7,7 +8,7 @@ import torch
 from torch import nn
 
 import upsample
-from upsample.algebra.balance import BalancedShuffle, BalancedTaps
+from upsample.algebra.balance import balance_shuffle, balance_transposed
 
 SETTINGS = [
     ("deconv", 2, {}),
@@ -60,20 +61,127 @@ def test_no_imbalance_before_and_after_training(name, scale, options):
 
 
 def test_projection_is_the_formula_tap_by_tap():
+    """The nearest weights with equal sums: every tap of phase r gets (mean S - S_r) / n_r more."""
     for kernel_size, stride, dilation in [(3, 2, 1), (3, 2, 3), (4, 2, 1), (7, 3, 2), (4, 4, 1), (6, 4, 3)]:
-        weight = torch.randn(2, 3, kernel_size, kernel_size, dtype=torch.float64)
+        conv = nn.ConvTranspose2d(2, 3, kernel_size, stride, dilation=dilation).double()
+        weight = conv.weight.detach().clone()
         taps = list(product(range(kernel_size), repeat=2))
         phases = list(product(range(stride), repeat=2))
         members = {r: [t for t in taps if tuple(dilation * k % stride for k in t) == r] for r in phases}
         sums = {r: sum(weight[:, :, k, m] for k, m in members[r]) for r in phases}
-        mean = sum(sums.values()) / len(phases)
+        # Each phase's correction costs |mean S - S_r|^2 / n_r, so the common sum is the mean weighted by 1 / n_r.
+        shares = {r: 1 / len(members[r]) for r in phases}
+        mean = sum(shares[r] * sums[r] for r in phases) / sum(shares.values())
         expected = weight.clone()
         for r in phases:
             for k, m in members[r]:
                 expected[:, :, k, m] += (mean - sums[r]) / len(members[r])
-        projection = BalancedTaps(kernel_size, stride).double()
-        assert torch.allclose(projection(weight), expected, rtol=1e-12, atol=1e-12)
-        assert torch.allclose(projection(expected), expected, rtol=1e-12, atol=1e-12)
+        balance_transposed(conv)
+        assert torch.allclose(conv.weight, expected, rtol=1e-12, atol=1e-12)
+        conv.weight = expected
+        assert torch.allclose(conv.weight, expected, rtol=1e-12, atol=1e-12)
+
+
+RAMPS = [
+    ("deconv", 2, {}),
+    ("deconv", 2, {"kernel_size": 3}),
+    ("deconv", 2, {"kernel_size": 5}),
+    ("deconv", 3, {"kernel_size": 7}),
+    ("deconv", 4, {}),
+    ("dilated_deconv", 2, {}),
+    ("dilated_deconv", 2, {"kernel_size": 3, "dilation": 5}),
+    ("separable_deconv", 2, {}),
+    ("pixel_shuffle", 2, {"icnr": False}),
+    ("pixel_shuffle", 3, {"icnr": False, "kernel_size": 5}),
+]
+
+
+@torch.no_grad()
+def departures(layer: nn.Module, channels: int, scale: int) -> tuple[float, float]:
+    """How far answers to constants, and to ramps down, across and both, are from constants and ramps, relatively.
+
+    A ramp's answer is one where second differences vanish, away from the border.
+    """
+    size, middle = 24, slice(10 * scale, 14 * scale)
+    down = torch.arange(size, dtype=torch.float64)
+    fields = torch.stack([torch.ones(size, size).double(), down[:, None].expand(size, size), down.expand(size, size)])
+    fields = torch.cat([fields, (2 * fields[1] - 3 * fields[2])[None]])
+    found = []
+    for number, field in enumerate(fields):
+        x = torch.zeros(channels, channels, size, size, dtype=torch.float64)
+        x[range(channels), range(channels)] = field
+        y = layer(x)[..., middle, middle]
+        if number == 0:
+            found.append((y - y.mean((2, 3), keepdim=True)).abs().max() / y.abs().max())
+        else:
+            bends = [y.diff(n=2, dim=2), y.diff(n=2, dim=3), y.diff(dim=2).diff(dim=3)]
+            found.append(max(b.abs().max() for b in bends) / y.diff(dim=2).abs().max().clamp(min=1e-3))
+    return found[0].item(), max(found[1:]).item()
+
+
+@pytest.mark.parametrize(("name", "scale", "options"), RAMPS)
+def test_order_two_answers_ramps_with_ramps_and_order_one_does_not(name, scale, options):
+    torch.manual_seed(0)
+    for order in (2, True):
+        layer = upsample.build(name, 4, 4, scale, balanced=order, **options).double()
+        train(layer.float(), 4)
+        constant, ramp = departures(layer.double(), 4, scale)
+        assert constant < 1e-6
+        assert (ramp < 1e-5) == (order == 2)
+
+
+@pytest.mark.parametrize("scale", [2, 3])
+def test_order_two_slopes_are_the_gain_over_the_scale(scale):
+    """y = (o * S - M) / s: on a ramp of slope 1 each output channel's slope is its answer to a constant over s."""
+    layer = upsample.build("deconv", 1, 3, scale, balanced=2, bias=False).double()
+    ramp = torch.arange(16, dtype=torch.float64).expand(1, 1, 16, 16)
+    middle = slice(7 * scale, 9 * scale)
+    gain = layer(torch.ones_like(ramp))[0, :, middle, middle].mean((1, 2))
+    slope = layer(ramp)[0, :, middle, middle].diff(dim=2).mean((1, 2))
+    torch.testing.assert_close(slope, gain / scale, rtol=1e-6, atol=1e-9)
+
+
+def test_bilinear_is_of_order_two_and_nearest_of_order_one():
+    """Known kernels: the projection leaves those alone that keep its conditions."""
+    hat, box = torch.tensor([1.0, 3, 3, 1]) / 4, torch.tensor([0.0, 1, 1, 0])
+    for order in (1, 2):
+        for axis in (hat, box):
+            conv = nn.ConvTranspose2d(1, 1, 4, 2, 1)
+            balance_transposed(conv, order)
+            kernel = torch.outer(axis, axis)[None, None]
+            conv.weight = kernel
+            kept = torch.allclose(conv.weight, kernel, atol=1e-6)
+            assert kept == (order == 1 or axis is hat)
+
+
+@pytest.mark.parametrize(
+    "conv",
+    [
+        nn.ConvTranspose1d(2, 3, 5, 2, dilation=3),
+        nn.ConvTranspose2d(2, 3, (3, 6), (1, 3)),
+        nn.ConvTranspose3d(2, 4, (1, 3, 4), (1, 2, 2), groups=2),
+    ],
+)
+@pytest.mark.parametrize("order", [1, 2])
+def test_one_two_and_three_axes(conv, order):
+    conv = copy.deepcopy(conv).double()
+    balance_transposed(conv, order)
+    assert upsample.phase_imbalance(conv) < 1e-9
+    axes = len(conv.stride)
+    for axis in range(axes):
+        shape = [-1 if a == axis else 1 for a in range(axes)]
+        x = torch.arange(20.0).double().view(shape).expand(1, 2, *[20] * axes)
+        y = conv(x)[(..., *(slice(9 * s, 14 * s) for s in conv.stride))]
+        bends = y.diff(n=2, dim=2 + axis)
+        assert (bends.abs().max() < 1e-9) == (order == 2 or conv.stride[axis] == 1)
+
+
+def test_it_stays_exact_in_any_precision():
+    layer = upsample.build("deconv", 3, 4, 2, balanced=2).to(torch.bfloat16).float()
+    with torch.autocast("cpu", torch.bfloat16):
+        weight = layer.conv.weight
+    sums = weight.detach().double().unflatten(3, (2, 2)).unflatten(2, (2, 2)).sum((2, 4))
+    assert (sums - sums.mean((2, 3), keepdim=True)).abs().max() < 1e-6
 
 
 def test_pixel_shuffle_ties_its_bias():
@@ -83,13 +191,15 @@ def test_pixel_shuffle_ties_its_bias():
     assert bias[:, 0].std() > 0.01
 
 
-@pytest.mark.parametrize(
-    ("projection", "shape"),
-    [(BalancedTaps(3, 2), (2, 2, 3, 3)), (BalancedShuffle(4), (8, 2, 3, 3)), (BalancedShuffle(4), (8,))],
-)
-def test_gradients(projection, shape):
-    weight = torch.randn(shape, dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(projection.double(), weight)
+@pytest.mark.parametrize("order", [1, 2])
+def test_gradients(order):
+    conv, shuffled = nn.ConvTranspose2d(2, 2, 3, 2).double(), nn.Conv2d(2, 8, 3, padding=1).double()
+    balance_transposed(conv, order)
+    balance_shuffle(shuffled, 2, order)
+    for module, name in ((conv, "weight"), (shuffled, "weight"), (shuffled, "bias")):
+        projection = module.parametrizations[name][0]
+        weight = module.parametrizations[name].original.detach().clone().requires_grad_()
+        assert torch.autograd.gradcheck(projection, weight)
 
 
 def test_assigned_weights_are_projected():
@@ -100,5 +210,20 @@ def test_assigned_weights_are_projected():
 
 @pytest.mark.parametrize("options", [{"kernel_size": 1}, {"kernel_size": 3, "dilation": 2}])
 def test_holes_are_refused(options):
-    with pytest.raises(ValueError, match=r"balanced=true needs a kernel without holes"):
+    with pytest.raises(ValueError, match="balanced needs a kernel without holes"):
         upsample.build("deconv", 3, 4, 2, allow_holes=True, balanced=True, **options)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "sentence"),
+    [
+        ("deconv", {"kernel_size": 2}, "balanced=2 needs kernel_size >= 3 at stride 2, not 2"),
+        ("dilated_deconv", {"kernel_size": 4, "scale": 3}, "balanced=2 needs kernel_size >= 5 at stride 3, not 4"),
+        ("pixel_shuffle", {"kernel_size": 1}, "balanced=2 needs kernel_size >= 2"),
+        ("deconv", {"balanced": 3}, "balanced must be true or false or 2, not 3"),
+    ],
+)
+def test_kernels_too_short_for_ramps_are_refused(name, options, sentence):
+    options = {"balanced": 2, "scale": 2, **options}
+    with pytest.raises(ValueError, match=sentence):
+        upsample.build(name, 3, 4, **options)
