@@ -92,8 +92,9 @@ def balance_transposed(conv: Transposed, order: int = 1) -> None:
 
     Raises ValueError where no kernel of this size keeps them and answers a constant with more than 0.
     """
-    axes = list(zip(conv.kernel_size, conv.stride, conv.dilation, conv.padding, strict=True))
-    places = torch.tensor([*product(*([d * t - int(p) for t in range(k)] for k, _, d, p in axes))])
+    padding = [int(p) for p in conv.padding]
+    axes = zip(conv.kernel_size, conv.dilation, padding, strict=True)
+    places = torch.tensor([*product(*([d * t - p for t in range(k)] for k, d, p in axes))])
     phase, stride = _index(places, conv.stride), "x".join(map(str, dict.fromkeys(conv.stride)))
     if len(phase.unique()) < prod(conv.stride):
         raise ValueError(
@@ -117,9 +118,10 @@ def balance_shuffle(conv: Convolution, scale: int, order: int = 1) -> None:
     Raises ValueError where no kernel of this size keeps them and answers a constant with more than 0.
     """
     axes = len(conv.kernel_size)
+    padding = [int(p) for p in conv.padding]
     taps = [
-        [scale * (int(p) - d * t) for t in range(k)]
-        for k, d, p in zip(conv.kernel_size, conv.dilation, conv.padding, strict=True)
+        [scale * (p - d * t) for t in range(k)]
+        for k, d, p in zip(conv.kernel_size, conv.dilation, padding, strict=True)
     ]
     blocks = [*product(range(scale), repeat=axes)]
     places = torch.tensor(

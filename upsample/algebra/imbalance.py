@@ -29,7 +29,7 @@ class Imbalance(float):
         self.worst, self.channel, self.bias = worst, channel, bias
         return self
 
-    def __getnewargs__(self) -> tuple[float, float, int, float]:  # copies and pickles
+    def __getnewargs__(self) -> tuple[float, float, int, float]:  # type: ignore[override]  # copies and pickles
         return float(self), self.worst, self.channel, self.bias
 
     def __repr__(self) -> str:

@@ -7,6 +7,7 @@ lands on output phase (d*k - p) mod s; a pixel shuffle deals its convolution's c
 from dataclasses import dataclass
 from itertools import product
 from math import gcd
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -51,7 +52,8 @@ class Polyphase:
         channels = next(iter(self.phases.values())).kernel.shape[0]
         y = x.new_zeros(len(x), channels, *(s * n + e for s, n, e in zip(self.stride, size, self.extra, strict=True)))
         for r, part in self.phases.items():
-            lattice = y[(..., *(slice(first, None, s) for first, s in zip(r, self.stride, strict=True)))]
+            every: list[slice] = [slice(first, None, s) for first, s in zip(r, self.stride, strict=True)]
+            lattice = y[:, :, *every]
             if lattice.numel() == 0:
                 continue
             bias = None if part.bias is None else part.bias.to(x)
@@ -110,11 +112,12 @@ def polyphase(layer: nn.Module) -> Polyphase:
     if isinstance(layer, Transposed) and is_plain(layer):
         return _split_transposed(layer)
     if isinstance(layer, nn.Sequential) and len(layer) == 2:
-        conv, shuffle = layer
-        known = isinstance(conv, nn.Conv2d) and conv.padding_mode == "zeros" and is_plain(conv)
-        if known and isinstance(shuffle, nn.PixelShuffle):
-            scale = shuffle.upscale_factor
-            return shuffled(conv, torch.arange(conv.out_channels).view(-1, scale, scale))
+        conv: Any = layer[0]
+        shuffle: Any = layer[1]
+        known = isinstance(conv, nn.Conv2d) and isinstance(shuffle, nn.PixelShuffle) and is_plain(conv)
+        if known and conv.padding_mode == "zeros":
+            order = torch.arange(conv.out_channels).view(-1, *[shuffle.upscale_factor] * 2)
+            return shuffled(conv, order)
     raise TypeError(
         "polyphase takes nn.ConvTranspose1d, 2d or 3d, or nn.Sequential(conv, nn.PixelShuffle) with a zero-padded "
         f"convolution of stride 1, without a forward or hooks of their own, not {type(layer).__name__}"
@@ -171,8 +174,7 @@ def shuffled(conv: Convolution, order: Tensor) -> Polyphase:
     bias = None if conv.bias is None else conv.bias.detach()
     start = tuple(-p for p in before)
     phases = {}
-    for r in product(*map(range, scale)):
-        channels = order[(slice(None), *r)].to(weight.device)
+    for r, channels in zip(product(*map(range, scale)), order.to(weight.device).flatten(1).T, strict=True):
         phases[r] = Phase(weight[channels], start, None if bias is None else bias[channels])
     extra = tuple(s * (pad - n) for s, pad, n in zip(scale, both, reach, strict=True))
     return Polyphase(phases, scale, tuple(conv.dilation), extra, conv.groups)

@@ -53,9 +53,8 @@ def scale_of(module: nn.Module, in_channels: int, axes: int) -> Place:
 
     Raises ValueError where the module cannot be fed or does not enlarge its axes by whole numbers.
     """
-    zeros = torch.zeros(1, in_channels, *[16] * axes, dtype=torch.float64)
     try:
-        sizes = [module(zeros[(..., *[slice(n)] * axes)]).shape[2:] for n in (8, 16)]
+        sizes = [module(torch.zeros(1, in_channels, *[n] * axes, dtype=torch.float64)).shape[2:] for n in (8, 16)]
     except Exception as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ValueError(
@@ -109,11 +108,13 @@ def _from_impulses(module: nn.Module, channels: int, scale: Place, reach: int) -
     answers = []
     for some in torch.arange(channels).split(max(1, CHUNK // (channels * side**axes))):
         lit = still.new_zeros(len(some), channels, *[side] * axes)
-        lit[(torch.arange(len(some)), some, *[reach] * axes)] = 1
+        middle: list[int] = [reach] * axes
+        lit[torch.arange(len(some)), some, *middle] = 1
         answers.append(module(lit) - still)
     extra = tuple(n - s * side for n, s in zip(still.shape[2:], scale, strict=True))
     # (in, out, *size) -> (out, in, block, phase, block, phase, ...)
-    whole = torch.cat(answers)[(..., *(slice(s * side) for s in scale))].transpose(0, 1)
+    uncropped = [slice(s * side) for s in scale]
+    whole = torch.cat(answers)[:, :, *uncropped].transpose(0, 1)
     if any(n < s * side for n, s in zip(whole.shape[2:], scale, strict=True)):
         return None
     for a in reversed(range(axes)):
@@ -129,10 +130,10 @@ def _from_impulses(module: nn.Module, channels: int, scale: Place, reach: int) -
     inner = slice(reach - spread, reach + spread + 1)
     phases = {}
     for r in product(*map(range, scale)):
-        kernel = whole[(..., *(index for place in r for index in (inner, place)))]
-        middle = tuple(s * reach + place for s, place in zip(scale, r, strict=True))
+        kernel = whole[..., *(index for place in r for index in (inner, place))]
+        middle = [s * reach + place for s, place in zip(scale, r, strict=True)]
         # A pixel behind is seen by taps in front: the answers in reverse are the kernel.
-        phases[r] = Phase(kernel.flip(*range(2, 2 + axes)), (-spread,) * axes, still[(0, slice(None), *middle)])
+        phases[r] = Phase(kernel.flip(*range(2, 2 + axes)), (-spread,) * axes, still[0, :, *middle])
     return Polyphase(phases, scale, (1,) * axes, extra, 1)
 
 
@@ -142,18 +143,16 @@ def _is_same_everywhere(module: nn.Module, channels: int, scale: Place) -> bool:
     middle = REACHES[axes][-1] // 2
     x = noise(1, channels, *[2 * middle + 2] * axes)
     moved = x.roll([1] * axes, [*range(2, 2 + axes)])
-    here, there = (
-        module(given)[(..., *(slice(s * at, s * (at + 1)) for s in scale))]
-        for given, at in ((x, middle), (moved, middle + 1))
-    )
+    block = [[slice(s * at, s * (at + 1)) for s in scale] for at in (middle, middle + 1)]
+    here, there = module(x)[:, :, *block[0]], module(moved)[:, :, *block[1]]
     return torch.allclose(here, there, rtol=1e-9, atol=1e-9 * here.abs().max().item())
 
 
 def _foretells(parts: Polyphase, module: nn.Module, channels: int, margin: int) -> bool:
     """Whether the phases give what the module answers to noise, further than `margin` input pixels from the border."""
     x = noise(1, channels, *[2 * margin + 3] * len(parts.stride))
-    inner = (..., *(slice(s * margin, s * (margin + 3)) for s in parts.stride))
-    found, foretold = module(x)[inner], parts(x)[inner]
+    inner = [slice(s * margin, s * (margin + 3)) for s in parts.stride]
+    found, foretold = module(x)[:, :, *inner], parts(x)[:, :, *inner]
     return torch.allclose(found, foretold, rtol=1e-9, atol=1e-9 * foretold.abs().max().item())
 
 
@@ -186,7 +185,7 @@ def constant_response(layer: nn.Module, in_channels: int | None = None) -> Tenso
         inner = tuple(slice(s * (size // 3), 2 * s * (size // 3)) for s in scale)
         means, ripple = [], 0.0
         for some in inputs.split(max(1, CHUNK // (channels * size**axes))):
-            periods = module(some[(..., *[None] * axes)].expand(-1, -1, *[size] * axes))[(..., *inner)]
+            periods = module(some.view(*some.shape, *[1] * axes).expand(-1, -1, *[size] * axes))[..., *inner]
             for a in reversed(range(axes)):
                 periods = periods.unflatten(2 + a, (-1, scale[a]))  # (N, C, periods, s, periods, s, ...)
             over = tuple(range(2, 2 + 2 * axes, 2))

@@ -65,7 +65,7 @@ def _measured_gain(layer: nn.Module, in_channels: int | None) -> Tensor:
     power = torch.zeros([s * PERIOD for s in scale], dtype=torch.float64)
     for channel in range(channels):
         x.zero_()[0, channel] = noise[around][:, around]
-        answer = (module(x) - still)[(0, slice(None), *inner)]
+        answer = (module(x) - still)[0, :, *inner]
         power += torch.fft.fft2(answer).abs().square().sum(0)
     return power / torch.fft.fft2(noise).abs().square().repeat(*scale)
 
@@ -125,7 +125,7 @@ def aliasing_ratio(conv: Convolution) -> float:
 def aliasing_of(gain: Tensor, stride: Place) -> float:
     """`aliasing_ratio` from the power gain of the gradient, of PERIOD * stride frequencies along each axis."""
     power = gain * _natural_power(gain.shape)
-    power[(0,) * power.dim()] = 0
+    power[*[0] * power.dim()] = 0
     within = _base_band(power, stride).sum()
     return ((power.sum() - within) / within).item()
 

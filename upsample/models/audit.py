@@ -94,13 +94,22 @@ def audit(model: nn.Module | ExportedProgram, example: Tensor | Sequence[Any] | 
     """
     fed = None if example is None else (example,) if isinstance(example, Tensor) else tuple(example)
     if isinstance(model, ExportedProgram):
-        given = model.example_inputs
-        fed = fed or (None if given is None else given[0])
-        model = model.module(check_guards=False)
+        fed = fed or (model.example_inputs[0] if model.example_inputs else None)
+        return _audit(model.module(check_guards=False), fed, "")
     prefix = ""
-    while (inner := next((getattr(model, a) for a in ("module", "_orig_mod") if _wraps(model, a)), None)) is not None:
-        prefix += f"{'module' if _wraps(model, 'module') else '_orig_mod'}."
-        model = inner
+    while (attribute := _wraps(model)) and isinstance(inner := getattr(model, attribute), nn.Module):
+        prefix, model = f"{prefix}{attribute}.", inner
+    return _audit(model, fed, prefix)
+
+
+def _wraps(model: nn.Module) -> str:
+    """The name under which a wrapper holds the model, or nothing."""
+    if isinstance(model, nn.parallel.DistributedDataParallel | nn.DataParallel):
+        return "module"
+    return "_orig_mod" if "_orig_mod" in model._modules else ""  # torch.compile's
+
+
+def _audit(model: nn.Module, fed: tuple[Any, ...] | None, prefix: str) -> Report:
     found, unseen = _of_modules(model)
     traced = trace(model, fed)
     found += of_calls(traced, model)
@@ -116,15 +125,6 @@ def audit(model: nn.Module | ExportedProgram, example: Tensor | Sequence[Any] | 
     found.sort(key=lambda pair: order.get(pair[0], len(order)))
     layers = [replace(layer, name=f"{prefix}{name}".rstrip(".")) for name, layer in found]
     return Report(tuple(dict.fromkeys(layers)), tuple(unseen))  # a module called twice calls the same functions twice
-
-
-def _wraps(model: nn.Module, attribute: str) -> bool:
-    wrapper = (
-        nn.parallel.DistributedDataParallel | nn.DataParallel
-        if attribute == "module"
-        else torch._dynamo.OptimizedModule
-    )
-    return isinstance(model, wrapper)
 
 
 def _of_modules(model: nn.Module) -> tuple[list[tuple[str, Layer]], list[str]]:

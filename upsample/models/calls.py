@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from upsample.algebra.polyphase import TRANSPOSED, Convolution, Transposed, is_plain, shuffled
 from upsample.algebra.response import measured_polyphase
 from upsample.algebra.spectrum import gain_of, imaging_of
-from upsample.models.layers import Layer, of_convolution, of_phases, of_pooling, short, unreadable
+from upsample.models.layers import CALIBRATE, Layer, of_convolution, of_phases, of_pooling, short, unreadable
 from upsample.models.rearranged import rearranged
 from upsample.models.tracing import Call, Trace, Value, replay, root_of
 
@@ -60,7 +60,7 @@ def of_calls(found: Trace, model: nn.Module) -> Iterator[tuple[str, Layer]]:
 def _of_call(call: Call, model: nn.Module) -> Layer | None:
     op, given = call.op, call.given
     if op == "convolution":
-        module = model.get_submodule(call.path) if call.path else model
+        module = _module_of(call, model)
         if max(given["stride"]) == 1 or isinstance(module, Transposed | Convolution):
             return None
         conv = convolution_of(call, model)
@@ -85,7 +85,7 @@ def _of_call(call: Call, model: nn.Module) -> Layer | None:
             return Layer("upsampling", "F.grid_sample", verdict="not measured: it samples where its grid says")
         return _unpooling(_name(call, model, op))
     if op.startswith(("avg_pool", "max_pool")) and "backward" not in op:
-        module = model.get_submodule(call.path) if call.path else model
+        module = _module_of(call, model)
         if type(module).__module__ == "torch.nn.modules.pooling":
             return None
         axes = len(given["self"].shape) - 2
@@ -96,9 +96,15 @@ def _of_call(call: Call, model: nn.Module) -> Layer | None:
     return None
 
 
+def _module_of(call: Call, model: nn.Module) -> nn.Module:
+    """The module whose forward makes the call; the model itself where only an exported program remembers it."""
+    known = dict(model.named_modules())
+    return known.get(call.path, model)
+
+
 def _name(call: Call, model: nn.Module, function: str) -> str:
     """The class of torch's module that makes the call, or the function's name."""
-    module = model.get_submodule(call.path) if call.path else model
+    module = _module_of(call, model)
     torchs = type(module).__module__.startswith("torch.nn.modules")
     return type(module).__name__ if torchs and not [*module.children()] else f"F.{function}"
 
@@ -125,7 +131,7 @@ def convolution_of(call: Call, model: nn.Module) -> Transposed | Convolution:
 
     Weights that are computed in the forward are on the meta device.
     """
-    module = model.get_submodule(call.path) if call.path else model
+    module = _module_of(call, model)
     if isinstance(module, Transposed | Convolution) and is_plain(module):
         return module
     given, shape = call.given, call.given["weight"].shape
@@ -157,12 +163,13 @@ def deals_out(root: Value, order: Tensor, model: nn.Module) -> Convolution | Non
     if weight is None:
         return None
     axes = order.dim() - 1
-    conv = CONVOLUTIONS[axes](*weight.shape, 1, bias=call.op == "addmm", device="meta")
-    conv.weight = nn.Parameter(weight.T.reshape(-1, len(weight), *[1] * axes))
+    kind: Any = CONVOLUTIONS[axes]
+    matrix: Convolution = kind(*weight.shape, 1, bias=call.op == "addmm", device="meta")
+    matrix.weight = nn.Parameter(weight.T.reshape(-1, len(weight), *[1] * axes))
     if call.op == "addmm":
         bias = _value(call.given["self"], model)
-        conv.bias = None if bias is None else nn.Parameter(bias.expand(len(conv.weight)))
-    return conv
+        matrix.bias = None if bias is None else nn.Parameter(bias.expand(len(matrix.weight)))
+    return matrix
 
 
 def _of_shuffle(what: str, root: Value, order: Tensor, model: nn.Module) -> Layer:
@@ -187,7 +194,7 @@ def _of_shuffle(what: str, root: Value, order: Tensor, model: nn.Module) -> Laye
             why = "its weights are computed in the forward"
         return Layer("upsampling", what, verdict=f"not measured: {why}")
     try:
-        return of_phases(what, shuffled(conv, order))
+        return of_phases(what, shuffled(conv, order), CALIBRATE)
     except TypeError as error:
         return Layer("upsampling", what, verdict=f"not measured: {error}")
 
@@ -245,19 +252,21 @@ def _of_slices(found: Trace) -> Iterator[tuple[str, Layer]]:
     for call in found.calls:
         if call.op != "slice":
             continue
-        steps, source, value = {}, call.given["self"], call.results[0]
+        steps: dict[int, tuple[int, int]] = {}
+        value = call.results[0]
         while value.made_by is not None and value.made_by.op == "slice":
             given = value.made_by.given
             step, axis = given.get("step", 1), given.get("dim", 0) % len(value.shape)
             if step > 1:
-                steps[axis] = (given.get("start") or 0) % step, step
+                start, further = steps.get(axis, (0, 1))  # of the slices of this slice
+                steps[axis] = (given.get("start") or 0) + step * start, step * further
                 inner.add(id(given["self"]))
-            value = source = given["self"]
+            value = given["self"]
         if steps and min(steps) > 0 and len(value.shape) > 2:
-            read.setdefault(id(source), []).append((call, steps))
+            read.setdefault(id(value), []).append((call, steps))
     for slices in read.values():
         last = [(call, steps) for call, steps in slices if id(call.results[0]) not in inner]
-        offsets = {tuple(sorted((axis, start) for axis, (start, _) in steps.items())) for _, steps in last}
+        offsets = {tuple((axis, start % step) for axis, (start, step) in sorted(steps.items())) for _, steps in last}
         call, steps = last[0]
         strides = [step for _, (_, step) in sorted(steps.items())]
         what = f"slicing by steps of {short(strides)} along axes {', '.join(map(str, sorted(steps)))}"

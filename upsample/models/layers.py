@@ -22,6 +22,7 @@ VISIBLE = 0.05  # phase imbalance above which the phases are called unequal: 5 %
 Pooling = nn.MaxPool1d | nn.MaxPool2d | nn.MaxPool3d | nn.AvgPool1d | nn.AvgPool2d | nn.AvgPool3d
 
 REPAIR = "equalise its phases (upsample.repair), or put a resize_conv in its place (upsample.swap)"
+CALIBRATE = "equalise what its phases answer to flat areas of your images (upsample.repair(model, images))"
 SWAP = "put a resize_conv in its place (upsample.swap)"
 
 

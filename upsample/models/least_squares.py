@@ -42,7 +42,7 @@ def _noise(old: nn.ConvTranspose2d, seed: int) -> Tensor:
 
 def _only_convolution(new: nn.Module, old: nn.ConvTranspose2d) -> nn.Conv2d | nn.ConvTranspose2d | None:
     convs = [m for m in new.modules() if isinstance(m, nn.Conv2d | nn.ConvTranspose2d)]
-    if len(convs) != 1 or sum(p.dim() == 4 for p in new.parameters()) != 1 or not is_linear(new, old.in_channels):
+    if len(convs) != 1 or sum(p.dim() == 4 for p in new.parameters()) != 1 or not is_linear(new, old.in_channels, 2):
         return None
     dense = convs[0].groups == 1 and convs[0].in_channels == old.in_channels
     return convs[0] if dense and convs[0].out_channels % old.out_channels == 0 else None

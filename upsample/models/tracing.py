@@ -5,7 +5,7 @@ methods, indexing, einops) arrives as a few well-known aten operations, each wit
 Nothing is computed and the model is left as it was.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -104,31 +104,56 @@ def _follow(module: nn.Module, path: str, inputs: tuple[Any, ...], found: Trace)
     from torch._subclasses.fake_tensor import FakeTensorMode  # takes half a second to import
 
     recorder = _Recorder(path)
-    state: Mapping[str, Tensor] = dict([*module.named_parameters(), *module.named_buffers()])
-    modes = {each: each.training for each in module.modules()}
     with ExitStack() as stack:
         stack.enter_context(torch.no_grad())
         fake = stack.enter_context(FakeTensorMode(allow_non_fake_inputs=True))
-        held = {name: fake.from_tensor(tensor.detach(), static_shapes=True) for name, tensor in state.items()}
-        for name, tensor in held.items():
-            recorder.known(tensor, Value(tuple(tensor.shape), parameter=f"{path}.{name}".lstrip(".")))
-        fed = tree_map_only(Tensor, lambda t: fake.from_tensor(t.detach(), static_shapes=True), inputs)
-        for each in module.modules():
-            each.training = False
-        try:
-            stack.enter_context(recorder)
-            if isinstance(module, fx.GraphModule):
-                outputs = _Named(module, recorder, held).run(*fed)
-            else:
-                stack.enter_context(recorder.paths_of(module))
-                outputs = torch.func.functional_call(module, held, fed)
-        finally:
-            for each, training in modes.items():
-                each.training = training
+        fakes: dict[int, Tensor] = {}  # by id, so that shared weights stay shared
+
+        def without_values(tensor: Tensor) -> Tensor:
+            if id(tensor) not in fakes:
+                fakes[id(tensor)] = fake.from_tensor(tensor.detach(), static_shapes=True)
+            return fakes[id(tensor)]
+
+        fed = tree_map_only(Tensor, without_values, inputs)
+        for name, tensor in [*module.named_parameters(), *module.named_buffers()]:
+            value = Value(tuple(tensor.shape), parameter=f"{path}.{name}".lstrip("."))
+            recorder.known(without_values(tensor), value)
+        stack.enter_context(_in_place(module, without_values))
+        stack.enter_context(recorder)
+        if isinstance(module, fx.GraphModule):
+            outputs = _Named(module, recorder).run(*fed)
+        else:
+            stack.enter_context(recorder.paths_of(module))
+            outputs = module(*fed)
     found.calls += recorder.calls
     if not path:
         found.outputs = [recorder.value(tensor) for tensor in tree_iter(outputs) if isinstance(tensor, Tensor)]
         found.size = next((tuple(t.shape) for t in tree_iter(inputs) if isinstance(t, Tensor)), ())
+
+
+@contextmanager
+def _in_place(module: nn.Module, without_values: Callable[[Tensor], Tensor]) -> Iterator[None]:
+    """While inside, the module is in evaluation mode and its parameters and buffers have no values.
+
+    (torch.func.functional_call leaves some behind where a module has two names.)
+    """
+    kept = [
+        (each, each.training, dict(each._parameters), dict(each._buffers))
+        for each in module.modules()
+        if not isinstance(each, torch.jit.ScriptModule)
+    ]
+    try:
+        for each, *_ in kept:
+            each.training = False
+            held: tuple[dict[str, Any], ...] = (each._parameters, each._buffers)
+            for own in held:
+                own.update({name: without_values(tensor) for name, tensor in own.items() if tensor is not None})
+        yield
+    finally:
+        for each, training, parameters, buffers in kept:
+            each.training = training
+            each._parameters.update(parameters)
+            each._buffers.update(buffers)
 
 
 class _Recorder(TorchDispatchMode):
@@ -171,43 +196,64 @@ class _Recorder(TorchDispatchMode):
 
     @contextmanager
     def paths_of(self, module: nn.Module) -> Iterator[None]:
-        """While inside, the innermost module whose forward runs is known."""
-        handles = []
+        """While inside, the innermost module whose forward runs is known, and what operators and TorchScript call
+        is left out."""
+        handles, scripts = [], []
         for name, each in module.named_modules():
-            path, closed = f"{self.path[0]}.{name}".strip("."), is_operator(each)
+            path = f"{self.path[0]}.{name}".strip(".")
 
-            def enter(*_: Any, path: str = path, closed: bool = closed) -> None:
+            def enter(*_: Any, path: str = path, closed: bool = is_operator(each)) -> None:
                 self.path.append(path)
                 self.inside_operator += closed
 
-            def leave(*_: Any, closed: bool = closed) -> None:
+            def leave(*_: Any, closed: bool = is_operator(each)) -> None:
                 self.path.pop()
                 self.inside_operator -= closed
 
-            if name and not isinstance(each, torch.jit.ScriptModule):
+            if isinstance(each, torch.jit.ScriptModule):
+                continue  # takes no hooks
+            if name:
                 handles.append(each.register_forward_pre_hook(enter))
                 handles.append(each.register_forward_hook(leave, always_call=True))
+            scripts += [(each, n, m) for n, m in each._modules.items() if isinstance(m, torch.jit.ScriptModule)]
         try:
+            for parent, name, script in scripts:
+                parent._modules[name] = _Closed(script, self)
             yield
         finally:
+            for parent, name, script in scripts:
+                parent._modules[name] = script
             for handle in handles:
                 handle.remove()
+
+
+class _Closed(nn.Module):
+    """Calls a TorchScript module unrecorded."""
+
+    def __init__(self, script: nn.Module, recorder: _Recorder) -> None:
+        super().__init__()
+        self.call: Callable[..., Any] = script.__call__  # not as a child, which it is already
+        self.recorder = recorder
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        self.recorder.inside_operator += 1
+        try:
+            return self.call(*args, **kwargs)
+        finally:
+            self.recorder.inside_operator -= 1
 
 
 class _Named(fx.Interpreter):
     """Runs an exported program's graph, whose nodes know the modules that they come from."""
 
-    def __init__(self, module: fx.GraphModule, recorder: _Recorder, held: Mapping[str, Tensor]) -> None:
+    def __init__(self, module: fx.GraphModule, recorder: _Recorder) -> None:
         super().__init__(module)
-        self.recorder, self.held = recorder, held
+        self.recorder = recorder
 
     def run_node(self, n: fx.Node) -> Any:
         stack = n.meta.get("nn_module_stack") or {}
         self.recorder.path[-1] = [*stack.values()][-1][0] if stack else ""
         return super().run_node(n)
-
-    def get_attr(self, target: Any, args: Any, kwargs: Any) -> Any:
-        return self.held[target] if target in self.held else super().get_attr(target, args, kwargs)
 
 
 def root_of(value: Value) -> Value:

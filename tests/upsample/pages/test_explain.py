@@ -91,7 +91,7 @@ def test_the_command_writes_numbers_and_a_picture(tmp_path: Path, capsys: pytest
 
 def test_the_package_runs_as_a_module() -> None:
     done = subprocess.run([sys.executable, "-m", "upsample", "--help"], capture_output=True, text=True, check=True)
-    assert "{list,explain,audit}" in done.stdout
+    assert "list,explain,audit" in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,9 @@ def test_the_package_runs_as_a_module() -> None:
         ([], "arguments are required"),
         (["explain", "decnov"], "did you mean deconv?"),
         (["explain", "deconv", "--kernel"], "written --key value"),
-        (["explain", "deconv", "--kernel", "wide"], "kernel_size='wide'"),
+        (["explain", "deconv", "--kernel", "wide"], "kernel_size must be a whole number or null, not 'wide'"),
+        (["explain", "deconv", "--kernel", "[3,5]"], "deconv: kernel_size must be a whole number or null, not [3, 5]"),
+        (["explain", "deconv", "--bias", "3"], "deconv: bias must be true or false, not 3"),
         (["explain", "deconv", "--width", "3"], "deconv has no option width; it takes kernel_size"),
         (["explain", "deconv", "--vs-kernel", "3"], "need --vs OTHER"),
         (["explain", "deconv", "--scale", "1"], "scale must be an integer of at least 2"),

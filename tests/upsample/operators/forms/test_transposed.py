@@ -152,7 +152,7 @@ def test_overlap_counts_the_taps_and_holes_of_the_definition():
             counts[stride * i + dilation * k] += 1
         interior = tuple(counts[first : first + stride])
         found = overlap(kernel_size, stride, dilation)
-        assert found.taps == interior
+        assert found.taps == (interior, interior)
         plane = np.multiply.outer(interior, interior)
         assert found.hole_fraction == pytest.approx((plane == 0).mean())
         assert found.variation == pytest.approx(plane.std() / plane.mean())
