@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from upsample.algebra.phases import polyphase
+from upsample.algebra.polyphase import polyphase
 from upsample.instrument.noise import pink_noise
 from upsample.instrument.shifts import GridByShifting, ShiftResult
 from upsample.instrument.words import content, verdict
