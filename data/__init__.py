@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from data.contract import available, choose, data_set, find, fingerprint_of
+from data.contract import Known, available, choose, data_set, find, fingerprint_of
 from data.forms import Kind, LabelledFiles, PhotoFiles, SquareArrays, SquareFiles, Windows
 
 if TYPE_CHECKING:
     from data.loading.datamodule import DataModule
     from data.loading.loaded import Loaded
 
-__all__ = ["available", "build", "check_section", "data_set", "fingerprint_of", "load"]
+__all__ = ["Known", "available", "build", "check_section", "data_set", "fingerprint_of", "load"]
 
 
 def check_section(config: Mapping[str, Any]) -> None:
@@ -19,27 +19,30 @@ def check_section(config: Mapping[str, Any]) -> None:
     choose(config)
 
 
-def load(config: Mapping[str, Any], kind: Kind, seed: int) -> "Loaded":
-    """The data of a `kind` that a configuration's `data` section names, ready to be drawn from. Raises ValueError."""
+def load(config: Mapping[str, Any], kind: Kind, seed: int, known: Known | None = None) -> "Loaded":
+    """The data of a `kind` that a configuration's `data` section names, ready to be drawn from. Raises ValueError.
+
+    known  what a trained network knows, where the data are to score it
+    """
     from data.loading import labelled, photos, squares, windows  # here: they need torch
 
     chosen, options = choose(config)
-    found, shared, finder = find(chosen, kind, options)
+    found, shared, finder = find(chosen, kind, options, known)
     match found:
         case LabelledFiles():
-            return labelled.load(found, shared, finder, seed)
+            return labelled.load(found, shared, finder, seed, known)
         case PhotoFiles():
-            return photos.load(found, shared, finder, seed)
+            return photos.load(found, shared, finder, seed, known)
         case SquareFiles():
-            return squares.load_files(found, shared, finder, seed)
+            return squares.load_files(found, shared, finder, seed, known)
         case SquareArrays():
             return squares.load_arrays(found, shared, seed)
         case Windows():
             return windows.load(found, shared, kind, seed)
 
 
-def build(config: Mapping[str, Any], kind: Kind, seed: int) -> "DataModule":
+def build(config: Mapping[str, Any], kind: Kind, seed: int, known: Known | None = None) -> "DataModule":
     """As `load`, behind Lightning's loaders."""
     from data.loading.datamodule import DataModule  # here: Lightning is slow to import
 
-    return DataModule(load(config, kind, seed))
+    return DataModule(load(config, kind, seed, known))

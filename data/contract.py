@@ -9,26 +9,50 @@ It says what there is, in one of the forms of data/forms.py. A form is of one ki
 brings the options that all sets of the form share: how samples are drawn, augmented and kept. The keys of the YAML are
 those and the function's own parameters, and type hints are their rules: `Literal["a", "b"]`, `Annotated[float,
 Range(0, 1)]`. Not from the YAML come `find`, a Finder that lists files and refuses what cannot be used, and `kind`, for
-a set that has several forms; either is given where the function asks for it. Nothing here imports torch.
+a set that has several forms, and `known`, what a trained network knows that the data are to score; each is given where
+the function asks for it. Nothing here imports torch.
 """
 
 import importlib.metadata
 import inspect
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
 from data.augment_options import read_augment
 from data.files.finding import Finder
 from data.files.fingerprint import fingerprint, places
+from data.files.reading import Span
 from data.forms import Form, InFiles, Kind
 from plumbing.options import check_options
 from plumbing.table import Table
 
 Describe = TypeVar("Describe", bound=Callable[..., Form])
 USERS_OWN = "Not known: a folder of the user's own."  # the terms of what no one published
-GIVEN = ("find", "kind")  # to a function that asks for them
+GIVEN = ("find", "kind", "known")  # to a function that asks for them
+
+
+@dataclass(frozen=True)
+class Known:
+    """What a trained network knows, where data are to score it.
+
+    classes, labels, ignored  of a segmentation: the names, and the numbers in the masks of its training
+    span     of values in files of more than 8 bits
+    part     of a folder of the user's to score: "test", "val", "all", or "auto"; None: as training splits it
+    """
+
+    classes: list[str] | None = None
+    labels: list[int] = field(default_factory=list)
+    ignored: tuple[int, ...] = ()
+    span: Span | None = None
+    part: str | None = None
+
+    def ignored_beside(self, found: Collection[int], ignore: int | list[int] | str) -> tuple[int, ...]:
+        """The numbers in masks that are no class of the network's: those asked for, or as in its training."""
+        if isinstance(ignore, str):
+            return tuple(number for number in self.ignored if number not in self.labels) if ignore == "auto" else ()
+        return (ignore,) if isinstance(ignore, int) else tuple(ignore)
 
 
 @dataclass(frozen=True)
@@ -102,7 +126,9 @@ def choose(config: Mapping[str, Any]) -> tuple[DataSet, dict[str, Any]]:
     return chosen, options
 
 
-def find(chosen: DataSet, kind: Kind, options: Mapping[str, Any]) -> tuple[Form, Any, Finder]:
+def find(
+    chosen: DataSet, kind: Kind, options: Mapping[str, Any], known: Known | None = None
+) -> tuple[Form, Any, Finder]:
     """What there is of a kind of data, files listed but not read; the options of its form; and the Finder that listed.
 
     Raises ValueError for a set that does not give the kind, and in its own words for what is missing.
@@ -112,10 +138,11 @@ def find(chosen: DataSet, kind: Kind, options: Mapping[str, Any]) -> tuple[Form,
         able = ", ".join(name for name, other in available().items() if kind in other.kinds)
         name = next(name for name, other in available().items() if other is chosen)
         raise ValueError(f"data={name} has no {kind.replace('_', ' ')}; choose from {able}")
-    shared = form.Options(**{field.name: options[field.name] for field in fields(form.Options)})
+    names = [each.name for each in fields(form.Options)]
+    shared = form.Options(**{name: options[name] for name in names if name in options})
     asked = inspect.signature(chosen.describe).parameters
     finder = shared.finder() if isinstance(shared, InFiles) else Finder("raise", "skip")
-    given = {"find": finder, "kind": kind}
+    given = {"find": finder, "kind": kind, "known": known}
     own = {key: options[key] for key in chosen.own if key in options}
     found = chosen.describe(**{key: value for key, value in given.items() if key in asked}, **own)
     return found, shared, finder

@@ -12,14 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.files.finding import Finder, Pair
-from data.files.reading import Colours, check_mask, read_header, read_image, read_mask, refuse_labels
-from plumbing.options import Range
+from data.files.masks import Colours, check_mask, read_mask, refuse_labels
+from data.files.reading import Header, Span, read_header, read_image
+from plumbing.options import OptionError, Range
 
 Kind = Literal["labelled_images", "high_resolution_images", "images_of_one_size"]
 RGB = tuple[int, int, int]
 Size = tuple[int, int]  # height, width
 Decoded = tuple[NDArray[np.uint8], NDArray[np.uint8] | None]  # image (3, H, W) and, of a pair, its labels (H, W)
 Count = Annotated[int, Range(1)]
+IGNORED = 255  # the label trained on as no class, whatever number the files have for it
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,11 @@ class InFiles:
     cache: Literal["ram", "disk", "none"]
     workers: Annotated[int, Range(0)]
     on_error: Literal["raise", "skip"]
+    range: list[float] | None = field(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        if self.range is not None and not (len(self.range) == 2 and self.range[0] < self.range[1]):
+            raise OptionError(f"data.range must be two numbers, the darkest and the brightest value, not {self.range}")
 
     def finder(self) -> Finder:
         """What lists the files; images need no masks."""
@@ -48,6 +55,7 @@ class LabelledOptions(InFiles):
     mean: list[float] | None
     std: list[float] | None
     unlabelled: Literal["refuse", "skip"]
+    absent_classes: Literal["refuse", "keep"] = "refuse"
 
     def finder(self) -> Finder:
         """What lists the files and pairs them with their masks."""
@@ -83,11 +91,11 @@ class SquareOptions:
 class LabelledFiles:
     """Images with masks in files.
 
-    splits        train, val and test; test may be the same list as val
-    relabel       from the label in a mask's file to the label trained on, (256,) integers, -1 where it may not occur;
-                  None: as they are
-    colours       of RGB masks: colour to label in the file
-    notes         what a user should know, printed once
+    splits   train, val and test; test may be the same list as val. Where data only score a network, test alone
+    labels   the number of each class in the files; None: 0, 1, 2, ...
+    ignored  numbers in the files that stand for no class
+    colours  of RGB masks: colour to number
+    notes    what a user should know, printed once
     """
 
     kinds: ClassVar[tuple[Kind, ...]] = ("labelled_images",)
@@ -97,36 +105,32 @@ class LabelledFiles:
     classes: list[str]
     palette: list[RGB]
     splits: dict[str, list[Pair]]
-    ignore_index: int = 255
-    relabel: NDArray[np.int16] | None = None
+    labels: list[int] | None = None
+    ignored: tuple[int, ...] = (255,)
     colours: Colours | None = None
     notes: list[str] = field(default_factory=list)
 
-    def table(self) -> NDArray[np.int16]:
-        """(256,) from the label in a mask's file to the label trained on, -1 for what may not occur."""
-        if self.relabel is not None:
-            return self.relabel
-        table = np.full(256, -1, np.int16)
-        table[: len(self.classes)] = np.arange(len(self.classes))
-        table[self.ignore_index] = self.ignore_index
-        return table
+    def numbers(self) -> list[int]:
+        """The number of each class in the files."""
+        return list(range(len(self.classes))) if self.labels is None else self.labels
 
-    def size(self, pair: Pair) -> Size:
-        """Height and width of a pair, from its headers. Raises Unreadable where the two do not fit together."""
+    def look(self, pair: Pair) -> Header:
+        """What the image's header says. Raises Unreadable where its mask does not fit."""
         image = read_header(pair.image)
         if pair.mask is not None:
             check_mask(pair.mask, read_header(pair.mask), image, self.colours)
-        return image.upright
+        return image
 
-    def decode(self, pair: Pair) -> Decoded:
-        """The image (3, H, W) uint8 and its labels (H, W) uint8. Raises Unreadable."""
-        image = read_image(pair.image)
+    def decode(self, pair: Pair, span: Span | None = None) -> Decoded:
+        """The image (3, H, W) uint8 and its labels (H, W) uint8: places in `classes`, or IGNORED. Raises Unreadable."""
+        image = read_image(pair.image, span)
         if pair.mask is None:
             return image, None
         stored = read_mask(pair.mask, read_header(pair.image), self.colours)
-        labels = self.table()[stored]
+        numbers = self.numbers()
+        labels = renumbered(stored, [*numbers, *self.ignored], [*range(len(numbers)), *[IGNORED] * len(self.ignored)])
         if (labels < 0).any():
-            known = np.flatnonzero(self.table() >= 0).tolist()
+            known = sorted({*numbers, *self.ignored})
             refuse_labels(
                 pair.mask,
                 stored,
@@ -135,6 +139,21 @@ class LabelledFiles:
                 "class, or ignore the label by data.ignore_index",
             )
         return image, labels.astype(np.uint8)
+
+
+def renumbered(stored: NDArray[Any], known: list[int], become: list[int]) -> NDArray[np.int16]:
+    """Whole numbers (...) as what they become, -1 where they are not known. The first of equal known numbers counts."""
+    table = dict(zip(reversed(known), reversed(become), strict=True))
+    if stored.dtype in (np.uint8, np.bool_):
+        short = np.full(256, -1, np.int16)
+        for number, label in table.items():
+            if 0 <= number < 256:
+                short[number] = label
+        return short[stored.astype(np.uint8)]
+    numbers = np.array(sorted(table), np.int64)
+    new = np.array([table[number] for number in sorted(table)], np.int16)
+    at = np.searchsorted(numbers, stored).clip(max=len(numbers) - 1)
+    return np.where(numbers[at] == stored, new[at], np.int16(-1))
 
 
 def spans(numbers: list[int]) -> str:

@@ -1,9 +1,10 @@
-"""One image or mask file to pixels. What cannot be read is refused in one sentence that names the file and the mend."""
+"""One image file to pixels. What cannot be read is refused in one sentence that names the file and the mend."""
 
 import errno
+import threading
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,21 +13,26 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, UnidentifiedImageError
 
+from data.files.tiff import MOST_DIRECTORIES, images_in, is_tiff, read_bands, shape_of
+
 # Named, since Pillow would also try formats that start other programs (EPS).
-FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "PPM")
-SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
+FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "PPM", "GIF")
+SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
 # What each EXIF orientation asks for; 1 is upright. From 5 on height and width change places.
-TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
+TURNS: dict[int | None, Callable[[NDArray[Any]], NDArray[Any]]] = {
+    2: np.fliplr,
+    3: lambda x: x[::-1, ::-1],
+    4: np.flipud,
+    5: lambda x: x.swapaxes(0, 1),
+    6: lambda x: np.rot90(x, -1),
+    7: lambda x: x[::-1, ::-1].swapaxes(0, 1),
+    8: np.rot90,
 }
 SIXTEEN_BITS = ("I;16", "I;16B", "I;16L", "I;16N")
-Colours = dict[tuple[int, int, int], int]  # of an RGB mask: colour to label
+MOST_SCANS = 100  # of a progressive JPEG, which decodes all pixels for each; ten are usual
+LARGE = 25_000_000  # pixels, from which on files are decoded one at a time: each takes about 10 bytes a pixel meanwhile
+_one_large = threading.Lock()
+Span = tuple[float, float]  # the stored values that become 0 and 255
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # from twice as many pixels on it is refused
 
 
@@ -43,13 +49,17 @@ class Header:
     """What is known of a file before it is decoded.
 
     stored       (height, width) in the file
-    mode         Pillow's: L, RGB, P, ...
+    mode         Pillow's: L, RGB, P, ...; "bands" for what only `stored_pixels` can read
     orientation  EXIF's, 1 to 8; None where the file says nothing
+    bands        of colour, an alpha channel not counted
+    bits         of a sample
     """
 
     stored: tuple[int, int]
     mode: str
     orientation: int | None
+    bands: int = 3
+    bits: int = 8
 
     @property
     def upright(self) -> tuple[int, int]:
@@ -85,14 +95,19 @@ def opened(path: Path) -> Iterator[tuple[Image.Image, Header]]:
     try:
         if not path.stat().st_size:
             raise Unreadable(f"{path} is empty (0 bytes); copy it again or remove it")
-        with sbd_labels(path) if path.suffix == ".mat" else Image.open(path, formats=FORMATS) as picture:
-            if picture.format == "TIFF" and (frames := getattr(picture, "n_frames", 1)) > 1:
-                raise Unreadable(f"{path} is a stack of {frames} images; save each as a file of its own")
+        with image_of(path) as picture:
+            if picture.format == "TIFF" and (images := images_in(path)) > 1:
+                count = f"{images} or more" if images >= MOST_DIRECTORIES else str(images)
+                raise Unreadable(f"{path} is a stack of {count} images; save each as a file of its own")
+            if picture.format in ("GIF", "WEBP", "PNG") and getattr(picture, "is_animated", False):
+                raise Unreadable(f"{path} is a moving picture; save each of its frames as a file of its own")
             if picture.format == "PNG" and "exif" not in picture.info:
                 # Pillow would decode all pixels to look behind them.
                 picture.info["exif"] = exif_behind_pixels(path)
             tag = Image.Image.getexif(picture).get(ExifTags.Base.Orientation)
-            yield picture, Header(picture.size[::-1], picture.mode, tag if tag in range(1, 9) else None)
+            orientation = tag if tag in range(1, 9) else None
+            mode, bands, bits = kind_of(path, picture)
+            yield picture, Header(picture.size[::-1], mode, orientation, bands, bits)
     except Unreadable:
         raise
     except PermissionError:
@@ -107,7 +122,70 @@ def opened(path: Path) -> Iterator[tuple[Image.Image, Header]]:
     except Exception as error:  # on damaged bytes the decoders raise whatever they stumble over
         if isinstance(error, OSError) and error.errno == errno.ELOOP:
             raise Unreadable(f"{path} is a link in a loop; remove it") from None
-        raise Unreadable(f"{path} is damaged ({error}); copy it again or remove it") from None
+        why = " ".join(str(error).split()) or type(error).__name__
+        if "imagecodecs" in why:
+            raise Unreadable(
+                f"{path} is compressed in a way that the package imagecodecs reads ({why}); pip install imagecodecs, "
+                "or save it uncompressed"
+            ) from None
+        raise Unreadable(f"{path} is damaged ({why}); copy it again or remove it") from None
+
+
+def image_of(path: Path) -> Image.Image:
+    """The file as Pillow opens it; of a TIFF of a kind that it does not know, a stand-in of the same size."""
+    if path.suffix == ".mat":
+        return sbd_labels(path)
+    try:
+        return Image.open(path, formats=FORMATS)
+    except UnidentifiedImageError:
+        if not is_tiff(path):
+            raise
+    (height, width), _, _ = shape_of(path)
+    Image._decompression_bomb_check((width, height))
+    stand_in = Image.new("1", (1, 1))
+    stand_in._size = (width, height)  # nothing of it is decoded
+    stand_in.format = "TIFF"
+    stand_in.info["stand-in"] = True
+    return stand_in
+
+
+def kind_of(path: Path, picture: Image.Image) -> tuple[str, int, int]:
+    """Of a header: mode, bands, bits."""
+    mode = picture.mode
+    bands = len(picture.getbands()) - ("A" in mode or "a" in mode)
+    bits = 16 if mode in SIXTEEN_BITS else 32 if mode in ("I", "F") else 8
+    if picture.format == "PNG" and mode not in SIXTEEN_BITS and ";16" in str(getattr(picture, "tile", "")):
+        return "bands", bands, 16  # Pillow would keep the upper 8
+    if picture.format == "TIFF":
+        tags = getattr(picture, "tag_v2", {})
+        samples = tags.get(277, 1)
+        signed = 2 in tags.get(339, (1,)) and mode == "L"
+        deep = bands > 1 and max(tags.get(258, (8,))) > 8
+        if "stand-in" in picture.info or signed or deep or samples > len(picture.getbands()):
+            _, stored, kind = shape_of(path)
+            extra = tags.get(338, ()) if tags else ()
+            alpha = stored in (2, 4) and any(each in (1, 2) for each in extra)
+            return "bands", stored - alpha, 8 * kind.itemsize
+    return mode, bands, bits
+
+
+def stored_pixels(path: Path, picture: Image.Image, header: Header) -> NDArray[Any]:
+    """(H, W) or (H, W, bands) with the numbers that the file stores, not turned; palettes as colours.
+
+    Not for what Pillow has to convert: CMYK and the like come as RGB. Alpha channels are dropped.
+    """
+    if header.mode != "bands":
+        if header.mode in ("I", "F", *SIXTEEN_BITS, "L", "RGB"):
+            return np.asarray(picture)
+        return np.asarray(picture.convert("RGB"))
+    if picture.format == "PNG":
+        import torch
+        from torchvision.io import ImageReadMode, decode_png  # here: few files need it
+
+        pixels = decode_png(torch.frombuffer(bytearray(path.read_bytes()), dtype=torch.uint8), ImageReadMode.UNCHANGED)
+        return pixels.permute(1, 2, 0).numpy()[..., : header.bands]
+    pixels = read_bands(path)
+    return pixels if pixels.ndim == 2 else pixels[..., : header.bands]
 
 
 def sbd_labels(path: Path) -> Image.Image:
@@ -123,82 +201,58 @@ def read_header(path: Path) -> Header:
         return header
 
 
-def turn(picture: Image.Image, orientation: int | None) -> Image.Image:
-    """The picture, turned as an EXIF orientation says."""
-    return picture.transpose(TURNS[orientation]) if orientation in TURNS else picture
+def turn(pixels: NDArray[Any], orientation: int | None) -> NDArray[Any]:
+    """(H, W) or (H, W, C), turned as an EXIF orientation says."""
+    return TURNS[orientation](pixels) if orientation in TURNS else pixels
 
 
-def read_image(path: Path) -> NDArray[np.uint8]:
-    """(3, H, W) uint8 RGB, turned upright. 16 bits are scaled to 8, an alpha channel is dropped."""
-    with opened(path) as (picture, header):
-        if header.mode in SIXTEEN_BITS:
-            grey = (np.asarray(picture).astype(np.uint32) + 128) // 257  # 65535 to 255, rounded
-            picture = Image.fromarray(grey.astype(np.uint8))
-        elif header.mode in ("I", "F"):
-            raise Unreadable(f"{path} has 32 bits a channel, whose range is not known; save it with 8 or 16 bits")
-        pixels = np.array(turn(picture.convert("RGB"), header.orientation))
+@contextmanager
+def bounded(path: Path, header: Header) -> Iterator[None]:
+    """Refuse a file that takes too long to decode, and let large ones wait for each other."""
+    if path.suffix.lower() in (".jpg", ".jpeg") and (scans := path.read_bytes().count(b"\xff\xda")) > MOST_SCANS:
+        raise Unreadable(f"{path} has {scans:,} scans, which takes long to decode; save it again as JPEG or PNG")
+    large = header.stored[0] * header.stored[1] > LARGE
+    with _one_large if large else nullcontext():
+        yield
+
+
+def read_image(path: Path, span: Span | None = None) -> NDArray[np.uint8]:
+    """(3, H, W) uint8 RGB, turned upright: the first three bands, one band three times; alpha is dropped.
+
+    span  of values in files of more than 8 bits that become 0 and 255, the others clipped; None: of 16 bits all, and
+          files of 32 bits are refused
+    """
+    with opened(path) as (picture, header), bounded(path, header):
+        pixels = stored_pixels(path, picture, header)
+        if pixels.dtype != np.uint8:
+            pixels = to_eight_bits(path, pixels, span)
+        if pixels.ndim == 2 or pixels.shape[2] < 3:
+            grey = pixels if pixels.ndim == 2 else pixels[..., 0]
+            pixels = np.broadcast_to(grey[..., None], (*grey.shape, 3))
+        pixels = turn(pixels[..., :3], header.orientation)
     return np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
 
-def mask_orientation(mask: Header, image: Header) -> int | None:
-    """How a mask is to be turned: by its own tag; without one with its image, unless only the upright image fits it."""
-    if mask.orientation is not None:
-        return mask.orientation
-    return None if mask.stored == image.upright != image.stored else image.orientation
+def to_eight_bits(path: Path, pixels: NDArray[Any], span: Span | None) -> NDArray[np.uint8]:
+    """The pixels with what `span` holds spread over 0 to 255, rounded."""
+    if pixels.dtype == bool:
+        return pixels.astype(np.uint8) * np.uint8(255)
+    if span is None:
+        if pixels.dtype != np.uint16:
+            raise Unreadable(
+                f"{path} has {8 * pixels.dtype.itemsize} bits a channel, whose range is not known; say in data.range "
+                "which two of its values are black and white"
+            )
+        span = (0, 65535)
+    if not np.isfinite(pixels).all():
+        raise Unreadable(f"{path} holds values that are no numbers; fill them in or remove it")
+    low, high = span
+    scaled = (pixels.astype(np.float32) - low) * (255 / (high - low)) + 0.5
+    return scaled.clip(0, 255.5).astype(np.uint8)
 
 
-def check_mask(path: Path, mask: Header, image: Header, colours: Colours | None) -> None:
-    """Refuse, from headers alone, a mask that holds no labels or is not of its image's size."""
-    if "A" in mask.mode or "a" in mask.mode:
-        raise Unreadable(f"the mask {path} has an alpha channel ({mask.mode}); save it as grey or palette PNG")
-    if mask.mode == "F":
-        raise Unreadable(f"the mask {path} holds floating point numbers; save it with whole-number labels as grey PNG")
-    labels = mask.mode in ("1", "L", "P", "I", *SIXTEEN_BITS)
-    if colours is None and not labels:
-        raise Unreadable(f"the mask {path} is in colour ({mask.mode}); say in data.colours which colour is which class")
-    if colours is not None and mask.mode not in ("RGB", "P"):
-        raise Unreadable(f"the mask {path} has no colours ({mask.mode}), but data.colours is set; save it as RGB")
-    size = turned(mask.stored, mask_orientation(mask, image))
-    if size != image.upright:
-        raise Unreadable(
-            f"the mask {path} has {size[0]} x {size[1]} pixels, its image {image.upright[0]} x {image.upright[1]}; "
-            "save both in one size"
-        )
-
-
-def read_mask(path: Path, image: Header, colours: Colours | None = None) -> NDArray[np.uint8]:
-    """(H, W) uint8 labels: palette indices or grey values as they are stored, or RGB through `colours`.
-
-    image  the header of the mask's image, with which it is turned
-    """
-    with opened(path) as (picture, header):
-        check_mask(path, header, image, colours)
-        if colours is not None:
-            picture = picture.convert("RGB")
-        values = np.asarray(turn(picture, mask_orientation(header, image)))
-    if colours is not None:
-        values = through(colours, values.astype(np.int64), path)
-    elif values.max() > 255:
-        refuse_labels(path, values, values > 255, "labels reach 255 at most")
-    return values.astype(np.uint8)
-
-
-def through(colours: Colours, rgb: NDArray[np.int64], path: Path) -> NDArray[np.uint8]:
-    """Labels (H, W) of an RGB mask (H, W, 3)."""
-    codes = rgb @ (65536, 256, 1)
-    known = np.array(sorted((r * 65536 + g * 256 + b, label) for (r, g, b), label in colours.items()))
-    at = np.searchsorted(known[:, 0], codes).clip(max=len(known) - 1)
-    strange = known[at, 0] != codes
-    if strange.any():
-        colour = tuple(rgb[strange][0].tolist())
-        raise Unreadable(
-            f"the mask {path} has {strange.sum()} pixels of colours that data.colours does not name, such as {colour}; "
-            "name them (as `ignore` where they are no class), and save masks without loss"
-        )
-    return known[at, 1].astype(np.uint8)
-
-
-def refuse_labels(path: Path, labels: NDArray[Any], wrong: NDArray[np.bool_], why: str) -> None:
-    """Refuse a mask for the labels (H, W) where they are `wrong`, naming the most frequent one."""
-    found, counts = np.unique(labels[wrong], return_counts=True)
-    raise Unreadable(f"the mask {path} holds the label {found[counts.argmax()]} in {counts.max()} pixels, but {why}")
+def value_range(path: Path) -> Span:
+    """The smallest and the largest number that an image file stores."""
+    with opened(path) as (picture, header), bounded(path, header):
+        pixels = stored_pixels(path, picture, header)
+        return float(pixels.min()), float(pixels.max())

@@ -6,28 +6,42 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from data.contract import Known
 from data.files.finding import Finder
-from data.forms import LabelledFiles, LabelledOptions
+from data.forms import IGNORED, LabelledFiles, LabelledOptions
 from data.loading.augment import Augment
+from data.loading.cache import Cache
 from data.loading.loaded import LabelledImages, Loaded
 from data.loading.sampler import balanced
-from data.loading.samples import FileSamples, stored
+from data.loading.samples import FileSamples, split_samples, stored
 from data.loading.statistics import Counts, balanced_weights
 
 COUNTED = 500  # training images at most in which mean, deviation and classes are counted
 
 
-def load(files: LabelledFiles, options: LabelledOptions, finder: Finder, seed: int) -> Loaded:
-    """Check and cache all files, count classes and moments in training images."""
-    version = f"{files.colours}{files.table().tolist()}"
-    parts = stored(files.name, files.splits, finder, files.size, files.decode, options.cache, version)
-    kept, where = parts["train"].cache, {split: part.indices for split, part in parts.items()}
-    alike = len({kept.sizes[i] for split in ("val", "test") for i in where[split]}) == 1
+def load(files: LabelledFiles, options: LabelledOptions, finder: Finder, seed: int, known: Known | None) -> Loaded:
+    """Check and cache all files, count classes and moments in training images.
 
-    classes, total = len(files.classes), len(where["train"])
-    shuffled = np.random.default_rng(seed).permutation(where["train"])
-    some = where["train"] if options.balance else shuffled[:COUNTED].tolist()
+    Raises ValueError where a class never occurs in them, unless that is asked for, and for a split without a class.
+    """
+    version = f"{files.colours}{files.numbers()}{files.ignored}"
+    found = stored(files.name, files.splits, finder, options, files.look, files.decode, version, known)
+    train, val, test = split_samples(found.parts, options.crops_per_image)
+    kept = test.cache
+    alike = len({kept.sizes[i] for part in (val, test) for i in part.indices}) == 1
+
+    classes, counted = len(files.classes), train.indices or test.indices
+    shuffled = np.random.default_rng(seed).permutation(counted)
+    some = list(counted) if options.balance else shuffled[:COUNTED].tolist()
     counts = Counts(FileSamples(kept, some))
+    shares = counts.shares(classes)
+    notes = []
+    if train.indices:
+        notes = class_notes(files.classes, counts, len(some), len(train.indices))
+        if (shares == 0).any() and len(some) < len(train.indices):
+            shares = Counts(FileSamples(kept, train.indices)).shares(classes)
+        refuse_absent([name for name, n in zip(files.classes, shares, strict=True) if not n], options.absent_classes)
+        refuse_unlabelled({"val": val, "test": test}, files, kept)
     moments = counts.moments()
     labels = counts.labels[:, :classes]
     areas = labels / labels.sum(1, keepdims=True).clip(1)
@@ -37,23 +51,52 @@ def load(files: LabelledFiles, options: LabelledOptions, finder: Finder, seed: i
         tuple(options.std or moments[1]),
         files.classes,
         files.palette,
-        chosen_weights(options.class_weights, counts.shares(classes)),
-        files.ignore_index,
+        chosen_weights(options.class_weights, shares),
+        IGNORED,
+        files.numbers(),
+        files.ignored,
+        span=found.span,
     )
     return Loaded(
         info,
-        FileSamples(kept, where["train"], options.crops_per_image),
-        parts["val"],
-        parts["test"],
-        augment=Augment(options.augment, options.crop, files.ignore_index, options.balance, areas.sum(0)),
+        train,
+        val,
+        test,
+        augment=Augment(options.augment, options.crop, IGNORED, options.balance, areas.sum(0)),
         batch_size=options.batch_size,
         test_batch_size=options.batch_size if alike else 1,
         seed=seed,
-        probability=balanced(areas.repeat(options.crops_per_image, 0), options.balance),
+        probability=balanced(areas.repeat(options.crops_per_image, 0), options.balance) if train.indices else None,
         workers=options.workers,
-        notes=[*files.notes, *finder.notes(), *class_notes(files.classes, counts, len(some), total)],
+        notes=[*files.notes, *found.notes, *finder.notes(), *notes],
         skipped=finder.skipped,
     )
+
+
+def refuse_absent(absent: list[str], wish: Literal["refuse", "keep"]) -> None:
+    """Raise ValueError for classes that no training image holds, unless they are wanted all the same."""
+    if absent and wish == "refuse":
+        raise ValueError(
+            f"no training image holds {', '.join(absent[:10])}{', ...' if len(absent) > 10 else ''}, so a network "
+            "cannot learn it; give it images, leave it out of the classes, or train all the same by "
+            "data.absent_classes=keep"
+        )
+
+
+def labelled_pixels(kept: Cache, index: int) -> int:
+    """How many pixels of a pair are of a class."""
+    mask = kept[index][1]
+    return 0 if mask is None else int((mask != IGNORED).sum())
+
+
+def refuse_unlabelled(parts: dict[str, FileSamples], files: LabelledFiles, kept: Cache) -> None:
+    """Raise ValueError for a split in which no pixel is of a class: there is nothing to score."""
+    for split, part in parts.items():
+        if part.indices and not any(labelled_pixels(kept, i) for i in part.indices):
+            raise ValueError(
+                f"{files.name}: no pixel of the {len(part.indices)} masks of {split} is of a class, so nothing can be "
+                f"scored; correct the masks, or data.ignore_index (ignored: {', '.join(map(str, files.ignored))})"
+            )
 
 
 def chosen_weights(wish: Sequence[float] | Literal["equal", "balanced"], shares: NDArray[np.float64]) -> list[float]:
@@ -66,14 +109,17 @@ def chosen_weights(wish: Sequence[float] | Literal["equal", "balanced"], shares:
 
 
 def class_notes(classes: list[str], counts: Counts, counted: int, total: int) -> list[str]:
-    """Warnings about what was counted: classes that do not occur, images that are ignored altogether."""
+    """What was counted: classes that do not occur, pixels and images that are ignored."""
     among = f"the {total} training images" if counted == total else f"{counted} of the {total} training images"
     pixels = counts.labels[:, : len(classes)]
     absent = [name for name, n in zip(classes, pixels.sum(0), strict=True) if not n]
     void = int((pixels.sum(1) == 0).sum())
-    notes = (
-        [f"Warning: {len(absent)} of {len(classes)} classes never occur in {among}: {', '.join(absent)}"]
-        if absent
-        else []
-    )
-    return notes + ([f"Warning: all pixels are ignored in {void} of {among}"] if void else [])
+    ignored = 1 - pixels.sum() / max(1, counts.labels.sum())
+    notes = []
+    if absent:
+        notes.append(f"Warning: {len(absent)} of {len(classes)} classes never occur in {among}: {', '.join(absent)}")
+    if ignored > 0:
+        notes.append(f"Ignored in {among}: {ignored:.1%} of the pixels")
+    if void:
+        notes.append(f"Warning: all pixels are ignored in {void} of {among}")
+    return notes

@@ -18,11 +18,13 @@ class Samples(Sized, Protocol):
 
 @dataclass(frozen=True)
 class Images:
-    """What a task must know of images. mean and std are per channel, of the training images in [0, 1]."""
+    """What a task must know of images. mean and std are per channel, of the training images in [0, 1]; span holds the
+    values that became 0 and 255 in files of more than 8 bits, None where there are none."""
 
     name: str
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    span: tuple[float, float] | None = field(default=None, kw_only=True)
 
     @property
     def channels(self) -> int:
@@ -32,12 +34,18 @@ class Images:
 
 @dataclass(frozen=True)
 class LabelledImages(Images):
-    """What a segmentation must know besides. Labels are indices into `classes`, or `ignore_index`."""
+    """What a segmentation must know besides. Labels are indices into `classes`, or `ignore_index`.
+
+    labels   the number of each class in the masks' files, which predictions are written in; None: 0, 1, 2, ...
+    ignored  the numbers there that are no class
+    """
 
     classes: list[str]
     palette: list[tuple[int, int, int]]
     class_weights: list[float]
     ignore_index: int = 255
+    labels: list[int] | None = None
+    ignored: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.class_weights) != len(self.classes):

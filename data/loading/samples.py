@@ -1,12 +1,17 @@
 """From the files of a data set to samples: checked, cached, one list for each split."""
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from torch.utils.data import Dataset
 
+from data.contract import Known
 from data.files.finding import Finder, Pair
-from data.forms import Decoded, Size
+from data.files.reading import Header, Span, value_range
+from data.forms import Decoded, InFiles
 from data.loading.cache import Cache
 
 
@@ -37,30 +42,104 @@ class FileSamples(Dataset[dict[str, Any]]):
         return sample if mask is None else sample | {"mask": mask}
 
 
+def split_samples(parts: dict[str, FileSamples], each: int = 1) -> tuple[FileSamples, FileSamples, FileSamples]:
+    """Training, validation and test samples; where data only score a network, there is nothing to train on, and what
+    is scored is all there is.
+
+    each  random crops of each training image in an epoch
+    """
+    test = parts["test"]
+    train = parts.get("train", FileSamples(test.cache, []))
+    return FileSamples(train.cache, train.indices, each), parts.get("val", test), test
+
+
+@dataclass(frozen=True)
+class Stored:
+    """The samples of each split; the values that became 0 and 255 in files of more than 8 bits; and notes."""
+
+    parts: dict[str, FileSamples]
+    span: Span | None
+    notes: list[str]
+
+
 def stored(
     name: str,
     splits: dict[str, list[Pair]],
     finder: Finder,
-    size: Callable[[Pair], Size],
-    decode: Callable[[Pair], Decoded],
-    cache: str,
+    options: InFiles,
+    look: Callable[[Pair], Header],
+    decode: Callable[..., Decoded],
     version: str,
-) -> dict[str, FileSamples]:
-    """The samples of each split: headers checked, then, where unusable files are skipped, all pixels, then cached.
+    known: Known | None = None,
+    side: int | None = None,
+) -> Stored:
+    """Headers checked, then, where unusable files are skipped, all pixels, then cached.
 
-    size     height and width of what `decode` will give, from headers; both raise Unreadable
+    look     at the header of a pair's image; decode gives its pixels, of files of more than 8 bits by a span of their
+             values. Both raise Unreadable
     version  whatever else than the files the pixels depend on
+    side     pixels a side of what `decode` gives; None: as many as the image has
     """
     pairs = list(dict.fromkeys(pair for split in splits.values() for pair in split))
-    sizes = finder.usable(size, pairs, "Reading the headers")
+    headers = finder.usable(look, pairs, "Reading the headers")
+    span, notes = chosen_span(headers, finder, options.range, None if known is None else known.span)
+    read: Callable[[Pair], Decoded] = partial(decode, span=span)
     if finder.on_error == "skip":
-        sound = finder.usable(lambda pair: decode(pair) is not None, list(sizes), "Checking the pixels")
-        sizes = {pair: sizes[pair] for pair in sound}
-    at = {pair: i for i, pair in enumerate(sizes)}
+        sound = finder.usable(lambda pair: read(pair) is not None, list(headers), "Checking the pixels")
+        headers = {pair: headers[pair] for pair in sound}
+    at = {pair: i for i, pair in enumerate(headers)}
     where = {split: [at[pair] for pair in found if pair in at] for split, found in splits.items()}
     for split, found in where.items():
         if not found:
             why = f" after skipping {len(finder.skipped)}: {finder.skipped[0]}" if finder.skipped else "; give it more"
             raise ValueError(f"{name} has no usable image for {split}{why}")
-    kept = Cache(cache, list(sizes), list(sizes.values()), decode, version)
-    return {split: FileSamples(kept, found) for split, found in where.items()}
+    sizes = [header.upright if side is None else (side, side) for header in headers.values()]
+    kept = Cache(options.cache, list(headers), sizes, read, f"{version}{span}")
+    parts = {split: FileSamples(kept, found) for split, found in where.items()}
+    return Stored(parts, span, [*notes, *band_notes(headers.values())])
+
+
+def chosen_span(
+    headers: Mapping[Pair, Header], finder: Finder, asked: Sequence[float] | None, known: Span | None
+) -> tuple[Span | None, list[str]]:
+    """The values that become 0 and 255 in files of more than 8 bits, None where there are none, and a note on them.
+
+    asked  data.range; known: what a trained network was trained with. Without either, of 16 bits as many are taken
+           as the largest value of all files needs
+    """
+    deep = [pair for pair, header in headers.items() if header.bits > 8]
+    if not deep:
+        return known, []
+    if asked is not None or known is not None:
+        span = (asked[0], asked[1]) if asked is not None else known
+        assert span is not None
+        return span, [f"Images of more than 8 bits: values from {span[0]:g} to {span[1]:g} become 0 to 255"]
+    if any(headers[pair].bits > 16 for pair in deep):
+        return None, []  # refused where they are read
+    found = finder.usable(lambda pair: value_range(pair.image), deep, "Looking for the range of values")
+    if not found:
+        return None, []
+    low, high = min(low for low, _ in found.values()), max(high for _, high in found.values())
+    if low < 0:
+        raise ValueError(
+            f"images hold values from {low:g} to {high:g}, such as {deep[0].image}; say in data.range which two values "
+            "are black and white"
+        )
+    top = next(2**bits - 1 for bits in (8, 9, 10, 11, 12, 13, 14, 15, 16) if high < 2**bits)
+    return (0, top), [
+        f"Images of 16 bits whose values reach {high:g}: 0 to {top} become 0 to 255; data.range=[low,high] chooses "
+        "others"
+    ]
+
+
+def band_notes(headers: Iterable[Header]) -> list[str]:
+    """What of the images is left out."""
+    counts = Counter((header.bands, header.mode in ("RGBA", "LA", "La", "RGBa", "PA")) for header in headers)
+    notes = []
+    for (bands, alpha), count in sorted(counts.items()):
+        if bands == 2 or bands > 3:
+            first = "the first" if bands == 2 else "the first three"
+            notes.append(f"Warning: {count} images have {bands} bands, of which {first} are used")
+        if alpha:
+            notes.append(f"{count} images have an alpha channel, which is left out")
+    return notes

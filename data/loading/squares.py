@@ -18,12 +18,14 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from data.augment_options import flips_alone
+from data.contract import Known
 from data.files.finding import Finder, Pair
-from data.files.reading import Unreadable, read_header, read_image
-from data.forms import Decoded, InFiles, Size, SquareArrays, SquareFiles, SquareOptions
+from data.files.reading import Header, Span, Unreadable, read_header, read_image
+from data.forms import Decoded, InFiles, SquareArrays, SquareFiles, SquareOptions
 from data.loading.augment import Augment
 from data.loading.loaded import Images, Loaded
 from data.loading.photos import load_images
+from data.loading.samples import stored
 
 VALIDATION = 5000  # the last of a stack's training images; what is tested is the authors' own test set
 
@@ -71,36 +73,45 @@ def centre_square(image: Tensor, side: int) -> Tensor:
     return F.interpolate(cut, size=(side, side), mode="bicubic", antialias=True)[0]
 
 
-def size_of_square(pair: Pair, side: int) -> Size:
-    """Height and width of an image's square. Raises Unreadable for one that would have to be enlarged."""
-    found = read_header(pair.image).upright
-    if min(found) < side:
+def look_at_square(pair: Pair, side: int) -> Header:
+    """The header of an image. Raises Unreadable for one whose square would have to be enlarged."""
+    header = read_header(pair.image)
+    height, width = header.upright
+    if min(height, width) < side:
         raise Unreadable(
-            f"{pair.image} of {found[0]} x {found[1]} pixels is smaller than data.crop={side}, and enlarging it "
+            f"{pair.image} of {height} x {width} pixels is smaller than data.crop={side}, and enlarging it "
             "would print a pattern of its own; train a smaller model.size or remove the image"
         )
-    return side, side
+    return header
 
 
-def decoded_square(pair: Pair, side: int) -> Decoded:
+def decoded_square(pair: Pair, span: Span | None = None, *, side: int) -> Decoded:
     """The square in the middle of an image file, (3, side, side) uint8."""
-    return centre_square(torch.from_numpy(read_image(pair.image)), side).numpy(), None
+    return centre_square(torch.from_numpy(read_image(pair.image, span)), side).numpy(), None
 
 
-def load_files(files: SquareFiles, options: InFiles, finder: Finder, seed: int) -> Loaded:
+def load_files(files: SquareFiles, options: InFiles, finder: Finder, seed: int, known: Known | None) -> Loaded:
     """The squares in the middle of image files, resized to one size."""
     side = options.crop
     flips, notes = flips_alone(options.augment)
-    return load_images(
+    found = stored(
         files.name,
         files.splits,
+        finder,
+        options,
+        partial(look_at_square, side=side),
+        partial(decoded_square, side=side),
+        f"the middle in {side} pixels",
+        known,
+        side,
+    )
+    return load_images(
+        files.name,
+        found,
         options,
         finder,
         seed,
-        partial(size_of_square, side=side),
-        partial(decoded_square, side=side),
         Augment(flips, side),
         test_batch_size=options.batch_size,
-        version=f"the middle in {side} pixels",
         notes=[*files.notes, *notes],
     )

@@ -5,7 +5,7 @@ from pathlib import Path
 from data.contract import data_set
 from data.files.finding import Finder
 from data.forms import LabelledFiles
-from data.sets.published import VAL_IS_TEST, explained, relabelling
+from data.sets.published import VAL_IS_TEST, explained
 
 FOLDER = "ADEChallengeData2016"
 # The first of each class's names in the challenge's objectInfo150.txt, and the colours of its color150.mat.
@@ -62,6 +62,7 @@ def ade20k(find: Finder, root: str | None) -> LabelledFiles:
         CLASSES,
         PALETTE,
         splits | {"test": splits["val"]},
-        relabel=relabelling({0: 255} | {label + 1: label for label in range(len(CLASSES))}),
+        labels=list(range(1, len(CLASSES) + 1)),
+        ignored=(0,),
         notes=[f"ADE20K: {VAL_IS_TEST}"],
     )

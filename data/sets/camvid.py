@@ -27,4 +27,4 @@ def camvid(find: Finder, root: str | None) -> LabelledFiles:
     }
     notes = [] if "test" in splits else [f"{top} has no test folder: the validation images serve as test images too"]
     splits.setdefault("test", splits["val"])
-    return LabelledFiles("camvid", CLASSES, PALETTE, splits, VOID, notes=notes)
+    return LabelledFiles("camvid", CLASSES, PALETTE, splits, ignored=(VOID,), notes=notes)

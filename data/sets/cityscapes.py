@@ -3,9 +3,7 @@
 from data.contract import data_set
 from data.files.finding import Finder
 from data.forms import LabelledFiles
-from data.sets.published import VAL_IS_TEST, explained, pairs, relabelling
-
-IGNORED = 255
+from data.sets.published import VAL_IS_TEST, explained, pairs
 
 
 @data_set(
@@ -27,12 +25,12 @@ def cityscapes(find: Finder, root: str | None) -> LabelledFiles:
     }
     drawn = [c for c in Cityscapes.classes if c.id >= 0]  # -1, a number plate, is in no mask
     judged = sorted((c for c in drawn if not c.ignore_in_eval), key=lambda c: c.train_id)
-    relabel = relabelling({c.id: IGNORED if c.ignore_in_eval else c.train_id for c in drawn})
     return LabelledFiles(
         "cityscapes",
         [c.name for c in judged],
         [c.color for c in judged],
         splits | {"test": splits["val"]},
-        relabel=relabel,
+        labels=[c.id for c in judged],
+        ignored=tuple(c.id for c in drawn if c.ignore_in_eval),
         notes=[f"Cityscapes: {VAL_IS_TEST}"],
     )

@@ -4,7 +4,6 @@ from data.contract import data_set
 from data.files.finding import Finder, existing
 from data.files.splits import folds
 from data.forms import LabelledFiles
-from data.sets.published import relabelling
 
 CLASSES, PALETTE = ["membrane", "cell"], [(40, 40, 120), (230, 220, 150)]
 FOLDS = 5
@@ -28,4 +27,4 @@ def membrane(find: Finder, root: str | None, fold: int) -> LabelledFiles:
     rest, test = folds(pairs, fold, FOLDS)
     splits = {"train": [pair for i, pair in enumerate(rest) if i % 8 != 4], "val": rest[4::8], "test": test}
     note = f"Fold {fold} of {FOLDS} (data.fold) is tested: slices {test[0].name} to {test[-1].name}"
-    return LabelledFiles("membrane", CLASSES, PALETTE, splits, relabel=relabelling({0: 0, 255: 1}), notes=[note])
+    return LabelledFiles("membrane", CLASSES, PALETTE, splits, labels=[0, 255], ignored=(), notes=[note])

@@ -3,12 +3,10 @@
 from data.contract import data_set
 from data.files.finding import Finder
 from data.forms import LabelledFiles
-from data.sets.published import explained, pairs, relabelling
+from data.sets.published import explained, pairs
 
 CLASSES, PALETTE = ["background", "pet"], [(40, 40, 60), (240, 170, 60)]
 VALIDATION_OF_TEN = 9  # every tenth of the official trainval list is for validation
-# Of a trimap: 1 pet, 2 background, 3 the seam between them, which the authors left unclassified.
-TRIMAP = {1: 1, 2: 0, 3: 255}
 
 
 @data_set(
@@ -29,4 +27,5 @@ def oxford_pets(find: Finder, root: str | None, download: bool) -> LabelledFiles
         "val": trainval[VALIDATION_OF_TEN::10],
         "test": test,
     }
-    return LabelledFiles("oxford_pets", CLASSES, PALETTE, splits, relabel=relabelling(TRIMAP))
+    # Of a trimap: 1 pet, 2 background, 3 the seam between them, which the authors left unclassified.
+    return LabelledFiles("oxford_pets", CLASSES, PALETTE, splits, labels=[2, 1], ignored=(3,))

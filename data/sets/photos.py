@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from data.contract import USERS_OWN, data_set
+from data.contract import USERS_OWN, Known, data_set
 from data.files.finding import Finder, Pair, existing
 from data.forms import PhotoFiles
 
@@ -64,8 +64,11 @@ def tested_on(finder: Finder, splits: dict[str, list[Pair]], root: str | None, s
 
 
 @data_set("photos", PhotoFiles, terms=USERS_OWN)
-def photos(find: Finder, root: str | None, test_root: str | None, scale: int | None) -> PhotoFiles:
-    """A folder of photographs."""
+def photos(find: Finder, known: Known | None, root: str | None, test_root: str | None, scale: int | None) -> PhotoFiles:
+    """A folder of photographs; where they only score a network, all of them."""
+    if known is not None and known.part in ("auto", "all"):
+        key = "data.root" if test_root is None else "data.test_root"
+        return PhotoFiles("photos", {"test": benchmark(find, existing(test_root or root, key), scale)})
     splits = in_tenths(find, root, test_root is not None)
     tested_on(find, splits, test_root, scale)
     return PhotoFiles("photos", splits)

@@ -4,9 +4,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from data.files.finding import Pair
 
 VAL_IS_TEST = "the labels of the official test split are not public, so the validation split is tested on as well"
@@ -37,10 +34,3 @@ def explained(name: str, root: str | None, wanted: str, download: bool | None) -
 def pairs(images: Iterable[str | Path], masks: Iterable[str | Path]) -> list[Pair]:
     """Images and their masks as torchvision's data sets list them."""
     return [Pair(Path(image).stem, Path(image), Path(mask)) for image, mask in zip(images, masks, strict=True)]
-
-
-def relabelling(labels: dict[int, int]) -> NDArray[np.int16]:
-    """(256,) from the label in a mask's file to the label trained on, -1 for those that do not occur."""
-    table = np.full(256, -1, np.int16)
-    table[list(labels)] = list(labels.values())
-    return table
