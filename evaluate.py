@@ -78,10 +78,10 @@ def run(config: DictConfig, folder: Path) -> dict[str, Any]:
         numbers = {key: options[key] for key in OF_DATA if isinstance(options.get(key), int)}
         config.task = numbers | dict(config.task)
         asked = identity.plain(config)
-        source = asked.get("data") or stored.config["data"]
+        source = asked.get("data")
         pl.seed_everything(stored.config["seed"], workers=True, verbose=False)
-        module = evaluation.data_of(stored, source)
-        task = evaluation.rebuild(stored, module, options, config.split)
+        module = evaluation.data_of(stored, source, config.split)
+        task = evaluation.rebuild(stored, module, options)
         trainer = build_trainer(asked["trainer"], folder, task)
         if trainer.world_size > 1 and HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN:
             raise ValueError(
@@ -90,13 +90,16 @@ def run(config: DictConfig, folder: Path) -> dict[str, Any]:
             )
     announce(task, trainer, module)
     measured = evaluation.score(task, module, trainer)
-    # A test is what is run on either split; its scores are named by the one that it saw.
-    metrics = {re.sub("^test/", f"{config.split}/", key): value for key, value in measured.items()}
-    metrics |= {"checkpoint": config.checkpoint, "split": config.split, "seconds": time.perf_counter() - STARTED}
+    # A test is what is run on any split; its scores are named by the one that it saw.
+    split = config.split or "test"
+    metrics = {re.sub("^test/", f"{split}/", key): value for key, value in measured.items()}
+    metrics |= {"checkpoint": config.checkpoint, "split": split, "seconds": time.perf_counter() - STARTED}
     if not trainer.is_global_zero:  # the scores are of all processes; one of them writes
         return metrics
     task.report(folder / "report.png", title=folder.name)
-    write_text(folder / "config.yaml", OmegaConf.to_yaml(asked | {"data": source, "task": options}))
+    write_text(
+        folder / "config.yaml", OmegaConf.to_yaml(asked | {"data": source or stored.config["data"], "task": options})
+    )
     run_folder.write_metrics(folder, metrics)
     return metrics
 

@@ -45,7 +45,7 @@ def work(net: Any, options: argparse.Namespace) -> tuple[Iterator[None], int] | 
     from data.files.reading import read_image
     from models.tasks.generation.predict import write_samples
     from models.tasks.segmentation.inference import Inference
-    from models.tasks.segmentation.predict import segment
+    from models.tasks.segmentation.predict import segment, write_legend
     from models.tasks.super_resolution.predict import enlarge_to
 
     if net.task == "gan":
@@ -59,15 +59,16 @@ def work(net: Any, options: argparse.Namespace) -> tuple[Iterator[None], int] | 
         raise ValueError(f"{options.checkpoint} is for {net.task.replace('_', '-')}: name images or folders, and no -n")
     if net.task == "super_resolution":
         return lambda name, path: enlarge_to(
-            net, torch.from_numpy(read_image(path)), options.output / "enlarged" / f"{name}.png"
+            net, torch.from_numpy(read_image(path, net.span)), options.output / "enlarged" / f"{name}.png"
         )
     try:
         inference = Inference(net.period, options.window, options.overlap, options.flip)
     except ValueError as error:
         raise ValueError(str(error).replace("task.inference.", "--")) from None
 
+    write_legend(net, options.output)
     return lambda name, path: segment(
-        net, torch.from_numpy(read_image(path)), inference, options.output, name, options.probabilities
+        net, torch.from_numpy(read_image(path, net.span)), inference, options.output, name, options.probabilities
     )
 
 

@@ -33,8 +33,9 @@ DROPPED = (
     "data.download",
     "data.workers",  # what a sample looks like depends on seed, epoch and index alone
     "data.cache",
-    "data.on_error",  # these two only decide whether a set with such files is refused
+    "data.on_error",  # these three only decide whether a set is refused
     "data.unlabelled",
+    "data.absent_classes",
 )
 
 

@@ -172,6 +172,9 @@ def test_works(case: Callable[[Path], None], root: Path, tmp_path: Path) -> None
 # --- it warns ---------------------------------------------------------------------------------------------------------
 
 
+KEPT = ["data.unlabelled=skip", "data.absent_classes=keep"]
+
+
 def absent_class(root: Path) -> str:
     (root / "classes.txt").write_text("low\nhigh\nnowhere\n")
     return "Warning: 1 of 3 classes never occur in the 4 training images: nowhere"
@@ -192,9 +195,9 @@ def test_warns_once_with_a_count(
     case: Callable[[Path], str], root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     warning = case(root)
-    trained(root, tmp_path / "run", "data.unlabelled=skip")
+    trained(root, tmp_path / "run", *KEPT)
     assert capsys.readouterr().out.count(warning) == 1
-    assert checked(root, tmp_path / "check", "data.unlabelled=skip")
+    assert checked(root, tmp_path / "check", *KEPT)
     assert capsys.readouterr().out.count(warning) == 1
 
 
@@ -259,7 +262,7 @@ def label_too_high(root: Path) -> str:
     path, labels = root / "val" / "masks" / "1.png", halves()
     labels[3, 4:9] = 7
     save(labels, path)
-    return f"the mask {path} holds the label 7 in 5 pixels, but set has 2 classes, labelled 0 to 1 and 255; "
+    return f"the mask {path} holds the label 7 in 5 pixels, but set has 2 classes, labelled 0 to 1; "
 
 
 def float_mask(root: Path) -> str:
@@ -272,7 +275,18 @@ def float_mask(root: Path) -> str:
 def rgba_mask(root: Path) -> str:
     path = root / "train" / "masks" / "1.png"
     save(noise(20, 24, 4), path)
-    return f"the mask {path} has an alpha channel (RGBA); save it as grey or palette PNG"
+    return f"the mask {path} has an alpha channel (RGBA) in use; save it as grey or palette PNG"
+
+
+def class_never_seen(root: Path) -> str:
+    (root / "classes.txt").write_text("low\nhigh\nnowhere\n")
+    return "no training image holds nowhere, so a network cannot learn it; give it images, leave it out of the classes"
+
+
+def nothing_to_score(root: Path) -> str:
+    for i in range(2):
+        save(np.full((20, 24), 255, np.uint8), root / "val" / "masks" / f"{i}.png")
+    return "set: no pixel of the 2 masks of val is of a class, so nothing can be scored; correct the masks"
 
 
 def linked_in_a_loop(root: Path) -> str:
@@ -314,7 +328,7 @@ def decompression_bomb(root: Path) -> str:
 REFUSED = [
     missing_root, empty_folder, image_without_mask, mask_without_image, truncated_png, truncated_jpeg, text_named_png,
     zero_bytes, another_size, label_too_high, float_mask, rgba_mask, linked_in_a_loop, folder_in_a_loop, unreadable,
-    duplicate_stems, decompression_bomb,
+    duplicate_stems, decompression_bomb, class_never_seen, nothing_to_score,
 ]  # fmt: skip
 
 
@@ -344,7 +358,8 @@ def test_is_refused_before_training_in_the_same_sentence_by_both(
     assert error_lines(capsys) == [told]
 
 
-SKIPPABLE = [case for case in REFUSED if case not in (missing_root, empty_folder, folder_in_a_loop)]
+OF_THE_WHOLE = (missing_root, empty_folder, folder_in_a_loop, class_never_seen, nothing_to_score)
+SKIPPABLE = [case for case in REFUSED if case not in OF_THE_WHOLE]
 
 
 @pytest.mark.parametrize("case", SKIPPABLE, ids=lambda case: case.__name__)

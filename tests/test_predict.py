@@ -69,7 +69,8 @@ def test_images_of_all_names_and_sizes_and_a_bad_one_among_them(checkpoint: Call
     code, errors = run(net, "odd [b]name.png", "in", "gone.png", "--output", "out", "--flip", "--window", "16")
     assert code == 1
     stems = {Path(name).with_suffix("").as_posix() for name in [*names, "odd [b]name.png"]}
-    assert written() == {f"{kind}/{stem}.png" for kind in ("masks", "overlays") for stem in stems}
+    pictures = {f"{kind}/{stem}.png" for kind in ("masks", "overlays") for stem in stems}
+    assert written() == pictures | {"masks/legend.csv"}
     with Image.open("out/masks/sub folder/grey.png") as mask:
         assert (mask.mode, mask.size) == ("P", (52, 8))
     sentences = [line for line in errors.splitlines() if line.startswith("Error: ")]

@@ -36,7 +36,7 @@ def load(files: LabelledFiles, options: LabelledOptions, finder: Finder, seed: i
     counts = Counts(FileSamples(kept, some))
     shares = counts.shares(classes)
     notes = []
-    if train.indices:
+    if train.indices and known is None:
         notes = class_notes(files.classes, counts, len(some), len(train.indices))
         if (shares == 0).any() and len(some) < len(train.indices):
             shares = Counts(FileSamples(kept, train.indices)).shares(classes)

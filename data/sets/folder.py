@@ -83,7 +83,8 @@ def classes_of(
         by_colour, labelling, palette = labels.of_colours(colours, ignore_index)
         return by_colour, labelling, palette, labels.look(find, pairs, by_colour).numbers
     coloured = [pair for pair in pairs if pair.mask is not None and in_colour(pair)]
-    if coloured and (line := labels.colours_to_name(coloured)):
+    if 2 * len(coloured) > len(pairs):  # a single one is said to be wrong where it is read
+        line = labels.colours_to_name(coloured)
         raise ValueError(
             f"the masks of {found.top} are in colour ({len(coloured)} of {len(pairs)}, such as {coloured[0].mask}); "
             f"say which colour is which class, and `ignore` for what is none: {line}"

@@ -64,7 +64,8 @@ def describe(config: dict[str, Any], network: Network, info: Images) -> dict[str
     """What is needed to rebuild a run's network and its preprocessing, as `models.trained.saved.Saved` describes."""
     sections = ("task", "model", "upsample", "data", *(["encoder"] if isinstance(info, LabelledImages) else []))
     mean, std = network.normalisation or (info.mean, info.std)
-    described = {key: config[key] for key in (*sections, "seed")} | {"mean": mean, "std": std}
+    described = {key: config[key] for key in (*sections, "seed")} | {"mean": mean, "std": std, "span": info.span}
     if isinstance(info, LabelledImages):
         described |= {"classes": info.classes, "palette": info.palette, "ignore_index": info.ignore_index}
+        described |= {"labels": info.labels or list(range(len(info.classes))), "ignored": info.ignored}
     return json.loads(json.dumps(described))  # tuples as lists, and nothing but plain values

@@ -6,6 +6,7 @@ from typing import Any, Literal
 import pytorch_lightning as pl
 
 import data
+from data import Known
 from data.loading.datamodule import DataModule
 from data.loading.loaded import LabelledImages
 from models.tasks import task as table
@@ -16,23 +17,54 @@ from models.trained.saved import Saved
 from models.training.task import Task
 from plumbing.options import check_options, check_value
 
-Split = Literal["test", "val"]
+Split = Literal["test", "val", "all"]
 
 
-def data_of(stored: Saved, source: dict[str, Any]) -> DataModule:
-    """The data of a section `data`, of the kind that a saved network learnt from. Raises ValueError."""
+def data_of(stored: Saved, source: dict[str, Any] | None = None, split: str | None = None) -> DataModule:
+    """The data that a saved network is scored on, of the kind that it learnt from; `test` holds what is scored.
+
+    source  a section `data`; None: that of its own training
+    split   "test", "val" or "all"; None: the test split or, of other data without any, all of them
+    Raises ValueError.
+    """
+    if split is not None:
+        check_value("split", split, Split)
     kind, _ = table.choose(stored.config["task"])
-    return data.build(source, kind.kind, stored.config["seed"])
+    config = stored.config
+    if source is None or source == config["data"]:
+        if split == "all":
+            raise ValueError("split=all scores data that the network was trained on; name other data, or split=test")
+        module = data.build(config["data"], kind.kind, config["seed"], Known(part=None, span=span_of(config)))
+    else:
+        classes = config.get("classes")
+        labels = config.get("labels") or numbered(classes or [])
+        here = source.get("root") is not None and source["root"] == config["data"].get("root")
+        part = split or ("test" if here else "auto")  # where it was trained, not on what it was trained on
+        known = Known(classes, labels, tuple(config.get("ignored", (255,))), span_of(config), part)
+        module = data.build(source, kind.kind, config["seed"], known)
+    if split == "val" and module.val is not module.test:
+        module.test, module.val = module.val, module.test
+    return module
 
 
-def rebuild(stored: Saved, module: DataModule, options: dict[str, Any], split: str) -> Task:
+def span_of(config: dict[str, Any]) -> tuple[float, float] | None:
+    """The values that became 0 and 255 in training."""
+    span = config.get("span")
+    return None if span is None else (span[0], span[1])
+
+
+def numbered(classes: list[str]) -> list[int]:
+    """The numbers of classes that do not tell: those that they are called by, else their places."""
+    called = [int(name) for name in classes if name.isdecimal()]
+    return called if len(called) == len(classes) else list(range(len(classes)))
+
+
+def rebuild(stored: Saved, module: DataModule, options: dict[str, Any]) -> Task:
     """The task of a saved network, to be tested on the data of `data_of`.
 
     options   of the task: its section `task`, or that with changes
-    split     "test" or "val", which is then what the data's `test` holds
     Raises ValueError, in one sentence, for data whose classes or channels the network does not know.
     """
-    check_value("split", split, Split)
     kind, options = table.choose(options)
     info, config = module.info, stored.config
     if isinstance(info, LabelledImages) and info.classes != config["classes"]:
@@ -44,8 +76,6 @@ def rebuild(stored: Saved, module: DataModule, options: dict[str, Any], split: s
         raise ValueError(
             f"images of {info.name} have {info.channels} channels, but the network takes {len(config['mean'])}"
         )
-    if split == "val":  # a generator is also told what other real images score: then those of the test
-        module.test, module.val = module.val, module.test
     options = {key: value for key, value in options.items() if key not in OF_DATA}
     check_options("task", kind, options, given=("network", "info"))
     known = replace(info, mean=tuple(config["mean"]), std=tuple(config["std"]))

@@ -26,7 +26,9 @@ class Saved(NamedTuple):
     """What a checkpoint or a zoo entry holds.
 
     config   the sections `task`, `model`, `upsample`, `data`, for segmentation `encoder`, as in conf/; `seed`; `mean`
-             and `std` of the input per channel; for segmentation `classes`, `palette`, `ignore_index`
+             and `std` of the input per channel; for segmentation `classes`, `palette`, `ignore_index`. Older files
+             lack `labels`, the number of each class in the masks of its training, `ignored`, the numbers there of no
+             class, and `span`, the values of files of more than 8 bits that became 0 and 255, or null
     weights  by their names in the network that `build` returns
     """
 
@@ -76,6 +78,26 @@ def check(config: Any) -> None:
         isinstance(v, float | int) for v in config["mean"] + config["std"]
     ):
         raise ValueError("mean and std of the configuration are not as many numbers each")
+    check_numbers(config)
+
+
+def check_numbers(config: dict[str, Any]) -> None:
+    """Raise ValueError unless what a configuration says of the files of its training, if anything, makes sense."""
+    for key in ("labels", "ignored"):
+        found = config.get(key, [])
+        if not isinstance(found, list) or not all(type(n) is int and abs(n) < 2**31 for n in found):
+            raise ValueError(f"{key} of the configuration are not whole numbers of 32 bits")
+    labels = config.get("labels")
+    if labels is not None and not len(labels) == len(set(labels)) == len(config.get("classes", [])):
+        raise ValueError("labels of the configuration are not a different number for each class")
+    span = config.get("span")
+    if span is not None and not (
+        isinstance(span, list)
+        and len(span) == 2
+        and all(isinstance(v, float | int) and abs(v) < float("inf") for v in span)
+        and span[0] < span[1]
+    ):
+        raise ValueError("span of the configuration is not two numbers, the lower one first")
 
 
 @contextmanager
@@ -144,6 +166,8 @@ class Trained(nn.Module):
     upsampler    its name; `period` of the decoder, in output pixels
     channels     of the images; latent: numbers a gan's image is made from, else None
     classes, palette, ignore_index   of a segmentation: names, (R, G, B) each, the label of no class; else [], [], None
+    labels       of a segmentation: the number of each class in the masks of its training
+    span         of values in files of more than 8 bits that became 0 and 255 in training; None: there were none
     config       as `Saved` describes
     """
 
@@ -161,6 +185,8 @@ class Trained(nn.Module):
         self.classes: list[str] = config.get("classes", [])
         self.palette = [tuple(colour) for colour in config.get("palette", [])]
         self.ignore_index: int | None = config.get("ignore_index")
+        self.labels: list[int] = config.get("labels") or list(range(len(self.classes)))
+        self.span: tuple[float, float] | None = tuple(config["span"]) if config.get("span") else None
         self.eval()
 
     def forward(self, x: Tensor) -> Tensor:

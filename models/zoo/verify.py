@@ -31,12 +31,12 @@ def score(stored: Saved, source: dict[str, Any], folder: Path) -> tuple[Task, di
         source = source | {"download": False}
     pl.seed_everything(stored.config["seed"], workers=True, verbose=False)
     try:
-        module = evaluation.data_of(stored, source)
+        module = evaluation.data_of(stored, source, "test")
     except OptionError as error:  # a name or key that no data set has, from anyone's configuration
         raise ValueError(f"the section data cannot be read ({error})") from None
     except ValueError as error:
         raise AbsentError(str(error)) from None
-    task = evaluation.rebuild(stored, module, stored.config["task"], "test")
+    task = evaluation.rebuild(stored, module, stored.config["task"])
     options = {"accelerator": "auto", "devices": 1, "precision": "32-true"}
     return task, evaluation.score(task, module, build_trainer(options, folder, task))
 

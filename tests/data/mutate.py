@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from data.files.reading import Unreadable, read_header, read_image, read_mask
+from data.files.masks import read_mask
+from data.files.reading import Unreadable, read_header, read_image
 
 SIDE = 48
 

@@ -1,5 +1,6 @@
 """The classes of an image of any size, as files."""
 
+import csv
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.lib import format as npy
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
@@ -18,8 +20,8 @@ from plumbing.atomic import whole
 
 @torch.no_grad()
 def segment(net: Trained, image: Tensor, inference: Inference, output: Path, name: str, probabilities: bool) -> None:
-    """Write masks/<name>.png, indices with the palette; overlays/<name>.png, half image and half palette; and if asked
-    probabilities/<name>.npz, whose `probabilities` is (H, W, classes) float16.
+    """Write masks/<name>.png in the numbers of the masks of training; overlays/<name>.png, half image and half palette;
+    and if asked probabilities/<name>.npz, whose `probabilities` is (H, W, classes) float16.
 
     image: (3, H, W) uint8.
     """
@@ -45,11 +47,37 @@ def segment(net: Trained, image: Tensor, inference: Inference, output: Path, nam
             pass
 
     palette = np.array(net.palette, np.uint8)
-    indexed = Image.fromarray(mask)
-    indexed.putpalette(palette.tobytes())  # makes it an indexed picture
-    write_picture(output / "masks" / f"{name}.png", indexed)
+    write_mask(output / "masks" / name, mask, net)
     overlay = image.permute(1, 2, 0).numpy() // 2 + palette[mask] // 2
     write_picture(output / "overlays" / f"{name}.png", Image.fromarray(overlay))
+
+
+def write_mask(path: Path, mask: NDArray[np.uint8], net: Trained) -> None:
+    """Write (H, W) of places in `net.classes` as their numbers: indices with the palette in a PNG or, where a number is
+    above 255, 16 bits of grey; where one is negative or beyond 16 bits, a TIFF of 32 bits."""
+    numbers = np.array(net.labels, np.int64)
+    if numbers.min() < 0 or numbers.max() > 65535:
+        with whole(path.with_name(f"{path.name}.tif")) as partial:
+            Image.fromarray(numbers.astype(np.int32)[mask]).save(partial, "TIFF", compression="tiff_lzw")
+        return
+    place = path.with_name(f"{path.name}.png")
+    if numbers.max() > 255:
+        write_picture(place, Image.fromarray(numbers.astype(np.uint16)[mask]))
+        return
+    picture = Image.fromarray(numbers.astype(np.uint8)[mask])
+    colours = np.zeros((256, 3), np.uint8)
+    colours[numbers] = np.array(net.palette, np.uint8)
+    picture.putpalette(colours[: numbers.max() + 1].tobytes())  # makes it an indexed picture
+    write_picture(place, picture)
+
+
+def write_legend(net: Trained, output: Path) -> None:
+    """Write masks/legend.csv: the number, name and colour of each class."""
+    with whole(output / "masks" / "legend.csv") as partial, partial.open("w", newline="", encoding="utf-8") as file:
+        rows = csv.writer(file)
+        rows.writerow(["label", "name", "colour"])
+        for number, name, colour in zip(net.labels, net.classes, net.palette, strict=True):
+            rows.writerow([number, name, "#{:02x}{:02x}{:02x}".format(*colour)])
 
 
 def write_probabilities(path: Path, strips: Iterator[Tensor], shape: tuple[int, int, int]) -> None:

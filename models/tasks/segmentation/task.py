@@ -180,18 +180,23 @@ class Segmentation(Task):
 
     def results(self, data: DataModule) -> dict[str, Any]:
         """All scores of the test just run, and the baseline's on the same data, keyed as in metrics.json."""
+        measures = {"": self.test_scores, "checkerboard/": self.checkerboard}
+        if self.gradient_checkerboard is not None:
+            measures["gradient_checkerboard/"] = self.gradient_checkerboard
+        scores = {
+            f"test/{at}{key}": value for at, metric in measures.items() for key, value in metric.compute().items()
+        }
+        return scores | self.baseline(data)
+
+    def baseline(self, data: DataModule) -> dict[str, Any]:
+        """What a table from colour to class scores, fitted on training images; nothing where there are none."""
+        if not len(data.train):
+            return {}
         loaders = (data.train_dataloader(), data.test_dataloader())
         counts = torch.stack([colour_counts(batches, len(self.classes)) for batches in loaders])
         # Each process has counted its share.
         fitted, scored = self.trainer.strategy.reduce(counts.to(self.device), reduce_op="sum").cpu()
-        measures = {"": self.test_scores, "checkerboard/": self.checkerboard}
-        if self.gradient_checkerboard is not None:
-            measures["gradient_checkerboard/"] = self.gradient_checkerboard
-        return {
-            **{f"test/{at}{key}": value for at, metric in measures.items() for key, value in metric.compute().items()},
-            "baseline": "colour table",
-            "baseline/miou": lookup_miou(fitted, scored),
-        }
+        return {"baseline": "colour table", "baseline/miou": lookup_miou(fitted, scored)}
 
     def notes(self) -> list[str]:
         """The network's notes, and what was rounded for its windows."""

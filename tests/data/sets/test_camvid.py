@@ -41,21 +41,23 @@ def test_the_published_layout_is_read_with_void_ignored(tmp_path: Path) -> None:
     masks = write(tmp_path, ("train", "val", "test"))
     found = module(tmp_path)
     assert found.info.classes[3] == "road"
-    assert found.info.ignore_index == 11
+    assert found.info.ignored == (11,)
     assert len(found.info.classes) == len(set(found.info.palette)) == 11
     for split in ("train", "val", "test"):
         samples = getattr(found, split)
         assert [samples[i]["name"] for i in range(2)] == ["0001TP_006690", "0016E5_08129"]
         for i in range(2):
-            assert np.array_equal(samples[i]["mask"].numpy(), masks[f"{split}/{samples[i]['name']}"])
-    assert found.notes == []
+            stored = masks[f"{split}/{samples[i]['name']}"]
+            assert np.array_equal(samples[i]["mask"].numpy(), np.where(stored == 11, 255, stored))
+    assert len(found.notes) == 1
+    assert "Ignored in the 2 training images: " in found.notes[0]
 
 
 def test_without_a_test_folder_validation_serves_and_this_is_said(tmp_path: Path) -> None:
     write(tmp_path, ("train", "val"))
     found = module(tmp_path)
     assert torch.equal(found.test[0]["image"], found.val[0]["image"])
-    assert found.notes == [f"{tmp_path} has no test folder: the validation images serve as test images too"]
+    assert found.notes[0] == f"{tmp_path} has no test folder: the validation images serve as test images too"
 
 
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
@@ -75,5 +77,5 @@ def test_the_real_frames() -> None:
     assert batch["mask"].shape == (8, 128, 128)
     (batch, *_) = found.val_dataloader()
     assert batch["image"].shape == (8, 3, 360, 480)
-    assert set(batch["mask"].unique().tolist()) <= set(range(12))
+    assert set(batch["mask"].unique().tolist()) <= {*range(11), 255}
     assert found.info.mean == pytest.approx((0.41, 0.43, 0.43), abs=0.02)

@@ -56,7 +56,7 @@ def test_sub_folders_are_the_splits_and_what_is_missing_is_said(tmp_path: Path) 
     found = module(tmp_path)
     assert [len(s) for s in (found.train, found.val, found.test)] == [6, 2, 2]
     assert "There is no test folder: the validation images serve as test images" in " ".join(found.notes)
-    (tmp_path / "train").rename(tmp_path / "training")
+    (tmp_path / "train").rename(tmp_path / "trained")
     with pytest.raises(ValueError, match="has val, but no train folder"):
         module(tmp_path)
 
@@ -118,7 +118,7 @@ def test_lossy_masks_are_warned_of_or_refused(tmp_path: Path) -> None:
     Image.fromarray(smooth).save(tmp_path / "masks" / "00.jpg")
     (tmp_path / "classes.txt").unlink()
     with pytest.raises(
-        ValueError, match=r"hold \d+ different labels, too many to be found by looking; name the classes"
+        ValueError, match=r"hold \d+ different numbers, too many to be found by looking; name the classes"
     ):
         module(tmp_path)
 
@@ -225,7 +225,7 @@ def test_weights_mean_and_balance_are_counted_in_training_images(tmp_path: Path)
             r"data.unlabelled is 'keep', which does not exist; choose from refuse, skip",
         ),
         ("data.cache=gpu", r"data.cache is 'gpu', which does not exist; choose from ram, disk, none"),
-        ("data.ignore_index=300", r"data.ignore_index must be a whole number from 0 to 255, not 300"),
+        ("data.ignore_index=never", r"data.ignore_index must be .* auto or none, not 'never'"),
         ("data.val_share=0.9", r"data.val_share=0.9 and data.test_share=0.15 leave nothing to train on"),
         ("data.crops_per_image=0", r"data.crops_per_image must be a whole number of at least 1, not 0"),
     ],

@@ -154,7 +154,9 @@ def contents(module: DataModule, split: str) -> dict[str, Any]:
 def test_labelled_sets_give_their_splits_pairs_and_labels(name: str, tmp_path: Path) -> None:
     expected = LABELLED[name]
     splits = expected.write(tmp_path, expected.stored)
-    options = configuration(name, tmp_path, "task.crop=16", "task.batch_size=2", "data.cache=ram")["data"]
+    options = configuration(
+        name, tmp_path, "task.crop=16", "task.batch_size=2", "data.cache=ram", "data.absent_classes=keep"
+    )["data"]
     module = data.build(options | {"crops_per_image": 1}, "labelled_images", seed=0)
 
     assert isinstance(module.info, LabelledImages)
