@@ -30,7 +30,8 @@ def name(config: DictConfig) -> str:
     path = Path(str(config.checkpoint).replace("zoo:", "zoo-"))
     what = f"{path.parent.name}-{path.stem}" if path.suffix == ".ckpt" else path.name
     data = config.data.name if config.get("data") else "own"
-    return identity.joined(*filter(None, (what, data, config.split, identity.digest(asked))))
+    split = config.split or ("auto" if config.get("data") else "test")
+    return identity.joined(*filter(None, (what, data, split, identity.digest(asked))))
 
 
 OmegaConf.register_new_resolver("evaluation_name", lambda *, _root_: name(_root_), replace=True)
