@@ -8,6 +8,9 @@ Depends on torch, torchmetrics and matplotlib only: the folder can be lifted int
 torch.Size([1, 4, 10, 14])
 """
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
 import upsample.operators  # noqa: F401  (registers them)
 from upsample.algebra.imbalance import Imbalance, phase_imbalance
 from upsample.algebra.overlap import Overlap, even_settings, overlap, padding_for
@@ -18,7 +21,21 @@ from upsample.models.audit import audit
 from upsample.models.swap import swap
 from upsample.pages.describe import describe
 
+if TYPE_CHECKING:
+    from upsample.instrument.checkerboard import Checkerboard
+
+# What takes seconds to import, and only who measures needs.
+LATER = {"Checkerboard": "upsample.instrument.checkerboard"}
+
+
+def __getattr__(name: str) -> Any:
+    if name in LATER:
+        return getattr(importlib.import_module(LATER[name]), name)
+    raise AttributeError(f"upsample has no '{name}'")
+
+
 __all__ = [
+    "Checkerboard",
     "Imbalance",
     "Operator",
     "Overlap",

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
 
-import models
+from models.networks.build import build as build_network
 from models.networks.interfaces import Network, Normalisation
 from models.networks.normalise import Normalise
 
@@ -132,7 +132,7 @@ def build(saved: Saved) -> Network:
     mean, std = tuple(saved.config["mean"]), tuple(saved.config["std"])
     try:
         with limited(sum(value.numel() for value in saved.weights.values())):
-            network = models.build(sections, len(mean), len(saved.config.get("classes", [])) or None)
+            network = build_network(sections, len(mean), len(saved.config.get("classes", [])) or None)
     except ValueError:
         raise
     except Exception as error:  # whatever a layer makes of numbers that make no sense

@@ -9,13 +9,12 @@ from pathlib import Path
 import safetensors
 import safetensors.torch
 
-import models
 from models.trained.saved import Saved, Trained, check
 from models.zoo import index
 from models.zoo.index import FILES, Entry, File
 from plumbing import plain_yaml
 
-FOLDER = Path(models.__file__).parents[1] / "zoo"
+FOLDER = Path(__file__).parents[2] / "zoo"
 
 
 def stored(folder: Path, name: str, file: File | None) -> bytes:
