@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -14,9 +13,10 @@ from torch import Tensor
 from data.files.finding import Pair
 from data.files.threads import in_threads
 from data.forms import Decoded, Size
+from data.loading import pixel_file
 
 # Of what lies in the user's cache folder; one more whenever data/files/reading.py reads other pixels from a file.
-FORMAT = 1
+FORMAT = 2
 
 
 def free_memory() -> int | None:
@@ -35,9 +35,9 @@ def free_memory() -> int | None:
 class Cache:
     """The decoded pixels of pairs: `cache[i]` is what `decode(pairs[i])` gives, views of the memory that keeps it.
 
-    kind     ram: all are decoded now | disk: the same in a file in the user's cache folder, written once and found
-             again while files and sizes are unchanged, of which a crop reads its own rows only | none: decoded
-             when asked for
+    kind     ram: all are decoded now | disk: the same in a file in the user's cache folder, written once, found again
+             while files and sizes are unchanged and checked at each start; a crop reads its own rows of it only | none:
+             decoded when asked for
     sizes    of the pairs' images
     version  whatever else the pixels depend on
     """
@@ -62,10 +62,7 @@ class Cache:
                 self.pixels = torch.empty(total, dtype=torch.uint8)
                 self._fill(self.pixels)
         elif kind == "disk":
-            path = cache_folder() / f"{self._fingerprint(version)}.pixels"
-            if not path.exists():
-                self._write(path)
-            self.pixels = torch.from_file(str(path), shared=False, size=total, dtype=torch.uint8)
+            self.pixels = pixel_file.opened(cache_folder() / f"{self._key(version)}.pixels", self.starts, self._fill)
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor | None]:
         if self.pixels is None:
@@ -85,23 +82,11 @@ class Cache:
         for _ in in_threads(one, range(len(self.pairs)), "Decoding"):
             pass
 
-    def _write(self, path: Path) -> None:
-        free = shutil.disk_usage(path.parent).free
-        if self.starts[-1] > free:
-            raise ValueError(
-                f"data.cache=disk needs {self.starts[-1] / 1e9:.1f} GB in {path.parent}, where {free / 1e9:.1f} GB are "
-                "free; set data.cache=none, or XDG_CACHE_HOME to a folder with room"
-            )
-        partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-        try:
-            self._fill(torch.from_file(str(partial), shared=True, size=self.starts[-1], dtype=torch.uint8))
-            os.replace(partial, path)
-        finally:
-            partial.unlink(missing_ok=True)
-
-    def _fingerprint(self, version: str) -> str:
+    def _key(self, version: str) -> str:
+        """What tells these pixels from others: files by place, size and when they were last changed in any way."""
         files = [path for pair in self.pairs for path in (pair.image, pair.mask) if path is not None]
-        state = [(str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
+        states = ((path, path.stat()) for path in files)
+        state = [(os.fsencode(p.resolve()).hex(), s.st_size, s.st_mtime_ns, s.st_ctime_ns) for p, s in states]
         return hashlib.sha256(json.dumps([FORMAT, version, state, self.sizes]).encode()).hexdigest()[:24]
 
 

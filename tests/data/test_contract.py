@@ -3,13 +3,16 @@
 import inspect
 import random
 import re
+import struct
 import subprocess
 import sys
 from dataclasses import fields
+from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 import data
 from data.contract import GIVEN, USERS_OWN
@@ -120,3 +123,21 @@ def test_what_is_wrong_with_a_section_is_told_without_torch() -> None:
 
 def test_the_pages_of_what_nobody_published_say_so() -> None:
     assert {name for name, found in data.available().items() if found.terms == USERS_OWN} == {"folder", "photos"}
+
+
+@pytest.mark.parametrize("name", ["earth", "folder", "photos", "fashion_mnist"])
+def test_what_a_loader_holds_can_be_pickled_as_macos_starts_workers(name: str, tmp_path: Path) -> None:
+    for i in range(20):
+        for part in ("images", "masks"):
+            (tmp_path / part).mkdir(exist_ok=True)
+            Image.new("L", (64, 64), i % 2).save(tmp_path / part / f"{i:02d}.png")
+    for part, count in (("train", 10), ("t10k", 4)):
+        head = struct.pack(">4i", 2051, count, 28, 28)
+        (tmp_path / f"{part}-images-idx3-ubyte").write_bytes(head + bytes(count * 28 * 28))
+    for kind, section in sections(name):
+        given = {"root": str(tmp_path)} | {"workers": 2, "cache": "none"}
+        small = {"crop": 32 if kind == "images_of_one_size" else 16, "batch_size": 2}
+        changed = section | {key: value for key, value in (given | small).items() if key in section}
+        module = data.build(changed, kind, seed=0)  # type: ignore[arg-type]  # of the set's own
+        for loader in (module.train_dataloader(), module.val_dataloader()):
+            assert ForkingPickler.dumps(loader.dataset)

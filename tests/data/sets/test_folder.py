@@ -1,5 +1,6 @@
 """A folder of one's own: what is found in it, how it is split, and that caches and workers change no pixel."""
 
+import errno
 import os
 import unicodedata
 from itertools import chain
@@ -117,9 +118,7 @@ def test_lossy_masks_are_warned_of_or_refused(tmp_path: Path) -> None:
     smooth = np.arange(120, dtype=np.uint8).reshape(12, 10)
     Image.fromarray(smooth).save(tmp_path / "masks" / "00.jpg")
     (tmp_path / "classes.txt").unlink()
-    with pytest.raises(
-        ValueError, match=r"hold \d+ different numbers, .*edges that were smoothed, or saved as JPEG"
-    ):
+    with pytest.raises(ValueError, match=r"hold \d+ different numbers, .*edges that were smoothed, or saved as JPEG"):
         module(tmp_path)
 
 
@@ -173,7 +172,7 @@ def test_the_disk_cache_is_written_once_and_again_when_a_file_changes(
     images = write(tmp_path / "set", 6)
     module(tmp_path / "set", "data.cache=disk")
     (kept,) = home.iterdir()
-    assert kept.stat().st_size == 6 * 4 * 12 * 10
+    assert kept.stat().st_size == 6 * (4 * 12 * 10 + 32)
     before = kept.stat().st_mtime_ns
     found = module(tmp_path / "set", "data.cache=disk")
     assert [path.stat().st_mtime_ns for path in home.iterdir()] == [before]
@@ -184,9 +183,14 @@ def test_the_disk_cache_is_written_once_and_again_when_a_file_changes(
     Image.fromarray(255 - images[0]).save(tmp_path / "set" / "images" / "00.png", compress_level=1)
     module(tmp_path / "set", "data.cache=disk")
     assert len(list(home.iterdir())) == 2
-    monkeypatch.setattr("shutil.disk_usage", lambda path: type("Usage", (), {"free": 100})())
+
+    def full(*_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.posix_fallocate", full)
     with pytest.raises(ValueError, match=r"data.cache=disk needs .* GB in .*; set data.cache=none, or XDG_CACHE_HOME"):
         module(tmp_path / "set", "data.cache=disk", "data.ignore_index=0")
+    assert len(list(home.iterdir())) == 2
 
 
 def test_what_does_not_fit_the_memory_is_read_again_and_this_is_said(
