@@ -13,10 +13,18 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from study import run_folder
+import data
+from data.forms import Kind
+from study import command_line, run_folder
 from study.identity import plain
 
-LOOKING = {"on_error": "skip", "cache": "none", "crops_per_image": 1}
+# Everything is looked at once, whatever the configuration would do about it.
+LOOKING = {"on_error": "skip", "cache": "none", "crops_per_image": 1, "absent_classes": "keep"}
+KINDS: dict[str, Kind] = {  # of data, by the task that asks for them; models.tasks says it, too, but is slow to import
+    "segmentation": "labelled_images",
+    "super_resolution": "high_resolution_images",
+    "gan": "images_of_one_size",
+}
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="check_data")
@@ -31,17 +39,14 @@ def main(config: DictConfig) -> None:
 
 def run(config: dict[str, Any], folder: Path) -> bool:
     """Check the data of a configuration, with contact_sheet.png in `folder`; returns whether train.py would take it."""
-    print("Importing torch ...", flush=True)
-    import data  # here, not above, so that --help and a typo answer at once
-    from data.check.contact_sheet import contact_sheet
-    from data.check.survey import print_tables, survey
-    from models.tasks import task
-
-    # Everything is looked at once, whatever the configuration would do about it.
-    options = config["data"] | {key: value for key, value in LOOKING.items() if key in config["data"]}
     data.check_section(config["data"])
-    kinds = data.available()[options["name"]].kinds
-    wanted = task[config["task"]["name"]].kind
+    print("Importing torch ...", flush=True)
+    from data.check.contact_sheet import contact_sheet  # here, not above, so that --help and a typo answer at once
+    from data.check.survey import absent, print_tables, survey
+    from data.loading.labelled import refuse_absent
+
+    options = config["data"] | {key: value for key, value in LOOKING.items() if key in config["data"]}
+    kinds, wanted = data.available()[options["name"]].kinds, KINDS[config["task"]["name"]]
     kind = wanted if wanted in kinds else kinds[0]
     try:
         loaded = data.load(options, kind, config["seed"])
@@ -55,8 +60,10 @@ def run(config: dict[str, Any], folder: Path) -> bool:
     refused = loaded.skipped if config["data"].get("on_error", "raise") == "raise" else []
     for sentence in refused:
         print(f"Error: {sentence}", file=sys.stderr)
+    if not refused and kind == "labelled_images":
+        refuse_absent(absent(loaded.info, found), config["data"].get("absent_classes", "keep"))
     return not refused
 
 
 if __name__ == "__main__":
-    main()
+    command_line.start(main, "check_data")

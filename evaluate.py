@@ -15,8 +15,9 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
+from data.files.finding import existing
 from plumbing.atomic import write_text
-from study import identity, run_folder
+from study import command_line, identity, run_folder
 from study.score_table import print_table
 
 STARTED = time.perf_counter()
@@ -60,6 +61,9 @@ def run(config: DictConfig, folder: Path) -> dict[str, Any]:
     with run_folder.one_sentence(config.debug):
         if config.checkpoint is None:
             raise ValueError("checkpoint is not set; name one: checkpoint=runs/.../best.ckpt or checkpoint=zoo:NAME")
+        command_line.refuse_absent(str(config.checkpoint))
+        if config.get("data") and "root" in config.data and not config.data.get("download"):
+            existing(config.data.root, "data.root")
     print("Importing torch ...", flush=True)
     import pytorch_lightning as pl  # here, not above, so that --help and a typo answer at once
 
@@ -106,4 +110,4 @@ def run(config: DictConfig, folder: Path) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    main()
+    command_line.start(main, "evaluate")

@@ -10,7 +10,7 @@ from pathlib import Path
 import hydra
 from omegaconf import DictConfig
 
-from study import run_folder
+from study import command_line, run_folder
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="export")
@@ -19,6 +19,7 @@ def main(config: DictConfig) -> None:
     with run_folder.one_sentence(config.debug):
         if config.checkpoint is None:
             raise ValueError("checkpoint is not set; name a run's file or a zoo entry: checkpoint=PATH or zoo:NAME")
+        command_line.refuse_absent(str(config.checkpoint))
         print("Importing torch ...", flush=True)
         from models import loading  # here, not above, so that --help and a typo answer at once
         from models.trained.export import export, place
@@ -37,4 +38,4 @@ def main(config: DictConfig) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command_line.start(main, "export")

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from study import run_folder
+from study import command_line, run_folder
 
 
 def arguments() -> argparse.Namespace:
@@ -75,6 +75,8 @@ def work(net: Any, options: argparse.Namespace) -> tuple[Iterator[None], int] | 
 def main() -> None:
     """Load, then write file after file; what cannot be read is reported, and the rest is done."""
     options = arguments()
+    with run_folder.one_sentence(options.debug):
+        command_line.refuse_absent(options.checkpoint)
     print("Importing torch ...", flush=True)
     import torch  # here, not above, so that --help and a typo answer at once
     from rich.console import Console

@@ -14,7 +14,8 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, read_write
 
-from study import run_folder, sweep
+import data
+from study import command_line, run_folder, sweep
 from study.identity import described, identity
 from study.lock import alone
 from study.score_table import print_table
@@ -49,6 +50,7 @@ def main(config: DictConfig) -> Any:
 
 def run(config: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Build, fit, test and report one configuration in its folder; returns what metrics.json holds."""
+    data.check_section(config["data"])  # what can be told at once
     print(f"Run folder: {folder}\nImporting torch ...", flush=True)
     import pytorch_lightning as pl  # here, not above, so that --help and a typo answer at once
 
@@ -93,4 +95,4 @@ def run(config: dict[str, Any], folder: Path) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    main()
+    command_line.start(main, "config")

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib import rc_context
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ OPACITY = 0.55  # of a mask
 SIDE = 800  # pixels of an image that are drawn at most, the rest is left out
 
 
+@rc_context({"text.parse_math": False})  # a name is no mathematics
 def contact_sheet(path: Path, module: Loaded) -> None:
     """Twelve training images at most, spread over all of them; of labelled ones each is shown plain and with its
     classes coloured, ignored pixels in black."""
@@ -39,8 +41,10 @@ def contact_sheet(path: Path, module: Loaded) -> None:
         colours = {info.classes[k]: tuple(c / 255 for c in info.palette[k]) for k in present if k < len(info.classes)}
         if info.ignore_index in present:
             colours["(ignored)"] = (0.0, 0.0, 0.0)
-        patches = [Patch(color=colour, label=label) for label, colour in colours.items()]
-        figure.legend(handles=patches, loc="outside lower center", ncols=8)
+        patches = [Patch(color=colour) for colour in colours.values()]
+        legend = figure.legend(patches, [str(i) for i in range(len(patches))], loc="outside lower center", ncols=8)
+        for text, name in zip(legend.get_texts(), colours, strict=True):
+            text.set_text(name)  # as a label one that begins with _ would be left out
     with whole(path) as partial, warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing")  # a script that the font lacks is drawn as boxes
         figure.savefig(partial, format="png", dpi=90)

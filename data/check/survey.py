@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from data.files.threads import in_threads
-from data.loading.loaded import LabelledImages, Loaded, Samples
+from data.loading.loaded import Images, LabelledImages, Loaded, Samples
 from data.loading.statistics import balanced_weights
 
 
@@ -52,7 +53,7 @@ def survey(module: Loaded) -> dict[str, Found]:
 
 def table(title: str, *columns: str) -> Table:
     """A table whose first column is text and whose others are numbers."""
-    made = Table(title=title, box=SIMPLE_HEAD, title_justify="left", title_style="bold", padding=(0, 1, 0, 0))
+    made = Table(title=Text(title), box=SIMPLE_HEAD, title_justify="left", title_style="bold", padding=(0, 1, 0, 0))
     for i, column in enumerate(columns):
         made.add_column(column, justify="right" if i else "left")
     return made
@@ -90,10 +91,18 @@ def class_table(info: LabelledImages, found: dict[str, Found]) -> Table:
     weights = balanced_weights(shares["train"])
     for k, name in enumerate(info.classes):
         percent = (f"{100 * share[k]:.2f}" for share in shares.values())
-        made.add_row(name, *percent, f"{(train[:, k] > 0).sum():,}", f"{weights[k]:.2f}")
+        made.add_row(Text(name), *percent, f"{(train[:, k] > 0).sum():,}", f"{weights[k]:.2f}")
     ignored = (seen.labels[:, count:].sum() / seen.labels.sum() for seen in found.values() if seen.labels is not None)
     made.add_row("(ignored)", *(f"{100 * share:.2f}" for share in ignored), "", "")
     return made
+
+
+def absent(info: Images, found: dict[str, Found]) -> list[str]:
+    """The classes that no training image holds."""
+    labels = found["train"].labels
+    if not isinstance(info, LabelledImages) or labels is None:
+        return []
+    return [name for name, pixels in zip(info.classes, labels.sum(0), strict=False) if not pixels]
 
 
 def doubtful(info: LabelledImages, found: dict[str, Found]) -> list[str]:

@@ -1,0 +1,148 @@
+"""What a user types, before Hydra reads it and after Hydra has refused it: paths of any name, and one sentence.
+
+A command calls `start(main, "config")`. Nothing here needs torch.
+"""
+
+import os
+import re
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from plumbing.options import near
+
+CONF = Path(__file__).parents[1] / "conf"
+ZOO = CONF.with_name("zoo")
+# Whatever stands behind one of these is a path, or a name such as zoo:NAME, and not Hydra's to take apart.
+PATHS = ("checkpoint", "output", "root", "test_root", "dir", "init")
+
+
+def start(main: Callable[[], Any], config: str) -> None:
+    """Run a command with what was typed; what Hydra refuses is one sentence and exit code 1.
+
+    config  the name of its configuration in conf/
+    """
+    sys.argv[1:] = quoted(sys.argv[1:])
+    os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # has Hydra raise what it would print in its own way
+    try:
+        main()
+    except (HydraException, OmegaConfBaseException) as error:
+        if any(re.fullmatch(r"\+*debug=true", word, re.IGNORECASE) for word in sys.argv[1:]):
+            raise
+        print(f"Error: {sentence(error, sys.argv[1:], config)}", file=sys.stderr)
+        raise SystemExit(1) from None
+
+
+def quoted(words: Sequence[str]) -> list[str]:
+    """The words of a command line, with ~ expanded in paths, and quotes around paths that Hydra would take apart."""
+    sweeps = any(word in ("-m", "--multirun") for word in words)
+    return [quoted_word(word, sweeps) for word in words]
+
+
+def quoted_word(word: str, sweeps: bool) -> str:
+    """One word: an override whose value is a path is quoted, unless it is so already or, in a sweep, lists several."""
+    key, equals, value = word.partition("=")
+    if not equals or key.lstrip("+").rpartition(".")[2] not in PATHS or value in ("", "null", "???"):
+        return word
+    if value[0] in "'\"" or (value.startswith(("${", "[", "{")) and not os.path.exists(value)):
+        return word
+    if value.startswith("~"):
+        value = os.path.expanduser(value)
+    several = "," in value or value.startswith(("glob(", "choice("))
+    if sweeps and several and not os.path.exists(value):
+        return f"{key}={value}"
+    value = re.sub(r"(\\*)('|$)", lambda m: m[1] * 2 + ("\\'" if m[2] else ""), value)
+    literal = value.replace("${", "\\${")
+    return f"{key}='{literal}'"
+
+
+def sentence(error: Exception, words: Sequence[str], config: str) -> str:
+    """What Hydra refused, in one sentence with what would work."""
+    text = str(error)
+    if found := re.search(r"Could not (?:override|append to config|delete)[^']*'([^']+)'", text):
+        return unknown_key(found[1], words, config)
+    if found := re.search(r"Could not find '([^']+)/([^'/]+)'", text):
+        return unknown_choice(found[1], found[2])
+    for word in words:
+        if "=" in word and not readable(word):
+            return unreadable(word)
+    if found := re.search(r"Error parsing override '(.*)'", text):
+        return unreadable(found[1])
+    if found := re.search(r"(?:Key|Interpolation key) '([^']+)' (?:is not in struct|not found)", text):
+        return unknown_key(found[1], words, config)
+    return " ".join(text.split())[:600]
+
+
+def unreadable(override: str) -> str:
+    """That an override cannot be read, and how it would be quoted."""
+    key, equals, value = override.partition("=")
+    if not equals:
+        return f"'{override}' is no KEY=VALUE; --help lists groups, choices and keys"
+    inner = value.replace("'", "\\'")
+    return f"the value of {key} cannot be read as it is; quote it for the shell and for Hydra: \"{key}='{inner}'\""
+
+
+def readable(word: str) -> bool:
+    """Whether Hydra can read an override."""
+    try:
+        OverridesParser.create().parse_override(word)
+    except HydraException:
+        return False
+    return True
+
+
+def refuse_absent(checkpoint: str) -> None:
+    """Raise ValueError where there is plainly no such checkpoint or entry of the zoo, before torch is imported."""
+    name = checkpoint.removeprefix("zoo:")
+    if name == checkpoint:
+        if not os.path.exists(checkpoint):
+            raise ValueError(f"there is no checkpoint {checkpoint}; name a file, a folder of a zoo, or zoo:NAME")
+        return
+    known = sorted(path.name for path in ZOO.iterdir() if path.is_dir()) if ZOO.is_dir() else []
+    if name not in known:
+        hint = near(name, known) or "; python -m models.zoo list shows what there is"
+        raise ValueError(f"the zoo has no {name[:100]!r}{hint}")
+
+
+def unknown_choice(group: str, choice: str) -> str:
+    """That a group has no such choice, and which it has."""
+    known = sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+    return f"{group}={choice} does not exist{near(choice, known) or ';'} choose from {', '.join(known)}"
+
+
+def unknown_key(key: str, words: Sequence[str], config: str) -> str:
+    """That there is no such key, and which is near."""
+    section, _, last = key.rpartition(".")
+    found: Any = composed(words, config)
+    for part in section.split(".") if section else ():
+        found = found.get(part) if isinstance(found, DictConfig) else None
+    if not isinstance(found, DictConfig):
+        top = list(map(str, composed(words, config)))
+        return f"{key} does not exist: there is no section {section}{near(section, top)}"
+    groups = [path.name for path in CONF.iterdir() if path.is_dir()] if not section else []
+    known = sorted({*map(str, found), *groups} - {"hydra"})
+    where = f"{section} has" if section else "there are"
+    return f"{key} does not exist{near(last, known) or ';'} {where} {', '.join(known)}"
+
+
+def composed(words: Sequence[str], config: str) -> DictConfig:
+    """The configuration with the choices of groups that are typed, as far as they exist."""
+    chosen = []
+    for word in words:
+        group, _, choice = word.partition("=")
+        if (CONF / group / f"{choice}.yaml").exists():
+            chosen.append(word)
+    GlobalHydra.instance().clear()
+    try:
+        with initialize_config_dir(str(CONF), version_base="1.3"):
+            return compose(config, chosen)
+    except (HydraException, OmegaConfBaseException):  # the choices do not go together
+        return OmegaConf.create()
