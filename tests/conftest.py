@@ -6,11 +6,9 @@ from typing import Any
 
 import pytest
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import nn
 
 import models
-import upsample
 from models.trained.saved import Saved, Trained
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # a process for each core: more threads would wait for each other

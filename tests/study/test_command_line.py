@@ -18,7 +18,8 @@ from study.command_line import CONF, quoted, refuse_absent, sentence
 
 NAMES = [
     "/x/données", "my data (1)", "/runs/lr=0.1,b=2", "/x/it's here", "/x/{a: b}", "x[1]", "/x/a#b", "/x/a:b",
-    "/x/$HOME", "50%", "true", "1e3", "写真/é", 'say "hi"', "back\\slash", "it's\\", "a & b; c | d", "glob(*)", "-x", "a=b", "!(x)",
+    "/x/$HOME", "50%", "true", "1e3", "写真/é", 'say "hi"',
+    "back\\slash", "it's\\", "a & b; c | d", "glob(*)", "-x", "a=b", "!(x)",
 ]  # fmt: skip
 
 
