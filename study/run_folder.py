@@ -19,19 +19,20 @@ import math
 import os
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from plumbing import plain_yaml
 from plumbing.atomic import whole, write_text
+from study import reading
 from study.identity import FINGERPRINT, differing, flat
 
+T = TypeVar("T")
 OF_A_SWEEP = "EVENLY_JOB_OF_A_SWEEP"  # set in the environment of a sweep's jobs
 
 
@@ -53,6 +54,13 @@ def write_command(folder: Path, overrides: list[str]) -> None:
         write_text(folder / "command.txt", shlex.join(["python", "train.py", *overrides]) + "\n")
 
 
+class WithoutAliases(yaml.SafeDumper):
+    """Writes what occurs twice twice: what reads configurations refuses aliases."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
 def begin(folder: Path, config: dict[str, Any]) -> None:
     """Keep the configuration of a run, by which its folder is one, and say where the same was run on other files."""
     if process():
@@ -61,7 +69,7 @@ def begin(folder: Path, config: dict[str, Any]) -> None:
     if not path.exists():
         for other in on_other_files(folder, config):
             print(f"The files of data.root are not those that {other} was run on: this is a run of its own")
-    write_text(path, yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
+    write_text(path, yaml.dump(config, Dumper=WithoutAliases, sort_keys=False, allow_unicode=True))
 
 
 def write_metrics(folder: Path, metrics: dict[str, Any]) -> None:
@@ -70,36 +78,18 @@ def write_metrics(folder: Path, metrics: dict[str, Any]) -> None:
     write_text(folder / "metrics.json", json.dumps(clean, indent=1) + "\n")
 
 
-def read_json(path: Path) -> dict[str, Any] | None:
-    """What a small file of this project holds; None where there is none, or, which is said, where it is not whole."""
+def whole_or_absent(read: Callable[[Path], T], path: Path) -> T | None:
+    """What is read of a folder or file; None where that is not whole, which is said in a line."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    except (ValueError, OSError, RecursionError) as error:
-        found = error
-    if isinstance(found, dict):
-        return found
-    print(f"Passed over: {path} is not whole ({str(found)[:80]})", flush=True)
-    return None
-
-
-def read_config(folder: Path) -> dict[str, Any]:
-    """The configuration of a run; empty where there is none, or, which is said, where it is not whole."""
-    path = folder / "config.yaml"
-    try:
-        found = plain_yaml.parse(path.read_bytes(), str(path))
-    except FileNotFoundError:
-        return {}
-    except (ValueError, OSError) as error:
+        return read(path)
+    except ValueError as error:
         print(f"Passed over: {error}", flush=True)
-        return {}
-    return found if isinstance(found, dict) else {}
+        return None
 
 
 def read_metrics(folder: Path) -> dict[str, Any] | None:
     """What a finished run measured, or None where the folder holds no finished run."""
-    return read_json(folder / "metrics.json")
+    return whole_or_absent(reading.metrics, folder)
 
 
 def failure_files(folder: Path) -> tuple[Path, Path]:
@@ -110,8 +100,8 @@ def failure_files(folder: Path) -> tuple[Path, Path]:
 
 def read_failure(folder: Path) -> str | None:
     """Why the last try at a run failed, or None where it did not."""
-    found = next(filter(None, map(read_json, failure_files(folder))), None)
-    return None if found is None else str(found.get("reason", "for a reason that is not kept"))
+    found = (whole_or_absent(reading.failure, path) for path in failure_files(folder))
+    return next(filter(None, found), None)
 
 
 def write_failure(folder: Path, reason: str) -> None:
@@ -145,8 +135,10 @@ def no_folder_of_nothing(folder: Path) -> Iterator[None]:
 
 def refuse_another(folder: Path, config: dict[str, Any]) -> None:
     """Raise ValueError where a folder holds a run of another identity than a configuration of `identity.described`."""
-    held = read_config(folder)
-    keys = differing(held, config) if held else []
+    if not (folder / "config.yaml").exists():
+        return
+    held = whole_or_absent(reading.config, folder) or config
+    keys = differing(held, config)
     if keys == [FINGERPRINT]:
         raise ValueError(
             f"{folder} holds a run on other files than data.root has now; bring those back, or leave out "
@@ -162,9 +154,12 @@ def refuse_another(folder: Path, config: dict[str, Any]) -> None:
 
 def on_other_files(folder: Path, config: dict[str, Any]) -> list[Path]:
     """The folders beside a run's that hold the same run on other files."""
-    start = glob.escape(folder.name.rpartition("-")[0])
-    others = [path.parent for path in sorted(folder.parent.glob(f"{start}-*/config.yaml"))] if start else []
-    return [other for other in others if differing(read_config(other), config) == [FINGERPRINT]]
+    start, found = glob.escape(folder.name.rpartition("-")[0]), []
+    for path in sorted(folder.parent.glob(f"{start}-*/config.yaml")) if start else []:
+        with suppress(ValueError):  # another's configuration is not whole
+            if differing(reading.config(path.parent), config) == [FINGERPRINT]:
+                found.append(path.parent)
+    return found
 
 
 @contextmanager

@@ -2,21 +2,28 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from statistics import mean
+from functools import cached_property
+from statistics import fmean
 
 from study.comparison import scores
 from study.comparison.runs import Group, Run, group, in_order
-from study.comparison.statistics import Difference, deviation, paired
+from study.comparison.statistics import Difference, Family, deviation, family, paired
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One score of one group: mean and standard deviation over n seeds, and the differences to the best group."""
+    """One score of one group: mean and standard deviation over n seeds, the mean of its floors where it has one, and
+    the differences to the reference group."""
 
     n: int
     mean: float
     deviation: float | None
+    floor: float | None
     difference: Difference | None
+
+    def written(self) -> str:
+        """`28.0 ± 1.8`."""
+        return scores.written(self.mean, self.deviation)
 
 
 class Board:
@@ -24,7 +31,8 @@ class Board:
 
     main          the score they are ranked by; `scores`, all that any of them has, costs last
     groups        best first, those without a finished run last
-    best          the group with the best mean of the main score, of those with the most finished seeds
+    best          of the groups with the most finished seeds that with the best mean of the main score, with which the
+                  others are compared; it is called the best where it has two seeds or more
     missing       (label, seed, reason) of what is not finished
     Raises ValueError where no run is finished.
     """
@@ -37,26 +45,24 @@ class Board:
             raise ValueError("no run is finished yet, so there is nothing to compare; start the same command again")
         self.main = main
         self.checkerboard = scores.first(scores.CHECKERBOARD, metrics)
-        self.noise = metrics.get(f"{self.checkerboard}/null")
         found = [key for key, value in metrics.items() if scores.is_score(key, value)]
         self.scores = [main, *(k for k in found if k != main and k not in scores.COSTS)]
         self.scores += [key for key in scores.COSTS if key in found]
 
         def rank(each: Group) -> tuple[bool, float]:
             values = each.values(main).values()
-            return not values, -scores.direction(main) * mean(values) if values else 0.0
+            return not values, -scores.direction(main) * fmean(values) if values else 0.0
 
         self.groups = sorted(groups, key=rank)
-        most = max(len(each.values(main)) for each in groups)
-        self.best = next(each for each in self.groups if len(each.values(main)) == most)
-        seeds = in_order({seed for each in groups for seed in each.runs})
+        self.most = max(len(each.values(main)) for each in groups)
+        self.best = next(each for each in self.groups if len(each.values(main)) == self.most)
+        self.seeds = in_order({seed for each in groups for seed in each.runs})
         self.missing = [
             (each.label, seed, each.runs[seed].reason if seed in each.runs else "not started")
             for each in groups
-            for seed in seeds
+            for seed in self.seeds
             if seed not in each.runs or not each.runs[seed].metrics
         ]
-        self.seeds = seeds
 
     @property
     def title(self) -> str:
@@ -64,25 +70,43 @@ class Board:
         task, data, files = next(iter(self.best.runs.values())).kind
         return f"{task.replace('_', ' ')} on {data}" + (f", files {files}" if files and " " not in files else "")
 
+    @cached_property
+    def families(self) -> dict[str, Family]:
+        """Of each score the groups that are compared by it."""
+        return {score: family([each.values(score) for each in self.groups]) for score in self.scores}
+
+    @cached_property
+    def entries(self) -> dict[tuple[str, str], Entry]:
+        """By a group's label and a score, where any of the group's finished runs has it."""
+        return {
+            (each.label, score): self._entry(each, score)
+            for each in self.groups
+            for score in self.scores
+            if each.values(score)
+        }
+
+    def _entry(self, each: Group, score: str) -> Entry:
+        values, others = each.values(score), self.best.values(score)
+        floors = each.values(f"{score}/null").values()
+        pairs = [values[seed] - others[seed] for seed in values if seed in others]
+        difference = paired(pairs, self.families[score]) if pairs and each is not self.best else None
+        found = list(values.values())
+        return Entry(len(found), fmean(found), deviation(found), fmean(floors) if floors else None, difference)
+
     def entry(self, each: Group, score: str) -> Entry | None:
         """A group's score, None where none of its finished runs has it."""
-        values, best = each.values(score), self.best.values(score)
-        if not values:
-            return None
-        pairs = [values[seed] - best[seed] for seed in values if seed in best]
-        difference = paired(pairs) if pairs and each is not self.best else None
-        return Entry(len(values), mean(values.values()), deviation(list(values.values())), difference)
+        return self.entries.get((each.label, score))
 
     def verdict(self, each: Group, score: str) -> str:
-        """What the differences to the best group, by the main score, show: a word or a few."""
+        """What the differences to the reference, by the main score, show: a word or a few."""
         entry = self.entry(each, score)
         if entry is None:
             return "not finished" if not each.finished else "absent"
         if each is self.best:
-            return "best" if score == self.main else "the reference"
+            return "best" if score == self.main and self.most > 1 else "the reference"
         if entry.difference is None:
             return "no seed in common"
-        if entry.difference.bootstrap is None:
+        if entry.difference.t is None:
             return "one seed shows nothing"
         if not entry.difference.shown:
             return "no difference shown"
@@ -91,12 +115,7 @@ class Board:
 
     def findings(self) -> list[str]:
         """The answer in sentences that the intervals support."""
-        entry = self.entry(self.best, self.main)
-        assert entry is not None
-        value = scores.written(entry.mean, entry.deviation)
-        of_folds = isinstance(self.seeds[0], str)
-        seeds = f"{entry.n} {'fold' if of_folds else 'seed'}{'s' if entry.n > 1 else ''}"
-        lines = [f"{self.best.label} has the best mean {scores.name(self.main)}: {value} over {seeds}."]
+        lines = [self._first()]
         by_verdict: dict[str, list[str]] = {}
         for each in self.groups:
             by_verdict.setdefault(self.verdict(each, self.main), []).append(each.label)
@@ -109,18 +128,44 @@ class Board:
             "not finished": "Not finished",
         }
         lines += [f"{text}: {', '.join(by_verdict[key])}." for key, text in texts.items() if key in by_verdict]
-        if self.checkerboard and self.noise is not None:
-            entries = {each.label: self.entry(each, self.checkerboard) for each in self.groups}
-            prints = [label for label, entry in entries.items() if entry and entry.mean > self.noise]
-            even = [label for label, entry in entries.items() if entry and entry.mean <= self.noise]
-            if prints:
-                lines.append(f"Print a checkerboard (mean above noise's {self.noise:.2g} dB): {', '.join(prints)}.")
-            if even:
-                lines.append(f"Print none that stands out of noise: {', '.join(even)}.")
-        if of_folds:
+        lines += self._checkerboards()
+        if self.of_folds:
             lines.append("Folds share training images: the intervals take them for more independent than they are.")
         for key, doubtful in (("precision", "scores"), ("machine", "seconds and memory")):
             found = {str(run.metrics.get(key)) for each in self.groups for run in each.finished if run.metrics}
             if len(found) > 1:
                 lines.append(f"{doubtful.capitalize()} may not compare: {key} is {' or '.join(sorted(found))}.")
         return lines
+
+    @property
+    def of_folds(self) -> bool:
+        """Whether repeats are folds of a cross-validation."""
+        return isinstance(self.seeds[0], str)
+
+    def _first(self) -> str:
+        entry = self.entry(self.best, self.main)
+        assert entry is not None
+        name, label, value = scores.name(self.main), self.best.label, scores.written(entry.mean, entry.deviation)
+        if self.most == 1:
+            return f"No best is named, as none has two seeds; of one each, {label} has {name} {value}."
+        repeats = f"{entry.n} {'folds' if self.of_folds else 'seeds'}"
+        fewer = any(0 < len(each.values(self.main)) < self.most for each in self.groups)
+        among = f" of those with {repeats}: {value}" if fewer else f": {value} over {repeats}"
+        return f"{label} has the best mean {name}{among}."
+
+    def _checkerboards(self) -> list[str]:
+        """Whose outputs hold a checkerboard: each beside its own floor, as periods and sizes may differ."""
+        if not self.checkerboard:
+            return []
+        entries = {each.label: self.entry(each, self.checkerboard) for each in self.groups}
+        floors = {label: entry.floor for label, entry in entries.items() if entry and entry.floor is not None}
+        prints = [label for label, floor in floors.items() if entries[label].mean > floor]  # type: ignore[union-attr]
+        even = [label for label in floors if label not in prints]
+        alike = len({f"{floor:.2g}" for floor in floors.values()}) == 1
+
+        def beside(labels: list[str]) -> str:
+            return ", ".join(label if alike else f"{label} ({floors[label]:.2g} dB)" for label in labels)
+
+        noise = f"noise's {next(iter(floors.values())):.2g} dB" if alike else "its own noise's"
+        lines = [f"Print a checkerboard (mean above {noise}): {beside(prints)}."] if prints else []
+        return lines + ([f"Print none that stands out of noise: {beside(even)}."] if even else [])

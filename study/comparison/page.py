@@ -1,7 +1,16 @@
-"""The comparison as one HTML file that needs nothing else: no network, no other file."""
+"""The comparison as one HTML file that needs nothing else: no network, no other file.
 
+Names come from anyone's run folders, so everything is escaped where it is written, and the page forbids the browser to
+load or run anything but its own style, script and picture.
+"""
+
+import hashlib
 from base64 import b64encode
-from html import escape
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from study.comparison import scores
 from study.comparison.board import Board
@@ -38,91 +47,98 @@ for (const button of document.querySelectorAll("table.sortable th button")) butt
 """
 
 
-def html(board: Board, png: bytes) -> str:
-    """The page, with its picture inside."""
-    title = escape(f"Comparison: {board.title}")
-    sections = [
-        f"<h1>{title}</h1>",
-        *(f"<p>{escape(line)}</p>" for line in board.findings()),
-        _missing(board),
-        "<h2>Differences to the best, by the main score</h2>",
-        _ranking(board),
-        f"<p>{escape(HOW_TO_READ)}</p>",
-        "<h2>Every score: mean ± standard deviation over seeds</h2>",
-        _all_scores(board),
-        f'<p><img alt="Score against checkerboard, learning curves, spectra and outputs" src="data:image/png;base64,'
-        f'{b64encode(png).decode()}"></p>',
-        "<h2>What differs in the configurations</h2>",
-        _configurations(board),
-    ]
-    return (
-        f'<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n<title>{title}</title>\n<style>{STYLE}</style>\n'
-        + "\n".join(sections)
-        + f"\n<script>{SCRIPT}</script>\n</html>\n"
+TEMPLATES = Environment(
+    loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What a cell shows, and what its column is sorted by; `word`: it is written from the left."""
+
+    text: str
+    value: float | str | None = None
+    word: bool = False
+
+
+@dataclass(frozen=True)
+class Row:
+    """The cells of a row, and whether it is the reference's."""
+
+    cells: list[Cell]
+    best: bool = False
+
+
+Table = tuple[list[str], list[Row]]  # headers and rows
+
+
+def html(board: Board, png: bytes | None, left_out: Sequence[str] = ()) -> str:
+    """The page, with its picture inside, where there is one.
+
+    left_out  a sentence for each folder that is no run
+    """
+    return TEMPLATES.get_template("page.html.j2").render(
+        board=board,
+        left_out=left_out,
+        policy=f"default-src 'none'; img-src data:; style-src {own(STYLE)}; script-src {own(SCRIPT)}; base-uri 'none'; "
+        "form-action 'none'",
+        style=STYLE,
+        script=SCRIPT,
+        ranking=ranking(board),
+        all_scores=all_scores(board),
+        configurations=configurations(board),
+        how_to_read=HOW_TO_READ,
+        png=png and b64encode(png).decode(),
     )
 
 
-def _cell(text: str, value: object = None, word: bool = False) -> str:
-    attributes = ' class="word"' if word else ""
-    attributes += "" if value is None else f' data-value="{escape(str(value))}"'
-    return f"<td{attributes}>{escape(text)}</td>"
+def own(text: str) -> str:
+    """What a Content-Security-Policy allows one style or script by."""
+    return f"'sha256-{b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
-def _table(name: str, headers: list[str], rows: list[tuple[bool, list[str]]]) -> str:
-    """A sortable table: its id, its headers, its rows as (whether it is the best, cells)."""
-    head = "".join(f"<th><button>{escape(header)}</button></th>" for header in headers)
-    body = "\n".join(("<tr class='best'>" if best else "<tr>") + "".join(cells) + "</tr>" for best, cells in rows)
-    table = f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>"
-    return f'<div class="wide"><table class="sortable" id="{name}">{table}</table></div>'
-
-
-def _ranking(board: Board) -> str:
+def ranking(board: Board) -> Table:
+    """All groups by the main score, and how they differ from the best."""
     rows = []
     for each in board.groups:
         entry = board.entry(each, board.main)
-        cells = [_cell(each.label, each.label)]
+        cells = [Cell(each.label, each.label)]
         if entry is None:
-            cells += [_cell("")] * 5
+            cells += [Cell("")] * 5
         else:
             difference = entry.difference
-            cells += [_cell(str(entry.n), entry.n), _cell(scores.written(entry.mean, entry.deviation), entry.mean)]
-            cells.append(_cell(f"{difference.mean:+.3g}", difference.mean) if difference else _cell(""))
-            for bounds in (difference.bootstrap, difference.t) if difference else (None, None):
-                cells.append(_cell(interval(bounds), bounds and bounds[0]))
+            cells += [Cell(str(entry.n), entry.n), Cell(entry.written(), entry.mean)]
+            cells.append(Cell(f"{difference.mean:+.3g}", difference.mean) if difference else Cell(""))
+            found = (difference.together, difference.t) if difference else (None, None)
+            cells += [Cell(interval(bounds), bounds and bounds[0]) for bounds in found]
         verdict = board.verdict(each, board.main)
-        rows.append((each is board.best, [*cells, _cell(verdict, verdict, word=True)]))
-    headers = ["configuration", "seeds", scores.name(board.main), "to the best", "bootstrap 95 %", "t 95 %", "verdict"]
-    return _table("ranking", headers, rows)
+        rows.append(Row([*cells, Cell(verdict, verdict, word=True)], each is board.best))
+    headers = ["configuration", "seeds", scores.name(board.main), "to the best", "together 96 %", "t 95 %", "verdict"]
+    return headers, rows
 
 
-def _all_scores(board: Board) -> str:
+def all_scores(board: Board) -> Table:
+    """Every score of every group that has a finished run, and beside it its floor where there is one."""
     arrows = {scores.HIGHER: " (higher is better)", scores.LOWER: " (lower is better)", 0: ""}
+    finished = [each for each in board.groups if each.finished]
+    columns: list[tuple[str, list[Cell]]] = [("configuration", [Cell(each.label, each.label) for each in finished])]
+    for score in board.scores:
+        entries = [board.entry(each, score) for each in finished]
+        name = scores.name(score)
+        header = name + arrows[scores.direction(score)]
+        columns.append((header, [Cell(entry.written(), entry.mean) if entry else Cell("") for entry in entries]))
+        floors = [entry.floor if entry else None for entry in entries]
+        if any(floor is not None for floor in floors):
+            cells = [Cell("") if floor is None else Cell(f"{floor:.3g}", floor) for floor in floors]
+            columns.append((f"floor of {name}", cells))
+    rows = [Row([cells[i] for _, cells in columns], each is board.best) for i, each in enumerate(finished)]
+    return [header for header, _ in columns], rows
+
+
+def configurations(board: Board) -> Table:
+    """The keys in which the groups differ, and their values."""
     rows = []
-    for each in board.groups:
-        if not each.finished:
-            continue
-        cells = [_cell(each.label, each.label)]
-        for score in board.scores:
-            entry = board.entry(each, score)
-            cells.append(_cell(scores.written(entry.mean, entry.deviation), entry.mean) if entry else _cell(""))
-        rows.append((each is board.best, cells))
-    headers = [scores.name(score) + arrows[scores.direction(score)] for score in board.scores]
-    return _table("scores", ["configuration", *headers], rows)
-
-
-def _missing(board: Board) -> str:
-    if not board.missing:
-        return ""
-    items = "".join(f"<li>{escape(label)}, seed {seed}: {escape(why)}</li>" for label, seed, why in board.missing)
-    return f"<h2>Missing</h2><ul>{items}</ul>"
-
-
-def _configurations(board: Board) -> str:
-    keys = differing([each.settings for each in board.groups])
-    rows = []
-    for key in keys:
+    for key in differing([each.settings for each in board.groups]):
         values = ["" if key not in each.settings else str(each.settings[key]) for each in board.groups]
-        rows.append((False, [_cell(key, key), *(_cell(value, value) for value in values)]))
-    return (
-        _table("configurations", ["key", *(each.label for each in board.groups)], rows) if rows else "<p>Nothing.</p>"
-    )
+        rows.append(Row([Cell(key, key), *(Cell(value, value) for value in values)]))
+    return ["key", *(each.label for each in board.groups)], rows

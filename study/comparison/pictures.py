@@ -1,61 +1,112 @@
 """The comparison as one picture: score against checkerboard, learning curves, spectra, and the same place by each."""
 
-import csv
 import io
+import warnings
+from collections.abc import Callable
 from math import ceil
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
-from matplotlib import colormaps
+from matplotlib import colormaps, rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from numpy.typing import NDArray
 
+from study import reading
 from study.comparison import scores
-from study.comparison.board import Board, Entry
+from study.comparison.board import Board
 from study.comparison.runs import Group, Run
 
+DRAWN = 20  # groups, the best; there are no more colours to tell apart
 COLUMNS = 6  # pictures in a row of the strip
-Colours = dict[str, tuple[float, float, float, float]]  # by the groups' labels
 APART = 20  # dB between one group's spectrum and the next
+Found = TypeVar("Found", reading.Numbers, reading.Arrays)
+Strip = list[tuple[str, NDArray[Any]]]
 
 
-def picture(board: Board) -> bytes:
-    """The comparison as a PNG."""
-    palette = colormaps["tab10" if len(board.groups) <= 10 else "tab20"]
-    colours = {each.label: palette(i) for i, each in enumerate(board.groups)}
-    strip = _strip(board)
-    rows = ceil(len(strip) / COLUMNS)
-    heights = [4.6, 4.4 + 0.35 * max(0, len(board.groups) - 6), *([0.4 + 2.3 * rows] if rows else [])]
-    figure = Figure(figsize=(13, sum(heights)), layout="constrained", dpi=110)
-    figure.suptitle(f"{board.title}: {len(board.groups)} configurations, seeds {', '.join(map(str, board.seeds))}")
-    parts = figure.subfigures(len(heights), 1, squeeze=False, height_ratios=heights)[:, 0]
-    above = parts[0].subplots(1, 2)
-    _scatter(above[0], board, colours)
-    _curves(above[1], board, colours)
-    _spectra(parts[1].subplots(), board, colours)
-    if rows:
-        _draw_strip(parts[2], strip, rows)
-    file = io.BytesIO()
-    figure.savefig(file, format="png")
+class Drawn:
+    """What is drawn of a board: its first groups, each with a colour, and what lies in their runs' folders."""
+
+    def __init__(self, board: Board, notes: list[str]) -> None:
+        self.board, self.groups, self.notes = board, board.groups[:DRAWN], notes
+        palette = colormaps["tab10" if len(self.groups) <= 10 else "tab20"]
+        self.colours = [palette(i) for i in range(len(self.groups))]
+        self.histories = [self._files(reading.history, each) for each in self.groups]
+        self.examples = [self._files(reading.example, each) for each in self.groups]
+
+    def _files(self, read: Callable[..., Found], group: Group) -> dict[Any, Found]:
+        """What is read of the folders of a group's finished runs, by their seeds, where there is anything."""
+        found = {}
+        for seed, run in group.runs.items():
+            try:
+                if run.metrics and (it := read(run.folder)):
+                    found[seed] = it
+            except ValueError as error:
+                self.notes.append(str(error))
+        return found
+
+
+def picture(board: Board, notes: list[str] | None = None) -> bytes:
+    """The comparison as a PNG.
+
+    notes  gets a sentence for each file of a run that is not drawn because it is not what it should be
+    """
+    drawn = Drawn(board, [] if notes is None else notes)
+    with rc_context({"text.parse_math": False}), warnings.catch_warnings():  # a name is never mathematics
+        warnings.filterwarnings("ignore", "Glyph")  # of any alphabet; what the font lacks appears as a box
+        figure = draw(drawn)
+        file = io.BytesIO()
+        figure.savefig(file, format="png")
     return file.getvalue()
 
 
-def _scatter(axis: Axes, board: Board, colours: Colours) -> None:
-    """The main score against the checkerboard, or its groups side by side where none was measured."""
-    points: list[tuple[Group, Entry, float, float | None]] = []
-    for place, each in enumerate(board.groups):
+def draw(drawn: Drawn) -> Figure:
+    """All parts, one above the other."""
+    strip = same_place(drawn)
+    rows = ceil(len(strip) / COLUMNS)
+    heights = [4.6, 4.4 + 0.35 * max(0, len(drawn.groups) - 6), *([0.4 + 2.3 * rows] if rows else [])]
+    figure = Figure(figsize=(13, sum(heights)), layout="constrained", dpi=110)
+    figure.suptitle(title(drawn))
+    parts = figure.subfigures(len(heights), 1, squeeze=False, height_ratios=heights)[:, 0]
+    above = parts[0].subplots(1, 2)
+    draw_scores(above[0], drawn)
+    draw_curves(above[1], drawn)
+    draw_spectra(parts[1].subplots(), drawn)
+    if rows:
+        draw_strip(parts[2], strip, rows)
+    return figure
+
+
+def title(drawn: Drawn) -> str:
+    """What is compared, over which seeds, and which groups are drawn."""
+    board, seeds = drawn.board, list(map(str, drawn.board.seeds))
+    count = f"{len(board.groups)} configurations"
+    if len(board.groups) > DRAWN:
+        count = f"the best {DRAWN} of {count}"
+    return f"{board.title}: {count}, " + (f"seeds {', '.join(seeds)}" if len(seeds) <= 10 else f"{len(seeds)} seeds")
+
+
+def short(label: str) -> str:
+    """A label that leaves room for the drawing."""
+    return label if len(label) <= 40 else f"{label[:39]}…"
+
+
+def draw_scores(axis: Axes, drawn: Drawn) -> None:
+    """The main score against the checkerboard, or the groups side by side where none was measured."""
+    board = drawn.board
+    points = []
+    for place, (each, colour) in enumerate(zip(drawn.groups, drawn.colours, strict=True)):
         score = board.entry(each, board.main)
         across = board.entry(each, board.checkerboard) if board.checkerboard else None
         if score and (across or not board.checkerboard):
-            points.append((each, score, *((across.mean, across.deviation) if across else (float(place), None))))
-    middle = sum(x for _, _, x, _ in points) / len(points)
-    for each, score, x, spread in points:
-        colour = colours[each.label]
+            points.append((each, colour, score, across, across.mean if across else float(place)))
+    middle = sum(x for *_, x in points) / max(1, len(points))
+    for each, colour, score, across, x in points:
+        spread = across.deviation if across else None
         axis.errorbar(x, score.mean, score.deviation, spread, fmt="o", color=colour, capsize=3, elinewidth=1)
         side = 1 if x <= middle else -1
         axis.annotate(
-            each.label,
+            short(each.label),
             (x, score.mean),
             xytext=(7 * side, 5),
             textcoords="offset points",
@@ -65,55 +116,70 @@ def _scatter(axis: Axes, board: Board, colours: Colours) -> None:
     axis.margins(x=0.15, y=0.15)
     axis.set_title("score and checkerboard: mean and standard deviation over seeds")
     axis.set_ylabel(scores.name(board.main))
-    if board.checkerboard:
-        axis.set_xlabel(f"{scores.name(board.checkerboard)} (left is even)")
-        if board.noise is not None:
-            left, right = axis.get_xlim()
-            axis.set_xlim(min(left, board.noise - 1), max(right, board.noise + 1))
-            axis.axvspan(axis.get_xlim()[0], board.noise, color="0.92", zorder=0)
-            axis.text(
-                board.noise, 0.01, "noise ", ha="right", va="bottom", color="0.4", transform=axis.get_xaxis_transform()
-            )
-    else:
+    if not board.checkerboard:
         axis.set_xticks([])
+        return
+    axis.set_xlabel(f"{scores.name(board.checkerboard)} (left is even)")
+    floors = [(colour, across.floor) for _, colour, _, across, _ in points if across and across.floor is not None]
+    draw_floors(axis, floors)
 
 
-def _curves(axis: Axes, board: Board, colours: Colours) -> None:
+def draw_floors(axis: Axes, floors: list[tuple[Any, float]]) -> None:
+    """What the checkerboards are beside: shaded where it is the same for all, else a line in each group's colour."""
+    if not floors:
+        return
+    values = [floor for _, floor in floors]
+    left, right = axis.get_xlim()
+    axis.set_xlim(min(left, *(v - 1 for v in values)), max(right, *(v + 1 for v in values)))
+    if len({f"{floor:.2g}" for floor in values}) == 1:
+        axis.axvspan(axis.get_xlim()[0], values[0], color="0.92", zorder=0)
+    else:
+        for colour, floor in floors:
+            axis.axvline(floor, color=colour, linestyle=":", linewidth=1, zorder=0)
+    at = axis.get_xaxis_transform()
+    axis.text(max(values), 0.01, "noise ", ha="right", va="bottom", color="0.4", transform=at)
+
+
+def draw_curves(axis: Axes, drawn: Drawn) -> None:
     """The validation score over training: the mean over seeds, and the range they span."""
-    wanted = f"val/{scores.name(board.main)}"
-    shown = wanted
-    for each in board.groups:
-        histories = [h for h in map(_history, each.finished) if h]
-        if not histories:
+    wanted = f"val/{scores.name(drawn.board.main)}"
+    found = [history for each in drawn.histories for history in each.values()]
+    columns = [key for history in found for key in history if key != "step"]
+    shown = wanted if wanted in columns else next(iter(columns), wanted)
+    lines = []
+    for each, colour, histories in zip(drawn.groups, drawn.colours, drawn.histories, strict=True):
+        able = [history for history in histories.values() if shown in history]
+        if not able:
             continue
-        shown = wanted if wanted in histories[0] else next(key for key in histories[0] if key != "step")
-        length = min(len(h["step"]) for h in histories)
-        values = np.array([h[shown][:length] for h in histories])
-        step = histories[0]["step"][:length]
-        axis.plot(step, values.mean(0), color=colours[each.label], marker=".", label=each.label)
-        axis.fill_between(step, values.min(0), values.max(0), color=colours[each.label], alpha=0.15, linewidth=0)
+        length = min(len(history["step"]) for history in able)
+        values = np.array([history[shown][:length] for history in able])
+        step = able[0]["step"][:length]
+        (line,) = axis.plot(step, values.mean(0), color=colour, marker=".")
+        lines.append((line, short(each.label)))
+        axis.fill_between(step, values.min(0), values.max(0), color=colour, alpha=0.15, linewidth=0)
     axis.set_title("validation while training: mean and range over seeds")
     axis.set_xlabel("step")
     axis.set_ylabel(shown)
-    if axis.lines:
-        axis.legend(loc="lower right", fontsize="small", ncols=ceil(len(axis.lines) / 8))
+    if lines:  # named one by one: matplotlib leaves out names that begin with an underscore
+        handles, labels = zip(*lines, strict=True)
+        axis.legend(handles, labels, loc="lower right", fontsize="small", ncols=ceil(len(lines) / 8))
 
 
-def _spectra(axis: Axes, board: Board, colours: Colours) -> None:
+def draw_spectra(axis: Axes, drawn: Drawn) -> None:
     """Each group's mean spectrum, one above the other, with lines at the multiples of 1/period."""
     ticks: list[float] = []
-    for each in reversed(board.groups):
-        found = [e["spectrum"] for e in map(_example, each.finished) if "spectrum" in e]
-        found = [s for s in found if len(s) == len(found[0])]
+    for each, colour, examples in reversed(list(zip(drawn.groups, drawn.colours, drawn.examples, strict=True))):
+        found = [example["spectrum"] for example in examples.values() if "spectrum" in example]
+        found = [spectrum for spectrum in found if spectrum.shape == found[0].shape and spectrum.ndim == 1]
         if not found:
             continue
         spectrum = np.mean(found, axis=0)
         frequency = np.arange(1, len(spectrum) + 1) / (2 * len(spectrum))
         base = APART * len(ticks)
-        axis.plot(frequency, spectrum - np.median(spectrum) + base, color=colours[each.label], linewidth=1.2)
-        axis.text(0.502, base, each.label, color="0.2", va="center")
+        axis.plot(frequency, spectrum - np.median(spectrum) + base, color=colour, linewidth=1.2)
+        axis.text(0.502, base, short(each.label), color="0.2", va="center")
         ticks.append(base)
-    period = _period(board)
+    period = period_of(drawn.board.best.finished)
     for m in range(1, period // 2 + 1):
         axis.axvline(m / period, color="0.8", linewidth=0.8, zorder=0)
     axis.set_xlim(0, 0.5)
@@ -126,51 +192,31 @@ def _spectra(axis: Axes, board: Board, colours: Colours) -> None:
     axis.set_ylabel(f"dB above its median; curves {APART} dB apart")
 
 
-def _period(board: Board) -> int:
-    """The period at which the checkerboard was measured, which is the decoder's."""
-    return next(
-        (int(run.metrics["period"]) for run in board.best.finished if run.metrics and "period" in run.metrics), 0
-    )
+def period_of(runs: list[Run]) -> int:
+    """The period at which the checkerboard was measured, which is the decoder's; 0 where no run tells."""
+    return next((run.metrics["period"] for run in runs if run.metrics and "period" in run.metrics), 0)
 
 
-def _strip(board: Board) -> list[tuple[str, NDArray[Any]]]:
+def same_place(drawn: Drawn) -> Strip:
     """What to see, then each group's output of the same place, all of one seed."""
+    board = drawn.board
+    result: Strip = []
     seed = max(board.seeds, key=lambda seed: sum(seed in each.values(board.main) for each in board.groups))
-    result: list[tuple[str, NDArray[Any]]] = []
-    for each in board.groups:
-        example = _example(each.runs[seed]) if seed in each.runs else {}
+    for each, examples in zip(drawn.groups, drawn.examples, strict=True):
+        example = {key: value for key, value in examples.get(seed, {}).items() if value.ndim == 3}
         if "output" not in example:
             continue
-        if not result:
-            result = [(key, value) for key, value in example.items() if key not in ("output", "spectrum")]
-        result.append((f"{each.label}, seed {seed}", example["output"]))
+        result = result or [(short(key), value) for key, value in list(example.items())[:COLUMNS] if key != "output"]
+        result.append((f"{short(each.label)}, seed {seed}", example["output"]))
     return result
 
 
-def _draw_strip(part: SubFigure, strip: list[tuple[str, NDArray[Any]]], rows: int) -> None:
+def draw_strip(part: SubFigure, strip: Strip, rows: int) -> None:
+    """Pictures side by side, in rows."""
     part.suptitle("the same place of the test set", fontsize="medium")
     axes = np.atleast_1d(part.subplots(rows, COLUMNS)).flatten()
     for axis in axes:
         axis.set_axis_off()
-    for axis, (title, image) in zip(axes, strip, strict=False):
+    for axis, (name, image) in zip(axes, strip, strict=False):
         axis.imshow(image, interpolation="nearest")
-        axis.set_title(title, fontsize="small")
-
-
-def _history(run: Run) -> dict[str, list[float]]:
-    """history.csv by column, empty where there is none."""
-    path = run.folder / "history.csv"
-    if not path.exists():
-        return {}
-    with path.open(newline="", encoding="utf-8") as file:
-        lines = list(csv.DictReader(file))
-    return {key: [float(line[key]) for line in lines] for key in lines[0]} if lines else {}
-
-
-def _example(run: Run) -> dict[str, NDArray[Any]]:
-    """example.npz, empty where there is none."""
-    path = run.folder / "example.npz"
-    if not path.exists():
-        return {}
-    with np.load(path, allow_pickle=False) as arrays:
-        return dict(arrays)
+        axis.set_title(name, fontsize="small")

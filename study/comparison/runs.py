@@ -1,16 +1,20 @@
 """Finding run folders, and sorting them into groups that differ in more than their seed, or fold."""
 
 import json
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from glob import glob
+from itertools import count
 from pathlib import Path
 from typing import Any
 
-from omegaconf import OmegaConf
-
-from study import run_folder
+from study import reading
 from study.identity import FINGERPRINT, FOLD, SEED, flat, identity
+from study.reading import printable
+from study.run_folder import read_failure
+
+MAX_LABEL = 120  # characters
 
 Settings = dict[str, Any]  # a resolved configuration, flat: "upsample.name" -> "deconv"
 Repeat = int | str  # which run of a group: its seed, or "seed, fold k" where the runs are of several folds
@@ -66,8 +70,7 @@ def find(places: Iterable[str]) -> list[Path]:
     found: set[Path] = set()
     for place in places:
         folders = [Path(match) for match in glob(place)]
-        configs = [c for folder in folders for c in (folder / "config.yaml", *folder.glob("*/config.yaml"))]
-        runs = {config.parent for config in configs if config.exists()}
+        runs = {folder for each in folders for folder in (each, *subfolders(each)) if may_be_run(folder)}
         if not runs:
             raise ValueError(
                 f"{place} holds no run: name run folders, such as runs/unet-earth-deconv-0-1a2b3c4d, a folder of them, "
@@ -77,20 +80,37 @@ def find(places: Iterable[str]) -> list[Path]:
     return sorted(found)
 
 
+def may_be_run(folder: Path) -> bool:
+    """Whether a folder holds a configuration, or may not be entered, which is said when it is read."""
+    return os.path.lexists(folder / "config.yaml") or (os.path.isdir(folder) and not os.access(folder, os.X_OK))
+
+
+def subfolders(folder: Path) -> list[Path]:
+    """What lies in a folder; nothing where that is none, or may not be read."""
+    try:
+        return list(folder.iterdir())
+    except OSError:
+        return []
+
+
 def read(folder: Path) -> Run:
-    """A run from its folder, wherever it was made. Raises ValueError where config.yaml cannot be one of a run."""
-    config = OmegaConf.to_container(OmegaConf.load(folder / "config.yaml"))
-    metrics = run_folder.read_metrics(folder)
-    return of_configuration(folder, config, metrics, "" if metrics else run_folder.read_failure(folder) or "unfinished")
+    """A run from its folder, wherever it was made. Raises ValueError, in a sentence that names the file, for what
+    cannot be one."""
+    config = reading.config(folder)
+    metrics = reading.metrics(folder)
+    settings = flat(identity(config))
+    return Run(folder, settings, config[SEED], metrics, "" if metrics else read_failure(folder) or "unfinished")
 
 
-def of_configuration(folder: Path, config: Any, metrics: dict[str, Any] | None, reason: str) -> Run:
-    """A run of a configuration of nested dicts, as identity.described gives it."""
-    settings = flat(identity(config)) if isinstance(config, dict) else {}
-    for key in ("seed", "task.name", "data.name"):
-        if key not in settings:
-            raise ValueError(f"{folder / 'config.yaml'} has no {key}, so it is not the configuration of a run")
-    return Run(folder, settings, settings["seed"], metrics, reason)
+def read_all(folders: Iterable[Path]) -> tuple[list[Run], list[str]]:
+    """The runs of those folders that hold one, and a sentence for each that does not."""
+    runs, refused = [], []
+    for folder in folders:
+        try:
+            runs.append(read(folder))
+        except ValueError as error:
+            refused.append(printable(str(error)))
+    return runs, refused
 
 
 def is_repeat(key: str) -> bool:
@@ -109,18 +129,30 @@ def group(runs: Iterable[Run]) -> list[Group]:
     groups: dict[str, Group] = {}
     for run in sorted(runs, key=lambda run: (run.metrics is not None, run.folder.name)):
         same = {key: value for key, value in run.settings.items() if not is_repeat(key)}
-        identity = json.dumps(same, sort_keys=True, default=str)
+        identity = json.dumps(same, sort_keys=True)
         repeat = f"{run.seed}, fold {run.settings.get(FOLD)}" if folds else run.seed
         groups.setdefault(identity, Group(same)).runs[repeat] = run
     result = list(groups.values())
-    telling = telling_keys([each.settings for each in result])
+    telling, taken = telling_keys([each.settings for each in result]), set()
     for each in result:
-        shown = [key for key in telling if key in each.settings]
-        each.label = ", ".join(
-            str(each.settings[key]) if key.endswith(".name") else f"{key.split('.')[-1]}={each.settings[key]}"
-            for key in shown
-        ) or str(each.settings.get("upsample.name", "all"))  # fmt: skip
+        each.label = label = label_of(each.settings, telling)
+        for number in count(2):
+            if each.label not in taken:
+                break
+            each.label = f"{label} ({number})"
+        taken.add(each.label)
     return sorted(result, key=lambda each: each.label)
+
+
+def label_of(settings: Settings, telling: list[str]) -> str:
+    """What tells a group from the others, in a few words."""
+    shown = [
+        str(settings[key]) if key.endswith(".name") else f"{key.split('.')[-1]}={settings[key]}"
+        for key in telling
+        if key in settings
+    ]
+    label = ", ".join(shown) or str(settings.get("upsample.name", "all"))
+    return label if len(label) <= MAX_LABEL else f"{label[:MAX_LABEL]}…"
 
 
 def differing(settings: list[Settings]) -> list[str]:
@@ -131,21 +163,25 @@ def differing(settings: list[Settings]) -> list[str]:
 
 def telling_keys(settings: list[Settings]) -> list[str]:
     """Few keys that tell all apart: names first, the upsampler's before the others', then what splits them most."""
-
-    def told_apart(keys: list[str]) -> int:
-        return len({tuple(value_of(each, key) for key in keys) for each in settings})
-
     candidates = differing(settings)
-    names = sorted((k for k in candidates if k.endswith(".name")), key=lambda key: (key != "upsample.name", key))
+    columns = {key: [value_of(each, key) for each in settings] for key in candidates}
     chosen: list[str] = []
+    kinds: list[tuple[str, ...]] = [()] * len(settings)  # of each, the values of the chosen keys
+
+    def with_(key: str) -> list[tuple[str, ...]]:
+        return [(*kind, value) for kind, value in zip(kinds, columns[key], strict=True)]
+
+    names = sorted((k for k in candidates if k.endswith(".name")), key=lambda key: (key != "upsample.name", key))
     for key in names:
-        if told_apart([*chosen, key]) > told_apart(chosen):
+        if len(set(with_(key))) > len(set(kinds)):
             chosen.append(key)
-    while told_apart(chosen) < len(settings):
-        chosen.append(max(candidates, key=lambda key: told_apart([*chosen, key])))
+            kinds = with_(key)
+    while len(set(kinds)) < len(settings):
+        chosen.append(max(candidates, key=lambda key: len(set(with_(key)))))
+        kinds = with_(chosen[-1])
     return chosen
 
 
 def value_of(settings: Settings, key: str) -> str:
     """A setting as text, `(none)` where there is no such key."""
-    return json.dumps(settings[key], default=str) if key in settings else "(none)"
+    return json.dumps(settings[key]) if key in settings else "(none)"

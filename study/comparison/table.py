@@ -6,10 +6,13 @@ import io
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from study.comparison import scores
 from study.comparison.board import Board
 from study.comparison.statistics import HOW_TO_READ
+
+SHOWN = 20  # groups of which the terminal lists every score, and missing runs that it names; the files have all
 
 
 def interval(bounds: tuple[float, float] | None) -> str:
@@ -18,54 +21,62 @@ def interval(bounds: tuple[float, float] | None) -> str:
 
 
 def print_board(board: Board) -> None:
-    """Print the ranking with its differences, then every score of every group, then what is missing."""
+    """Print the ranking with its differences, then every score of the groups, then what is missing."""
     console = Console(width=None if Console().is_terminal else 120)
-    name = scores.name(board.main)
-    ranking = Table(title=board.title, title_style="bold", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    ranking.add_column("")
-    for header in ("n", name, "to the best", "bootstrap 95 %", "t 95 %"):
-        ranking.add_column(header, justify="right")
-    ranking.add_column("verdict")
+    console.print(ranking(board))
+    together = max(1, (console.width - max(len(scores.name(key)) for key in board.scores) - 4) // 20)
+    finished = [each for each in board.groups if each.finished]
+    listed = finished[:SHOWN]
+    for start in range(0, len(listed), together):
+        shown = listed[start : start + together]
+        table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+        table.add_column("mean ± standard deviation", no_wrap=True)
+        for each in shown:
+            table.add_column(Text(each.label), justify="right")
+        for score in board.scores:
+            entries = [board.entry(each, score) for each in shown]
+            arrow = {scores.HIGHER: " ↑", scores.LOWER: " ↓", 0: ""}[scores.direction(score)]
+            table.add_row(Text(scores.name(score) + arrow), *("" if e is None else e.written() for e in entries))
+            floors = [None if e is None else e.floor for e in entries]
+            if any(floor is not None for floor in floors):
+                table.add_row("  its floor", *("" if floor is None else f"{floor:.3g}" for floor in floors))
+        console.print(table)
+    lines = [f"Missing: {label}, seed {seed}: {reason}" for label, seed, reason in board.missing]
+    if len(lines) > SHOWN:
+        lines[SHOWN:] = [f"Missing: {len(lines) - SHOWN} more"]
+    if len(finished) > SHOWN:
+        lines.append(f"Every score of the other {len(finished) - SHOWN} configurations is in the files")
+    for line in (*lines, *board.findings(), HOW_TO_READ):
+        console.print(line, markup=False, highlight=False)
+
+
+def ranking(board: Board) -> Table:
+    """All groups by the main score, and how they differ from the best."""
+    table = Table(title=Text(board.title, "bold"), box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("")
+    for header in ("n", scores.name(board.main), "to the best", "together 96 %", "t 95 %"):
+        table.add_column(Text(header), justify="right")
+    table.add_column("verdict")
     for each in board.groups:
         entry = board.entry(each, board.main)
         cells = [""] * 5
         if entry:
-            cells[:2] = [str(entry.n), scores.written(entry.mean, entry.deviation)]
+            cells[:2] = [str(entry.n), entry.written()]
             if entry.difference:
                 difference = entry.difference
-                cells[2:] = [f"{difference.mean:+.3g}", interval(difference.bootstrap), interval(difference.t)]
-        ranking.add_row(each.label, *cells, board.verdict(each, board.main))
-    console.print(ranking)
-
-    together = max(1, (console.width - max(len(scores.name(key)) for key in board.scores) - 4) // 20)
-    finished = [each for each in board.groups if each.finished]
-    for start in range(0, len(finished), together):
-        shown = finished[start : start + together]
-        table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-        table.add_column("mean ± standard deviation", no_wrap=True)
-        for each in shown:
-            table.add_column(each.label, justify="right")
-        for score in board.scores:
-            entries = [board.entry(each, score) for each in shown]
-            arrow = {scores.HIGHER: " ↑", scores.LOWER: " ↓", 0: ""}[scores.direction(score)]
-            table.add_row(
-                scores.name(score) + arrow, *("" if e is None else scores.written(e.mean, e.deviation) for e in entries)
-            )
-        console.print(table)
-    for label, seed, reason in board.missing:
-        console.print(f"Missing: {label}, seed {seed}: {reason}", markup=False, highlight=False)
-    for line in (*board.findings(), HOW_TO_READ):
-        console.print(line, markup=False, highlight=False)
+                cells[2:] = [f"{difference.mean:+.3g}", interval(difference.together), interval(difference.t)]
+        table.add_row(Text(each.label), *cells, board.verdict(each, board.main))
+    return table
 
 
 def to_csv(board: Board) -> str:
-    """A line for each group and score: `better` is higher or lower, intervals of the difference to the best group."""
+    """A line for each group and score: `better` is higher or lower, `floor` the score's own where it has one; intervals
+    are of the difference to the best group, the bootstrap's of the main score alone."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    ends = ("bootstrap_low", "bootstrap_high", "t_low", "t_high")
-    writer.writerow(
-        ["group", "score", "better", "n", "seeds", "mean", "standard_deviation", "difference", *ends, "verdict"]
-    )
+    columns = ["group", "score", "better", "n", "seeds", "mean", "standard_deviation", "floor", "difference"]
+    intervals = ("together", "t", "bootstrap")
+    writer.writerow([*columns, *(f"{name}_{end}" for name in intervals for end in ("low", "high")), "verdict"])
     for each in board.groups:
         for score in board.scores:
             entry = board.entry(each, score)
@@ -73,10 +84,16 @@ def to_csv(board: Board) -> str:
                 continue
             better = {scores.HIGHER: "higher", scores.LOWER: "lower", 0: ""}[scores.direction(score)]
             seeds = " ".join(map(str, each.values(score)))
-            difference = entry.difference
-            bounds = (
-                [*(difference.bootstrap or (None, None)), *(difference.t or (None, None))] if difference else [None] * 4
-            )
-            row = [each.label, score, better, entry.n, seeds, entry.mean, entry.deviation]
+            row = [as_text(each.label), as_text(score), better, entry.n, as_text(seeds)]
+            row += [entry.mean, entry.deviation, entry.floor]
+            bounds: list[float | None] = [None] * 6
+            if difference := entry.difference:
+                found = (difference.together, difference.t, difference.bootstrap if score == board.main else None)
+                bounds = [end for each_ in found for end in each_ or (None, None)]
             writer.writerow([*row, difference and difference.mean, *bounds, board.verdict(each, score)])
     return text.getvalue()
+
+
+def as_text(cell: str) -> str:
+    """A cell that no spreadsheet takes for a formula (OWASP, CSV injection)."""
+    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell

@@ -6,7 +6,13 @@ import pytest
 
 from study import run_folder
 
-CONFIG = {"model": {"name": "unet"}, "data": {"name": "earth", "crop": 128}, "seed": 3, "data_fingerprint": "a"}
+CONFIG = {
+    "model": {"name": "unet"},
+    "task": {"name": "segmentation"},
+    "data": {"name": "earth", "crop": 128},
+    "seed": 3,
+    "data_fingerprint": "a",
+}
 
 
 def test_the_command_is_kept_as_a_shell_takes_it(tmp_path: Path) -> None:
@@ -43,8 +49,9 @@ def test_a_state_file_that_is_not_whole_is_absent_and_said_in_a_line(
     assert run_folder.read_failure(folder) is None
     said = capsys.readouterr().out.splitlines()
     assert len(said) == 2
-    assert all(line.startswith(f"Passed over: {folder}/") and "is not whole" in line for line in said)
-    assert run_folder.read_config(folder) == {}
+    assert all(line.startswith(f"Passed over: {folder}/") for line in said)
+    run_folder.refuse_another(folder, CONFIG)
+    assert "config.yaml" in capsys.readouterr().out
 
 
 def test_a_folder_goes_on_with_its_own_run_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import compare
 from study.comparison import runs
 from study.comparison.board import Board
 from study.comparison.pictures import picture
@@ -121,7 +122,89 @@ def test_the_printed_board_says_it_all(nine_runs: Path, capsys: pytest.CaptureFi
     printed = capsys.readouterr().out
     lines = {line.split()[0]: line for line in reversed(printed.splitlines()) if line.split()}
     assert "no difference shown" in lines["resize_conv"]
-    assert "[-0.02, 0.005]" in lines["resize_conv"]
+    assert "[-0.0361, 0.0195]  [-0.0396, 0.0229]" in lines["resize_conv"]
     assert "0.800 ± 0.020" in lines["deconv"]
     for cost in ("parameters", "macs", "seconds_per_step", "peak_memory_mb"):
         assert "↓" in lines[cost]
+
+
+def test_each_group_is_beside_its_own_floor(nine_runs: Path) -> None:
+    """Two decoders of other periods: one noise for both would turn their words round."""
+    for folder in nine_runs.iterdir():
+        metrics = json.loads((folder / "metrics.json").read_text())
+        key = "test/checkerboard/spectral_peak_db"
+        if "-deconv-" in folder.name:
+            metrics |= {key: 9.0, f"{key}/null": 10.0}
+        if "-resize_conv-" in folder.name:
+            metrics |= {key: 4.0, f"{key}/null": 3.0 + int("-0-" in folder.name) * 0.75}
+        (folder / "metrics.json").write_text(json.dumps(metrics))
+    found = board(nine_runs)
+    floors = [found.entry(each, "test/checkerboard/spectral_peak_db").floor for each in found.groups]  # type: ignore[union-attr]
+    assert floors == [10, 3.25, 5]
+    assert found.findings()[-2:] == [
+        "Print a checkerboard (mean above its own noise's): resize_conv (3.2 dB), dilated_deconv (5 dB).",
+        "Print none that stands out of noise: deconv (10 dB).",
+    ]
+    line = next(
+        each for each in csv.DictReader(io.StringIO(to_csv(found))) if each["score"].endswith("spectral_peak_db")
+    )
+    assert (line["group"], line["floor"]) == ("deconv", "10.0")
+    assert picture(found)[:4] == b"\x89PNG"
+
+
+def test_no_best_is_named_of_one_seed_each(make_run: Callable[..., Path], tmp_path: Path) -> None:
+    for name, miou in {"deconv": 0.7, "resize_conv": 0.9}.items():
+        make_run(name, 0, miou)
+    found = board(tmp_path / "runs")
+    assert [found.verdict(each, "test/miou") for each in found.groups] == ["the reference", "one seed shows nothing"]
+    assert found.findings()[0] == "No best is named, as none has two seeds; of one each, resize_conv has miou 0.9."
+
+
+def test_the_best_is_named_as_that_of_the_groups_with_the_most_seeds(
+    nine_runs: Path, make_run: Callable[..., Path]
+) -> None:
+    for seed in (0, 1):
+        make_run("carafe", seed, 0.99)
+    found = board(nine_runs)
+    assert found.findings()[0] == "deconv has the best mean miou of those with 3 seeds: 0.800 ± 0.020."
+    assert found.verdict(found.groups[0], "test/miou") == "better"
+
+
+def test_runs_on_other_files_are_compared_apart(
+    nine_runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for folder in nine_runs.iterdir():
+        path = folder / "config.yaml"
+        path.write_text(path.read_text() + f"data_fingerprint: {'a' if '-2-' in folder.name else 'b'}\n")
+    compare.compare([runs.read(each) for each in runs.find([str(nine_runs)])], tmp_path / "out")
+    printed = capsys.readouterr().out
+    assert printed.startswith("2 comparisons: runs of other tasks, or on other data, do not compare\n")
+    assert "segmentation on earth, files a" in printed
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"segmentation-earth-a", "segmentation-earth-b"}
+
+
+def test_an_unfinished_kind_does_not_stop_the_others(
+    nine_runs: Path, make_run: Callable[..., Path], tmp_path: Path
+) -> None:
+    folder = make_run("deconv", 0, None, at="other")
+    (folder / "config.yaml").write_text((folder / "config.yaml").read_text().replace("earth", "membrane"))
+    compare.compare([runs.read(each) for each in runs.find([str(nine_runs)])], tmp_path / "out")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["segmentation-earth"]
+
+
+def test_many_groups_are_in_the_files_and_the_first_are_printed(
+    make_run: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for i in range(25):
+        make_run("deconv", 0, 0.5 + i / 100, at=i)
+    found = board(tmp_path / "runs")
+    print_board(found)
+    assert "Every score of the other 5 configurations is in the files" in capsys.readouterr().out
+    assert to_csv(found).count(",test/miou,") == 25
+    assert picture(found)[:4] == b"\x89PNG"
+
+
+def test_settings_that_read_alike_have_labels_of_their_own(make_run: Callable[..., Path], tmp_path: Path) -> None:
+    make_run("deconv", 0, 0.5, kernel=None)
+    make_run("deconv", 1, 0.5, kernel="None")
+    assert [each.label for each in board(tmp_path / "runs").groups] == ["kernel=None", "kernel=None (2)"]

@@ -1,14 +1,16 @@
 """The page as a reader has it: opened in a browser that cannot reach anything, sorted by a click."""
 
+import json
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import matplotlib.image
 import pytest
+import yaml
 
 from study import run_folder
 
@@ -76,3 +78,33 @@ def test_what_is_no_run_is_refused_in_one_sentence(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, str(ROOT / "compare.py"), str(tmp_path)], capture_output=True, text=True)
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     assert done.stderr.startswith(f"Error: {tmp_path} holds no run")
+
+
+def test_the_page_runs_no_script_but_its_own(
+    nine_runs: Path, make_run: Callable[..., Path], tmp_path: Path, browser: WebDriver
+) -> None:
+    attack = "</script></td><script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"
+    folder = make_run("deconv", 0, None, at="hostile")
+    (folder / "failed.json").write_text(json.dumps({"reason": attack}))
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    config["upsample"]["name"] = attack
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    (nine_runs / "bad").mkdir()
+    (nine_runs / "bad/config.yaml").write_text(yaml.safe_dump({"seed": attack}))
+    command = [sys.executable, str(ROOT / "compare.py"), str(nine_runs), "--out", str(tmp_path / "out")]
+    assert subprocess.run(command, capture_output=True, text=True).returncode == 0
+    browser.get((tmp_path / "out/comparison.html").as_uri())
+    text = browser.find_element(By.TAG_NAME, "body").text
+    assert (
+        text.count("<script>document.title='owned'</script>") >= 4
+    )  # in the ranking, what is missing, what is left out
+    assert browser.title == "Comparison: segmentation on earth"
+    assert len(browser.find_elements(By.TAG_NAME, "img")) == 1
+    # What would still get in somehow is stopped by the page's policy.
+    browser.execute_script("document.body.insertAdjacentHTML('beforeend', arguments[0])", attack)
+    browser.execute_script("const s = document.createElement('script'); s.text = \"document.title='owned'\"; "
+                           "document.body.append(s)")  # fmt: skip
+    assert len(browser.find_elements(By.TAG_NAME, "img")) == 2
+    assert browser.title == "Comparison: segmentation on earth"
+    browser.find_elements(By.CSS_SELECTOR, "#scores th button")[0].click()  # its own still runs
+    assert browser.find_element(By.CSS_SELECTOR, "#scores th").get_attribute("aria-sort") == "ascending"
