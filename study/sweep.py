@@ -93,8 +93,8 @@ class Sweep(Callback):
 
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
         """Compare all jobs, and say which failed."""
-        from compare import compare  # here, so that single runs do without
-        from study.comparison import runs
+        from study.comparison import runs  # here, so that single runs do without
+        from study.comparison.compare import compare
 
         self.folders = self.folders or job_folders(config)
         with run_folder.one_sentence(config.debug):

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-import compare
 from study.comparison import runs
 from study.comparison.board import Board
+from study.comparison.compare import compare
 from study.comparison.pictures import picture
 from study.comparison.table import print_board, to_csv
 
@@ -176,7 +176,7 @@ def test_runs_on_other_files_are_compared_apart(
     for folder in nine_runs.iterdir():
         path = folder / "config.yaml"
         path.write_text(path.read_text() + f"data_fingerprint: {'a' if '-2-' in folder.name else 'b'}\n")
-    compare.compare([runs.read(each) for each in runs.find([str(nine_runs)])], tmp_path / "out")
+    compare([runs.read(each) for each in runs.find([str(nine_runs)])], tmp_path / "out")
     printed = capsys.readouterr().out
     assert printed.startswith("2 comparisons: runs of other tasks, or on other data, do not compare\n")
     assert "segmentation on earth, files a" in printed
@@ -188,7 +188,7 @@ def test_an_unfinished_kind_does_not_stop_the_others(
 ) -> None:
     folder = make_run("deconv", 0, None, at="other")
     (folder / "config.yaml").write_text((folder / "config.yaml").read_text().replace("earth", "membrane"))
-    compare.compare([runs.read(each) for each in runs.find([str(nine_runs)])], tmp_path / "out")
+    compare([runs.read(each) for each in runs.find([str(nine_runs)])], tmp_path / "out")
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["segmentation-earth"]
 
 

@@ -12,10 +12,10 @@ import matplotlib.image
 import pytest
 import yaml
 
-import compare
 import study
 from study.comparison import page, runs
 from study.comparison.board import Board
+from study.comparison.compare import compare
 from study.comparison.table import as_text, print_board, to_csv
 
 ROOT = Path(study.__file__).parents[1]
@@ -59,7 +59,7 @@ def read(folder: Path) -> list[runs.Run]:
 def test_names_of_any_kind_are_shown_as_they_are(
     hostile: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    compare.compare(read(hostile), tmp_path / "out")
+    compare(read(hostile), tmp_path / "out")
     printed = capfd.readouterr()
     assert "\x1b" not in printed.out + printed.err
     assert "\u202e" not in printed.out + printed.err
@@ -94,7 +94,7 @@ def test_no_name_leads_out_of_the_folder(nine_runs: Path, make_run: Callable[...
         folder = make_run("deconv", 0, 0.5, at=f"path{i}")
         edit(folder / "config.yaml", lambda held, t=task, n=name: held.update(task={"name": t}, data={"name": n}))
     out = tmp_path / "deep/er/out"
-    compare.compare(read(nine_runs), out)
+    compare(read(nine_runs), out)
     written = set(tmp_path.rglob("comparison.*"))
     assert len(written) == 3 * 4
     assert all(path.resolve().is_relative_to(out) and path.parent.parent == out for path in written)
@@ -166,7 +166,7 @@ def test_a_picture_that_cannot_be_drawn_costs_a_warning(
         raise OverflowError("too large")
 
     monkeypatch.setattr(pictures, "picture", failing)
-    compare.compare(read(nine_runs), tmp_path / "out")
+    compare(read(nine_runs), tmp_path / "out")
     assert capsys.readouterr().err == "Warning: the picture could not be drawn (OverflowError: too large)\n"
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"comparison.csv", "comparison.html"}
 
@@ -175,5 +175,5 @@ def test_numbers_at_the_ends_of_what_there_is_are_shown(nine_runs: Path, tmp_pat
     values = (1e100, -1e100, 5e-324, 0, -0.0, 1e15)
     for folder, value in zip(sorted(nine_runs.iterdir()), values, strict=False):
         edit(folder / "metrics.json", lambda held, v=value: held.update({"test/miou": v, "parameters": v}))
-    compare.compare(read(nine_runs), tmp_path / "out")
+    compare(read(nine_runs), tmp_path / "out")
     print_board(Board(read(nine_runs)))
