@@ -3,13 +3,18 @@
 Where several processes run, each has the sets whole, and scores them for itself.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torchmetrics.image.fid import FrechetInceptionDistance
 from torchmetrics.image.kid import KernelInceptionDistance
 
 from models.tasks.generation.feature_networks import features
+from models.tasks.grid import told
 from upsample.instrument.checkerboard import Checkerboard
+from upsample.instrument.harmonics import divisors
+from upsample.instrument.outputs import GridInOutputs
 
 SUBSETS, SUBSET_SIZE = 10, 1000  # of the kernel distance, an average over subsets; each at most so many images
 
@@ -47,8 +52,11 @@ def spectrum_gap(real: Tensor, fake: Tensor) -> float:
     """Mean |difference| of the natural logarithms of two radial powers (R,), over the top quarter of frequencies.
 
     Each is first divided by its power at the lowest frequency, so that contrast does not count. 0.69 is a
-    factor of two in power. After Durall et al., "Watch your up-convolution" (2020), section 3.
+    factor of two in power. Less than a thousandth of what rounding to 8 bits leaves counts as that, so that constant
+    images have a gap, too. After Durall et al., "Watch your up-convolution" (2020), section 3.
     """
+    rounding = 1e-3 / 12 * (0.375 * 2 * len(real)) ** 2  # of variance 1/12, under a Hann window in two directions
+    fake, real = fake.clamp_min(rounding), real.clamp_min(rounding)
     difference = (fake / fake[0]).log() - (real / real[0]).log()
     return difference[3 * len(real) // 4 :].abs().mean().item()
 
@@ -108,8 +116,19 @@ class GenerationScores:
         return scores
 
 
+def grids(images: Tensor, fields: Tensor | None, period: int, name: str) -> dict[str, Any]:
+    """The test for a grid on outputs alone, of the fields, else of the images: `told` of it, under a name.
+
+    Shapes as in `checkerboards`. A generator has no image to shift: what it draws is tested against itself, moved.
+    """
+    metric = GridInOutputs(divisors(period)).to(images.device)
+    metric.sync_on_compute = False
+    metric.update(images if fields is None else fields)
+    return told(metric.result(), "grey levels", name)
+
+
 def checkerboards(images: Tensor, fields: Tensor | None, period: int) -> dict[str, float]:
-    """Both checkerboard measures on images, `checkerboard/...`, and on larger fields, `checkerboard_field/...`.
+    """Both classical measures on images, `checkerboard/...`, and on larger fields, `checkerboard_field/...`.
 
     images (N, C, S, S) and fields (M, C, T, T), uint8 or floating. A period is measured on images of ten or more
     periods a side; a DCGAN's image, made from 4 x 4 pixels, holds four of its decoder's whole period.

@@ -23,7 +23,7 @@ from models.tasks.generation.collected_images import FirstImages
 from models.tasks.generation.fields import fields
 from models.tasks.generation.losses import LOSSES, gradient_penalty, r1
 from models.tasks.generation.report import generation_report, write_grid
-from models.tasks.generation.scores import GenerationScores, checkerboards
+from models.tasks.generation.scores import GenerationScores, checkerboards, grids
 from models.tasks.generation.watch import GANWatch
 from models.tasks.input_gradient import discriminator_checkerboards
 from models.training.task import Task
@@ -88,7 +88,7 @@ class GAN(Task):
         self.val_real, self.test_real, self.other_real = map(FirstImages, (val_images, score_images, score_images))
         self.final: dict[str, Tensor] = {}
         self.score: GenerationScores  # against the real images of the last test
-        self.scores: dict[str, float] = {}
+        self.scores: dict[str, Any] = {}
         self.shown: dict[str, Tensor] = {}
 
     def trained(self) -> list[nn.Module]:
@@ -227,13 +227,14 @@ class GAN(Task):
             large = self.generate(generator, FIELD_COUNT, FIELDS, FIELD_GRID, FIELD_GRID)
             measured = self.score(images) | checkerboards(images, large, self.network.period)
             self.scores |= {f"{name}/{key}": value for key, value in measured.items()}
+            self.scores |= grids(images, large, self.network.period, name)
             self.shown[name] = images
         if self.gradient_checkerboard:
             with torch.autocast(self.device.type, enabled=False):
                 measured = discriminator_checkerboards(self.network.discriminator, real)
             self.scores |= {f"test/gradient_{key}": value for key, value in measured.items()}
 
-    def results(self, data: DataModule) -> dict[str, float]:
+    def results(self, data: DataModule) -> dict[str, Any]:
         """All scores of the test just run: `test/...` of the best weights, `test/final/...` of the last ones.
 
         `real/...` is what other real images, those of validation, score against the ones that were tested on:

@@ -1,6 +1,5 @@
 """How a segmentation network learns and is scored."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -14,21 +13,18 @@ from data.loading.loaded import LabelledImages
 from models.networks.interfaces import Network
 from models.networks.normalise import Normalise
 from models.tasks import task
-from models.tasks.common_size import first_of, middle
-from models.tasks.drawing import line_spectrum
-from models.tasks.input_gradient import input_gradient
 from models.tasks.segmentation.auxiliary_head import AuxiliaryHead
 from models.tasks.segmentation.baseline import colour_counts, lookup_miou
 from models.tasks.segmentation.confusion_picture import confusion_picture
+from models.tasks.segmentation.examination import Examination
 from models.tasks.segmentation.inference import Inference
 from models.tasks.segmentation.losses import LOSSES, dice_loss
-from models.tasks.segmentation.report import mixed_window, segmentation_report
-from models.tasks.segmentation.scores import Confusion, SegmentationScores, iou
+from models.tasks.segmentation.report import segmentation_report
+from models.tasks.segmentation.scores import Confusion, iou
 from models.training.parameter_groups import parameter_groups
 from models.training.schedule import Schedule, scheduled
 from models.training.task import Task
 from plumbing.options import Count, Range, check_options
-from upsample.instrument.checkerboard import Checkerboard
 
 SHOWN = 128  # pixels a side of what a comparison shows of one test image
 
@@ -62,6 +58,7 @@ class Segmentation(Task):
         checkerboard_images: Count | None,
         gradient_checkerboard: bool,
         inference: dict[str, Any],
+        grid_images: Annotated[int, Range(0)] = 16,
     ) -> None:
         super().__init__()
         self.network = network.to(memory_format=torch.channels_last)
@@ -79,14 +76,14 @@ class Segmentation(Task):
         check_options("task.inference", Inference, inference, given=("period",))
         self.inference = Inference(network.period, **inference)
         self.val_confusion = Confusion(len(info.classes), info.ignore_index)
-        self.test_scores = SegmentationScores(info.classes, info.ignore_index)
-        self.checkerboard = Checkerboard(network.period, checkerboard_images)
-        self.gradient_checkerboard = (
-            Checkerboard(network.period, checkerboard_images) if gradient_checkerboard else None
+        self.examination = Examination(
+            network.period,
+            info,
+            self.inference,
+            grid_images=grid_images,
+            checkerboard_images=checkerboard_images,
+            gradient_checkerboard=gradient_checkerboard,
         )
-        self.measured_images, self.measured_size = 0, (0, 0)
-        self.example: dict[str, Tensor] | None = None
-        self.confusion: Tensor  # of the last test, of all processes
 
     def forward(self, image: Tensor) -> Tensor:
         """(N, 3, H, W) uint8, or floating in [0, 1], to float32 logits (N, K, H, W), in one pass of the network."""
@@ -117,77 +114,6 @@ class Segmentation(Task):
         """The likeliest class of each pixel, (N, H, W) int64."""
         return self.inference.classes(self, batch["image"])
 
-    def test_step(self, batch: dict[str, Any], index: int) -> None:
-        image, mask = batch["image"], batch["mask"].long()
-        logits = self(image) if self.inference.one_pass(image.shape[-2:]) else None
-        prediction = self.inference.classes(self, image) if logits is None else logits.argmax(1)
-        self.test_scores.update(prediction, mask)
-        if self.example is None:
-            self.example = self.most_varied(image, mask, prediction)
-        measured = batch["index"] < self.measured_images
-        if measured.any():
-            seen = logits[measured] if logits is not None and image.shape[-2:] == self.measured_size else None
-            image, mask = (middle(each[measured], self.measured_size) for each in (image, mask))
-            self.measure(image, mask, seen)
-
-    def on_test_epoch_end(self) -> None:
-        confusion = self.trainer.strategy.reduce(self.test_scores.confusion.clone(), reduce_op="sum")
-        assert isinstance(confusion, Tensor)
-        self.confusion = confusion
-
-    def measure(self, image: Tensor, mask: Tensor, logits: Tensor | None) -> None:
-        """Measure checkerboards on what one pass makes of images of one size: the logits, where they are at hand.
-
-        Not on what `inference` makes of them: blended windows, scales and flips average a pattern away that the
-        network still prints.
-        """
-        self.checkerboard.update(self(image) if logits is None else logits)
-        if self.gradient_checkerboard is not None:
-            # The clone, made where gradients are on, can take part in them; what Lightning's test makes cannot.
-            gradient = input_gradient(lambda x: self.loss(self(x), mask.clone()), image.float() / 255)
-            self.gradient_checkerboard.update(gradient)
-
-    def most_varied(self, image: Tensor, mask: Tensor, prediction: Tensor) -> dict[str, Tensor]:
-        """Of a batch, the image whose classes are most evenly mixed: it shows most. At most one window of it."""
-        shares = torch.stack([(mask == k).float().mean((1, 2)) for k in range(len(self.classes))], 1)
-        best = torch.special.entr(shares).sum(1).argmax()
-        seen = {"image": image[best], "mask": mask[best], "prediction": prediction[best]}
-        seen = {name: middle(x, self.seen_at_once(x.shape[-2:])) for name, x in seen.items()}
-        seen["logits"] = self(seen["image"][None])[0]
-        return {name: x.cpu() for name, x in seen.items()}
-
-    def seen_at_once(self, size: Sequence[int]) -> tuple[int, int]:
-        """How much of an image of (height, width) one pass of the network sees."""
-        height, width = (min(length, self.inference.window or length) for length in size)
-        return height, width
-
-    def example_arrays(self) -> dict[str, NDArray[np.generic]]:
-        """Image, truth and output, painted, where the report's image is most mixed; the spectrum of its logits."""
-        assert self.example is not None
-        image, mask, prediction, logits = (self.example[key] for key in ("image", "mask", "prediction", "logits"))
-        rows, columns = mixed_window(mask, len(self.classes), SHOWN)
-        paint = torch.zeros(256, 3, dtype=torch.uint8)  # labels of no class stay black
-        paint[: len(self.palette)] = torch.tensor(self.palette, dtype=torch.uint8)
-        pictures = {"image": image.permute(1, 2, 0), "truth": paint[mask.long()], "output": paint[prediction]}
-        return {key: each[rows, columns].numpy() for key, each in pictures.items()} | {
-            "spectrum": line_spectrum(logits)
-        }
-
-    def example_input(self) -> Tensor:
-        """One test image, or a window of it, (1, 3, H, W) uint8."""
-        assert self.example is not None
-        return self.example["image"][None]
-
-    def results(self, data: DataModule) -> dict[str, Any]:
-        """All scores of the test just run, and the baseline's on the same data, keyed as in metrics.json."""
-        measures = {"": self.test_scores, "checkerboard/": self.checkerboard}
-        if self.gradient_checkerboard is not None:
-            measures["gradient_checkerboard/"] = self.gradient_checkerboard
-        scores = {
-            f"test/{at}{key}": value for at, metric in measures.items() for key, value in metric.compute().items()
-        }
-        return scores | self.baseline(data)
-
     def baseline(self, data: DataModule) -> dict[str, Any]:
         """What a table from colour to class scores, fitted on training images; nothing where there are none."""
         if not len(data.train):
@@ -198,27 +124,47 @@ class Segmentation(Task):
         fitted, scored = self.trainer.strategy.reduce(counts.to(self.device), reduce_op="sum").cpu()
         return {"baseline": "colour table", "baseline/miou": lookup_miou(fitted, scored)}
 
-    def notes(self) -> list[str]:
-        """The network's notes, and what was rounded for its windows."""
-        return [*self.network.notes(), *self.inference.notes()]
+    def on_test_start(self) -> None:
+        data: DataModule = self.trainer.datamodule  # type: ignore[attr-defined]  # Lightning declares none
+        self.examination.begin(data.test)
+
+    def test_step(self, batch: dict[str, Any], index: int) -> None:
+        self.examination(batch, self, self.loss)
+
+    def on_test_epoch_end(self) -> None:
+        counts = self.examination.scores.confusion.clone()
+        self.examination.confusion = self.trainer.strategy.reduce(counts, reduce_op="sum")
+
+    def example_arrays(self) -> dict[str, NDArray[np.generic]]:
+        """Image, truth and output, painted, where the report's image is most mixed; the spectrum of its logits."""
+        return self.examination.example_arrays()
+
+    def example_input(self) -> Tensor:
+        """One test image, or a window of it, (1, 3, H, W) uint8."""
+        assert self.examination.example is not None
+        return self.examination.example["image"][None]
+
+    def results(self, data: DataModule) -> dict[str, Any]:
+        """All scores of the test just run, and the baseline's on the same data, keyed as in metrics.json."""
+        loaders = (data.train_dataloader(), data.test_dataloader())
+        counts = torch.stack([colour_counts(batches, len(self.classes)) for batches in loaders])
+        # Each process has counted its share.
+        fitted, scored = self.trainer.strategy.reduce(counts.to(self.device), reduce_op="sum").cpu()
+        baseline = {"baseline": "colour table", "baseline/miou": lookup_miou(fitted, scored)}
+        return self.examination.results() | baseline
 
     def report(self, path: Path, title: str) -> None:
         """Draw the most telling test image, as a PNG at `path`; beside it, in confusion.png, the confusion matrix."""
-        assert self.example is not None
+        seen = self.examination
+        assert seen.example is not None
         segmentation_report(
-            path, title, self.example, self.classes, self.palette, self.ignore_index, self.network.period
+            path, title, seen.example, self.classes, self.palette, self.ignore_index, self.network.period
         )
-        confusion_picture(path.with_name("confusion.png"), title, self.confusion, self.classes)
+        confusion_picture(path.with_name("confusion.png"), title, seen.confusion, self.classes)
 
-    def on_test_start(self) -> None:
-        self.test_scores.reset()
-        self.checkerboard.reset()
-        if self.gradient_checkerboard is not None:
-            self.gradient_checkerboard.reset()
-        self.example = None
-        data: DataModule = self.trainer.datamodule  # type: ignore[attr-defined]  # Lightning declares none
-        self.measured_images, size = first_of(data.test, self.checkerboard.max_images)
-        self.measured_size = self.seen_at_once(size)
+    def notes(self) -> list[str]:
+        """The network's notes, and what was rounded for its windows."""
+        return [*self.network.notes(), *self.inference.notes()]
 
     def configure_optimizers(self) -> Any:
         optimiser = torch.optim.AdamW(

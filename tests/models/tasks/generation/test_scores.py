@@ -125,3 +125,11 @@ def test_checkerboards_are_measured_where_there_is_room_and_found_where_they_are
 def test_without_a_feature_network_only_the_spectrum_is_scored() -> None:
     images = (noise(20, 0) * 20 + 128).clamp(0, 255).byte()
     assert GenerationScores(images, None)(images) == {"spectrum_gap": 0.0}
+
+
+def test_constant_images_have_a_gap_that_is_a_number() -> None:
+    noise = torch.randint(0, 256, (4, 1, 32, 32), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    flat = torch.full_like(noise, 7)
+    real, fake = (radial_power(power_spectrum(images)) for images in (noise, flat))
+    assert math.isfinite(spectrum_gap(real, fake))
+    assert spectrum_gap(fake, fake) == 0

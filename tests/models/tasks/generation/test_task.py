@@ -148,8 +148,12 @@ def test_best_and_final_are_scored_and_differ(tmp_path: Path) -> None:
     }
     expected = {f"test/{key}" for key in scored | measured | fields}
     expected |= {f"test/final/{key}" for key in scored | measured | fields} | {f"real/{k}" for k in scored | measured}
-    assert {key for key in results if not key.endswith("/null")} == expected | {"real_images", "generated_images"}
-    assert all(np.isfinite(value) for value in results.values())
+    grid = {key for key in results if "/grid/" in key}
+    said = {"test/pattern", "test/final/pattern"}
+    found = {key for key in results if not key.endswith("/null")} - grid
+    assert found == expected | said | {"real_images", "generated_images"}
+    assert {"test/grid/fixed", "test/final/grid/fixed"} <= grid
+    assert all(np.isfinite(value) for key, value in results.items() if key not in said)
     assert results["test/spectrum_gap"] != results["test/final/spectrum_gap"]
     assert torch.equal(task.shown["test"], gan().generate(gan().network.generator, 24, 3))
     example = task.example_arrays()

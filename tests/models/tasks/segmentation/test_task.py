@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import pytorch_lightning as pl
 import torch
+import torch.nn.functional as F
 import yaml
 from torch import Tensor
 from torchmetrics.functional import jaccard_index
@@ -14,6 +15,9 @@ import models
 from data.loading.augment import Augment
 from data.loading.datamodule import DataModule
 from data.loading.loaded import LabelledImages, Loaded
+from models.networks.interfaces import Network
+from models.tasks.segmentation.examination import Examination
+from models.tasks.segmentation.inference import Inference
 from models.tasks.segmentation.task import Segmentation
 from upsample.instrument.checkerboard import Checkerboard
 
@@ -109,8 +113,8 @@ def test_only_as_many_images_are_measured_as_asked() -> None:
     """The first two here, so the size is what those two have in common."""
     task, module = segmentation(WINDOWS | {"window": None}, checkerboard_images=1).eval(), data()
     trainer().test(task, module, verbose=False)
-    assert task.measured_size == SIZES[0]
-    assert int(task.checkerboard.images) == 1
+    assert task.examination.measured_size == SIZES[0]
+    assert int(task.examination.checkerboard.images) == 1
 
 
 def test_what_is_shown_is_at_most_one_window(tmp_path: Path) -> None:
@@ -126,3 +130,32 @@ def test_rounded_windows_are_told() -> None:
     assert segmentation(WINDOWS | {"window": 25}).notes() == [
         "Windows of 24 pixels every 12: rounded down to multiples of 2"
     ]
+
+
+class Planted(Network):
+    """Logits of a smooth function of the image, and a checkerboard of period 2 and of a known amplitude on class 1."""
+
+    period, amplitude = 2, 0.05
+
+    def forward(self, x: Tensor) -> Tensor:
+        smooth = F.avg_pool2d(x.mean(1, keepdim=True), 5, 1, 2)
+        signs = (torch.arange(x.shape[-2])[:, None] + torch.arange(x.shape[-1])) % 2 * 2.0 - 1
+        return torch.cat([smooth, self.amplitude * signs.expand_as(smooth) - smooth, 0 * smooth], 1)
+
+
+def test_a_planted_pattern_is_told_in_logits_with_its_period() -> None:
+    images = torch.randint(0, 256, (8, 3, 96, 96), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    examination = Examination(
+        2, INFO, Inference(2), grid_images=8, checkerboard_images=None, gradient_checkerboard=False
+    )
+    samples = [{"image": image} for image in images]
+    examination.begin(samples)
+    batch = {"image": images, "mask": torch.zeros(8, 96, 96, dtype=torch.uint8), "index": torch.arange(8)}
+    network = Planted()
+    examination(batch, lambda x: network(x.float() / 255), lambda *_: torch.zeros(()))
+    found = examination.results()
+    # A checkerboard of +-a has an rms of a in its channel, and of a / sqrt(3) over three.
+    assert found["test/grid/fixed"] == pytest.approx(Planted.amplitude / 3**0.5, rel=0.02)
+    assert found["test/grid/fixed/period"] == 2
+    assert found["test/pattern"].startswith("fixed pattern of 0.029 logits")
+    assert "in b" in found["test/pattern"] or INFO.classes[1] in found["test/pattern"]

@@ -1,0 +1,128 @@
+"""What the test of a segmentation gathers, for tables and pictures."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from data.loading.loaded import LabelledImages
+from models.tasks.common_size import first_of, middle
+from models.tasks.drawing import line_spectrum
+from models.tasks.grid import told
+from models.tasks.input_gradient import input_gradient
+from models.tasks.segmentation.inference import Inference
+from models.tasks.segmentation.report import mixed_window
+from models.tasks.segmentation.scores import SegmentationScores
+from upsample.instrument.checkerboard import Checkerboard
+from upsample.instrument.shifts import GridByShifting
+
+SHOWN = 128  # pixels a side of what a comparison shows of one test image
+WINDOW = 256  # pixels a side, at least as seen from the measure, of what the network sees when its input is shifted
+
+
+class Examination(nn.Module):
+    """Scores, the pattern of the grid by shifting, classical checkerboard measures, and one telling image.
+
+    forward(batch, network, loss) takes a batch of the test; `network` maps images to logits, `loss` logits and mask to
+    a scalar. `begin(samples)` comes first.
+    example    the image, mask, prediction and logits of the most varied image of the first batch
+    confusion  (K, K), of all processes, once the test has ended
+    """
+
+    confusion: Tensor
+
+    def __init__(
+        self,
+        period: int,
+        info: LabelledImages,
+        inference: Inference,
+        *,
+        grid_images: int,
+        checkerboard_images: int | None,
+        gradient_checkerboard: bool,
+    ) -> None:
+        super().__init__()
+        self.classes, self.palette, self.inference = info.classes, info.palette, inference
+        self.scores = SegmentationScores(info.classes, info.ignore_index)
+        # A window may be as large as four periods and their margins make it.
+        window = max(WINDOW, 16 * period)
+        self.grid = GridByShifting(period, window=window, channels=info.classes, classes=True) if grid_images else None
+        self.grid_images = grid_images
+        self.checkerboard = Checkerboard(period, checkerboard_images)
+        self.gradient = Checkerboard(period, checkerboard_images) if gradient_checkerboard else None
+        self.measured_images, self.measured_size = 0, (0, 0)
+        self.example: dict[str, Tensor] | None = None
+
+    def begin(self, samples: Any) -> None:
+        """Forget the last test; `samples` are those of the one to come."""
+        for metric in (self.scores, self.grid, self.checkerboard, self.gradient):
+            if metric is not None:
+                metric.reset()
+        self.example = None
+        self.measured_images, size = first_of(samples, self.checkerboard.max_images)
+        self.measured_size = self.seen_at_once(size)
+
+    def forward(
+        self, batch: dict[str, Any], network: Callable[[Tensor], Tensor], loss: Callable[[Tensor, Tensor], Tensor]
+    ) -> None:
+        """Take in a batch of the test."""
+        image, mask = batch["image"], batch["mask"].long()
+        logits = network(image) if self.inference.one_pass(image.shape[-2:]) else None
+        prediction = self.inference.classes(network, image) if logits is None else logits.argmax(1)
+        self.scores.update(prediction, mask)
+        if self.example is None:
+            self.example = self.most_varied(image, mask, prediction, network)
+        if self.grid is not None:
+            first = image[batch["index"] < self.grid_images]
+            with torch.autocast(image.device.type, enabled=False):  # what bfloat16 rounds repeats with the grid
+                self.grid.update(network, first)
+        measured = batch["index"] < self.measured_images
+        if measured.any():
+            seen = logits[measured] if logits is not None and image.shape[-2:] == self.measured_size else None
+            image, mask = (middle(each[measured], self.measured_size) for each in (image, mask))
+            # Not on what `inference` makes of images: blended windows, scales and flips average a pattern away that the
+            # network still prints.
+            self.checkerboard.update(network(image) if seen is None else seen)
+            if self.gradient is not None:
+                # The clone, made where gradients are on, can take part in them; what Lightning's test makes cannot.
+                gradient = input_gradient(lambda x: loss(network(x), mask.clone()), image.float() / 255)
+                self.gradient.update(gradient)
+
+    def results(self) -> dict[str, Any]:
+        """All scores of the test just run, keyed as in metrics.json."""
+        measures: dict[str, Any] = {"": self.scores, "checkerboard/": self.checkerboard}
+        if self.gradient is not None:
+            measures["gradient_checkerboard/"] = self.gradient
+        scores = {f"test/{at}{key}": value for at, each in measures.items() for key, value in each.compute().items()}
+        return scores | (told(self.grid.result(), "logits") if self.grid is not None else {})
+
+    def most_varied(
+        self, image: Tensor, mask: Tensor, prediction: Tensor, network: Callable[[Tensor], Tensor]
+    ) -> dict[str, Tensor]:
+        """Of a batch, the image whose classes are most evenly mixed: it shows most. At most one window of it."""
+        shares = torch.stack([(mask == k).float().mean((1, 2)) for k in range(len(self.classes))], 1)
+        best = torch.special.entr(shares).sum(1).argmax()
+        seen = {"image": image[best], "mask": mask[best], "prediction": prediction[best]}
+        seen = {name: middle(x, self.seen_at_once(x.shape[-2:])) for name, x in seen.items()}
+        seen["logits"] = network(seen["image"][None])[0]
+        return {name: x.cpu() for name, x in seen.items()}
+
+    def seen_at_once(self, size: Sequence[int]) -> tuple[int, int]:
+        """How much of an image of (height, width) one pass of the network sees."""
+        height, width = (min(length, self.inference.window or length) for length in size)
+        return height, width
+
+    def example_arrays(self) -> dict[str, NDArray[np.generic]]:
+        """Image, truth and output, painted, where the example is most mixed; the spectrum of its logits."""
+        assert self.example is not None
+        image, mask, prediction, logits = (self.example[key] for key in ("image", "mask", "prediction", "logits"))
+        rows, columns = mixed_window(mask, len(self.classes), SHOWN)
+        paint = torch.zeros(256, 3, dtype=torch.uint8)  # labels of no class stay black
+        paint[: len(self.palette)] = torch.tensor(self.palette, dtype=torch.uint8)
+        pictures = {"image": image.permute(1, 2, 0), "truth": paint[mask.long()], "output": paint[prediction]}
+        return {key: each[rows, columns].numpy() for key, each in pictures.items()} | {
+            "spectrum": line_spectrum(logits)
+        }
