@@ -1,42 +1,67 @@
-"""A run's scores on the terminal."""
+"""A run's scores on the terminal: what a person asked for, in 80 columns. The rest is in metrics.json."""
 
+import textwrap
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from models.tasks.score_rows import CLASSICAL, COSTS, row
+
+WIDTH = 80
+
+
+def cell(value: Any) -> str:
+    """A value as it is written: four digits, and commas in whole numbers."""
+    if value is None:
+        return "absent"
+    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def scores(metrics: dict[str, Any], scored: str) -> Iterator[tuple[str, str, str]]:
+    """Name, value and what stands beside it of each score of the split; the patterns' numbers and classical measures
+    are told by their sentences."""
+    for key, value in metrics.items():
+        parts = key.split("/")
+        if not key.startswith((f"{scored}/", "val/")) or isinstance(value, str):
+            continue
+        if "grid" in parts or parts[-1] == "null" or any(part in CLASSICAL for part in parts):
+            continue
+        baseline = metrics.get(key.replace(scored, "baseline", 1)) if key.startswith(scored) else None
+        real = metrics.get(key.replace(scored, "real", 1)) if key.startswith(scored) else None
+        beside = f"{metrics['baseline']} {cell(baseline)}" if baseline is not None else ""
+        yield key, cell(value), beside or (f"real images {cell(real)}" if real is not None else "")
+
+
+def said(title: str, sentences: Iterable[str]) -> Iterator[str]:
+    """Sentences below a title, in lines that are not wrapped again."""
+    for i, sentence in enumerate(sentences):
+        begin = f"{title:<9}" if i == 0 else " " * 9
+        yield textwrap.fill(sentence, WIDTH, initial_indent=begin, subsequent_indent=" " * 9)
+
 
 def print_table(metrics: dict[str, Any], folder: Path) -> None:
-    """Print a run's scores, its checkerboards beside what noise would show, and its costs."""
-
-    def cell(value: Any) -> str:
-        if value is None:
-            return "absent"
-        return f"{value:,}" if isinstance(value, int) else f"{value:.4g}" if isinstance(value, float) else str(value)
-
-    scored = f"{metrics.get('split', 'test')}/"  # evaluate.py says which split
-    table = Table(title=folder.name, title_style="bold", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    table.add_column("measure", no_wrap=True)
-    table.add_column("value", justify="right")
-    table.add_column("beside it")
-    for key, value in metrics.items():
-        if key.endswith("/null") or key.startswith("baseline/"):
-            continue  # shown beside the value they belong to
-        if key in ("skipped", "warnings"):
-            continue  # sentences, which follow the table
-        beside = ""
-        if f"{key}/null" in metrics:
-            floor = metrics[f"{key}/null"]
-            beside = f"{'PRINTS' if value > floor else 'even'} (noise {floor:.2g})"
-        elif key.startswith(scored) and (baseline := key.replace(scored, "baseline/", 1)) in metrics:
-            beside = f"{metrics['baseline']} {metrics[baseline]:.4g}"
-        table.add_row(key, cell(value), beside)
-    Console().print(table)
-    print("noise: what 95 % of images of plain 1/f noise stay under; above it, the decoder prints a checkerboard")
+    """Print a run's scores beside their baseline, what the grid prints, and what the run cost."""
+    scored = metrics.get("split", "test")  # evaluate.py says which
+    table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
+    for justify in ("left", "right", "left"):
+        table.add_column(justify=justify, no_wrap=True)  # type: ignore[arg-type]  # rich types the words
+    for line in scores(metrics, scored):
+        table.add_row(*line)
+    console = Console(width=max(WIDTH, Console().width), markup=False, highlight=False)
+    console.print(f"\n{folder.name}", style="bold")
+    console.print(table)
+    for key, title in ((f"{scored}/pattern", "Pattern"), (f"{scored}/content", "")):
+        if key in metrics:
+            print(*said(title, [metrics[key]]), sep="\n")
+    units = {key: found.unit for key in COSTS if (found := row(key))}
+    costs = [f"{key} {cell(metrics[key])} {units[key]}".strip() for key in COSTS if key in metrics]
+    costs += [f"seconds {metrics['seconds']:.0f}"] if "seconds" in metrics else []
+    print(*said("Cost", [", ".join(costs)]), sep="\n")
     for i, sentence in enumerate(metrics.get("skipped", ())):
         print(f"Skipped {i + 1} of {len(metrics['skipped'])}: {sentence}")
     for sentence in metrics.get("warnings", ()):
         print(f"Warning: {sentence}")
-    print(f"{folder / 'report.png'}\n{folder / 'metrics.json'}")
+    print(f"{folder / 'report.png'}\n{folder / 'metrics.json'}, with every measure")

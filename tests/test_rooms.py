@@ -95,7 +95,10 @@ def test_no_module_is_hidden_by_a_name_of_its_package() -> None:
             for node in ast.parse(path.read_text(encoding="utf-8")).body
             if isinstance(node, ast.ImportFrom)
             for alias in node.names
-            if not (node.module == module or (node.module == f"{module}.{alias.name}" and (path.parent / alias.name).is_dir()))
+            if not (
+                node.module == module
+                or (node.module == f"{module}.{alias.name}" and (path.parent / alias.name).is_dir())
+            )
         }
         hidden += [f"{module}.{name}" for name in names if (path.parent / f"{name}.py").exists()]
     assert hidden == []

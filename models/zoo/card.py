@@ -6,24 +6,10 @@ from typing import Any
 import yaml
 
 from data.contract import USERS_OWN, available
+from models.tasks.score_rows import row
 from models.zoo.index import File
 
-# What each score is, by the last part of its key; `models/tasks` has the one implementation of each.
-DEFINITIONS = {
-    "miou": "mean over classes of the intersection over union, from one confusion matrix of all test pixels",
-    "pixel_accuracy": "share of the labelled test pixels that are of the predicted class",
-    "boundary_iou": "IoU within 2 % of the diagonal of a class's boundary (Cheng et al., 2021), mean over classes",
-    "iou": "intersection over union of one class over all test pixels",
-    "psnr_y": "dB on luma (BT.601), borders of `scale` pixels cropped, mean over images; input by MATLAB's bicubic",
-    "ssim_y": "structural similarity on luma (Wang et al., 2004), cropped likewise, mean over images",
-    "fid": "Fréchet distance of Inception's features to held-out real images",
-    "kid": "kernel distance of Inception's features to held-out real images",
-    "frechet_effnet_lite0": "Fréchet distance of EfficientNet-Lite0's features to held-out real images; not FID",
-    "kid_effnet_lite0": "kernel distance of EfficientNet-Lite0's features to held-out real images",
-    "spectrum_gap": "mean difference of the logarithm of the radial power spectrum to that of real images",
-    "phase_variance": "share of the output's fine detail that repeats with the decoder's period",
-    "spectral_peak_db": "dB of the strongest multiple of 1/period above the spectrum around it",
-}
+SENTENCES = {"test/pattern": "Pattern", "test/content": "Content"}
 
 
 def number(value: float | None) -> str:
@@ -35,10 +21,10 @@ def score_rows(measured: dict[str, Any], trained: dict[str, Any]) -> list[str]:
     """A row for each score: of these weights in float32, beside what training wrote, and beside noise."""
     rows = []
     for key, value in measured.items():
-        if not key.startswith("test/") or key.endswith("/null"):
+        if not key.startswith("test/") or key.endswith("/null") or isinstance(value, str):
             continue
         floor = measured.get(f"{key}/null")
-        beside = "" if floor is None else f"{'PRINTS' if value > floor else 'even'} (noise {number(floor)})"
+        beside = "" if floor is None else f"noise {number(floor)}"
         baseline = measured.get(key.replace("test/", "baseline/", 1))
         if baseline is not None:
             beside = f"{measured['baseline']} {number(baseline)}"
@@ -49,8 +35,8 @@ def score_rows(measured: dict[str, Any], trained: dict[str, Any]) -> list[str]:
 
 def definitions(measured: dict[str, Any]) -> list[str]:
     """What the scores mean, each once."""
-    parts = {part for key in measured if key.startswith("test/") for part in key.split("/")}
-    return [f"- `{name}`: {meaning}" for name, meaning in DEFINITIONS.items() if name in parts]
+    found = dict.fromkeys(filter(None, (row(key) for key in measured if key.startswith("test/"))))
+    return [f"- `{each.name}`: {each.meaning}" for each in found]
 
 
 def card(
@@ -117,13 +103,15 @@ def card(
         f"On the test split, of the weights as stored ({'float16' if half else 'float32'}) computing in float32 on "
         f"{measured['machine']}; beside it what the run wrote when it ended.",
         "",
+        *(f"**{title}**: {measured[key]}.\n" for key, title in SENTENCES.items() if key in measured),
         "| score | stored weights | run | beside it |",
         "|---|---|---|---|",
         *score_rows(measured, trained),
         "",
         *definitions(measured),
         "",
-        "`PRINTS`: above the 95th percentile of the measure on plain 1/f noise; `/p2` is the measure at period 2.",
+        "`noise`: the 95th percentile of a classical measure on plain 1/f noise; `/p2` is the measure at period 2. The "
+        "verdict is the pattern's.",
         "",
         "## Files",
         "",

@@ -85,7 +85,8 @@ def export(path: Path, name: str, zoo: Path, half: bool, licence: str | None) ->
         files = entries.measured(staged, without="card.md")
         text = card(name, config, command, measured, trained, files, half, licence)
         (staged / "card.md").write_text(text, encoding="utf-8")
-        scores = {k: None if math.isnan(v) else v for k, v in measured.items() if k.startswith("test/")}
+        numbers = {k: v for k, v in measured.items() if k.startswith("test/") and not isinstance(v, str)}
+        scores = {k: None if math.isnan(v) else v for k, v in numbers.items()}
         made = Entry(config["task"]["name"], config["upsample"]["name"], scores, entries.measured(staged))
         entries.install(staged, zoo, name, made)
     return made

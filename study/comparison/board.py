@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from statistics import fmean
 
+from models.tasks.score_rows import percent, prints
 from study.comparison import scores
 from study.comparison.runs import Group, Run, group, in_order
 from study.comparison.statistics import Difference, Family, deviation, family, paired
@@ -128,7 +129,7 @@ class Board:
             "not finished": "Not finished",
         }
         lines += [f"{text}: {', '.join(by_verdict[key])}." for key, text in texts.items() if key in by_verdict]
-        lines += self._checkerboards()
+        lines += self._patterns()
         if self.of_folds:
             lines.append("Folds share training images: the intervals take them for more independent than they are.")
         for key, doubtful in (("precision", "scores"), ("machine", "seconds and memory")):
@@ -153,19 +154,19 @@ class Board:
         among = f" of those with {repeats}: {value}" if fewer else f": {value} over {repeats}"
         return f"{label} has the best mean {name}{among}."
 
-    def _checkerboards(self) -> list[str]:
-        """Whose outputs hold a checkerboard: each beside its own floor, as periods and sizes may differ."""
-        if not self.checkerboard:
-            return []
-        entries = {each.label: self.entry(each, self.checkerboard) for each in self.groups}
-        floors = {label: entry.floor for label, entry in entries.items() if entry and entry.floor is not None}
-        prints = [label for label, floor in floors.items() if entries[label].mean > floor]  # type: ignore[union-attr]
-        even = [label for label in floors if label not in prints]
-        alike = len({f"{floor:.2g}" for floor in floors.values()}) == 1
-
-        def beside(labels: list[str]) -> str:
-            return ", ".join(label if alike else f"{label} ({floors[label]:.2g} dB)" for label in labels)
-
-        noise = f"noise's {next(iter(floors.values())):.2g} dB" if alike else "its own noise's"
-        lines = [f"Print a checkerboard (mean above {noise}): {beside(prints)}."] if prints else []
-        return lines + ([f"Print none that stands out of noise: {beside(even)}."] if even else [])
+    def _patterns(self) -> list[str]:
+        """In which groups' outputs a fixed pattern of the grid is shown, in how many of their runs, how large."""
+        shown, none, unknown = [], [], []
+        for each in self.groups:
+            told = [found for run in each.finished if (found := prints(run.metrics or {})) is not None]
+            share = self.entry(each, "test/grid/fixed/share")
+            if not told:
+                unknown += [each.label] if each.finished else []
+            elif any(told):
+                size = f", {percent(share.mean)} of SD in the mean" if share else ""
+                shown.append(f"{each.label} ({sum(told)} of {len(told)} runs{size})")
+            else:
+                none.append(each.label)
+        lines = [f"A fixed pattern of the grid is shown in {'; '.join(shown)}."] if shown else []
+        lines += [f"None is shown in {', '.join(none)}."] if none else []
+        return lines + ([f"The grid's pattern is not measured in {', '.join(unknown)}."] if unknown else [])

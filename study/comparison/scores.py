@@ -1,47 +1,34 @@
-"""Which way is better, for every score a run can have, and how its values are written."""
+"""Scores as a comparison reads and writes them; models/tasks/score_rows.py says what each is."""
 
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from math import floor, isfinite, log10
 from typing import Any
 
-HIGHER, LOWER = 1, -1
-# Names as they stand between the slashes of metrics.json's keys.
-BETTER = {
-    "miou": HIGHER,
-    "pixel_accuracy": HIGHER,
-    "boundary_iou": HIGHER,
-    "iou": HIGHER,
-    "psnr_y": HIGHER,
-    "ssim_y": HIGHER,
-    "fid": LOWER,
-    "frechet_*": LOWER,
-    "kid": LOWER,
-    "kid_*": LOWER,
-    "spectrum_gap": LOWER,
-    "phase_variance": LOWER,
-    "spectral_peak_db": LOWER,
-    "parameters": LOWER,
-    "macs": LOWER,
-    "seconds_per_step": LOWER,
-    "peak_memory_mb": LOWER,
-}
-# What runs are ranked by: the first of these that they have. A Fréchet distance names its features.
-MAIN = ("test/miou", "test/psnr_y", "test/fid", "test/frechet_*", "test/spectrum_gap")
-# What it is drawn against: the checkerboard at the decoder's whole period, on fields where images are too small.
-CHECKERBOARD = ("test/checkerboard_field/spectral_peak_db", "test/checkerboard/spectral_peak_db")
-COSTS = ("parameters", "macs", "seconds_per_step", "peak_memory_mb")
+from models.tasks.score_rows import COMPARED, COSTS, HIGHER, LOWER, MAIN, row
+
+__all__ = ["COSTS", "HIGHER", "LOWER", "MAIN"]
+
+# What the main score is drawn against: the pattern as a share of the output's deviation; of old runs the peak.
+CHECKERBOARD = (
+    "test/grid/fixed/share",
+    "test/checkerboard_field/spectral_peak_db",
+    "test/checkerboard/spectral_peak_db",
+)
 
 
 def direction(key: str) -> int:
     """HIGHER or LOWER, whichever is better; 0 for a score that is not in the table."""
-    return next((way for part in key.split("/") for name, way in BETTER.items() if fnmatchcase(part, name)), 0)
+    found = row(key)
+    return found.better if found else 0
 
 
 def is_score(key: str, value: Any) -> bool:
     """Whether a key of metrics.json is a score of the test or a cost. A null is a score that does not exist there."""
     if key in COSTS:
         return True
+    if "/grid/" in key and name(key) not in COMPARED:
+        return False
     return key.startswith("test/") and not key.endswith("/null") and (value is None or isinstance(value, int | float))
 
 

@@ -1,4 +1,4 @@
-"""upsample/ as a library of its own: built as a wheel, and used from an empty folder without the rest of this project."""
+"""upsample/ as a library of its own: built as a wheel, and used from an empty folder without the rest."""
 
 import os
 import shutil
