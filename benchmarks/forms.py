@@ -16,7 +16,7 @@ from benchmarks.measure import Line, take_turns
 from benchmarks.operators import BATCH, dtypes, shapes
 from upsample.algebra.fold import fold_kernel
 from upsample.algebra.overlap import padding_for
-from upsample.operators.forms.transposed import conv_transpose2d
+from upsample.operators.forms.transposed import conv_transpose
 
 KERNEL, STRIDE, DILATION = 4, 2, 3
 PADDING, _ = padding_for(KERNEL, STRIDE, DILATION)
@@ -31,7 +31,7 @@ def with_bias(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 
 def bias_after(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """What upsample/ does."""
-    return conv_transpose2d(x, weight, bias, STRIDE, PADDING, dilation=DILATION)
+    return conv_transpose(x, weight, bias, STRIDE, PADDING, dilation=DILATION)
 
 
 def polyphase(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
@@ -78,7 +78,7 @@ def plain_with_bias(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 
 def plain_bias_after(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """What upsample/ does."""
-    return conv_transpose2d(x, weight, bias, STRIDE, 1)
+    return conv_transpose(x, weight, bias, STRIDE, 1)
 
 
 def enlarged(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
@@ -88,7 +88,7 @@ def enlarged(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 
 def folded(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """What upsample/ does."""
-    return conv_transpose2d(x, fold_kernel(weight, 2), bias, 2, 1)
+    return conv_transpose(x, fold_kernel(weight, 2), bias, 2, 1)
 
 
 def four_phases(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:

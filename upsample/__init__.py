@@ -18,6 +18,7 @@ from upsample.algebra.polyphase import Polyphase, from_polyphase, polyphase
 from upsample.algebra.spectrum import aliasing_ratio, imaging_ratio
 from upsample.contract import Operator, available, build, operator
 from upsample.models.audit import audit
+from upsample.models.repair import Repair, repair
 from upsample.models.swap import swap
 from upsample.pages.describe import describe
 
@@ -40,6 +41,7 @@ __all__ = [
     "Operator",
     "Overlap",
     "Polyphase",
+    "Repair",
     "aliasing_ratio",
     "audit",
     "available",
@@ -53,5 +55,6 @@ __all__ = [
     "padding_for",
     "phase_imbalance",
     "polyphase",
+    "repair",
     "swap",
 ]

@@ -9,7 +9,8 @@ An upsampler is built from `(in_channels, out_channels, scale)` and maps
              a map of the output size (what torch's max_pool2d returns), or None
     y        (N, out_channels, scale*H, scale*W), x's dtype
 
-for every integer `scale >= 2`. Every decoder offers both extras; an operator declares what it
+for every integer `scale >= 2`. Operators of any number of axes also take a tuple of scales, one for each axis
+of signals, images or volumes, such as (1, 2, 2). Every decoder offers both extras; an operator declares what it
 cannot do without in `needs`, and building it where that is not offered fails with a sentence.
 """
 
@@ -23,6 +24,7 @@ from typing import Any, TypeVar
 
 from torch import nn
 
+Scale = int | tuple[int, ...]
 Factory = TypeVar("Factory", bound=Callable[..., nn.Module])
 
 
@@ -32,6 +34,7 @@ class Operator:
 
     build: Callable[..., nn.Module]
     needs: frozenset[str]  # of {"skip", "indices"}
+    any_axes: bool = False  # whether a tuple of scales, one for each axis, will do
 
     @property
     def options(self) -> dict[str, Any]:
@@ -43,18 +46,24 @@ class Operator:
 _operators: dict[str, Operator] = {}
 
 
-def operator(name: str, needs: tuple[str, ...] = ()) -> Callable[[Factory], Factory]:
+def operator(name: str, needs: tuple[str, ...] = (), any_axes: bool = False) -> Callable[[Factory], Factory]:
     """Put the decorated class or function into the table under `name`.
 
     It is called as `(in_channels, out_channels, scale, **options)`, with `skip_channels` and
-    `indices_channels` added for what it `needs`. Every option has a default.
+    `indices_channels` added for what it `needs`. Every option has a default. With `any_axes` the scale may be
+    a tuple of one to three, one for each axis.
     """
 
     def register(factory: Factory) -> Factory:
-        _operators[name] = Operator(factory, frozenset(needs))
+        _operators[name] = Operator(factory, frozenset(needs), any_axes)
         return factory
 
     return register
+
+
+def along(scale: Scale) -> tuple[int, ...]:
+    """The scale of each axis: a number is that of both axes of images."""
+    return (scale, scale) if isinstance(scale, int) else tuple(scale)
 
 
 def check_divisible(name: str, key: str, value: int, divisor: int, why: str) -> None:
@@ -102,7 +111,7 @@ def build(
     name: str,
     in_channels: int,
     out_channels: int,
-    scale: int,
+    scale: Scale,
     *,
     skip_channels: int | None = None,
     indices_channels: int | None = None,
@@ -128,8 +137,12 @@ def build(
     for key, value in options.items():
         if not _fits(value, hints.get(key, Any)):
             raise ValueError(f"{name}: {key} must be {_words(hints[key])}, not {value!r}")
-    if type(scale) is not int or scale < 2:
-        raise ValueError(f"{name}: scale must be an integer of at least 2, not {scale!r}")
+    if isinstance(scale, tuple) and found.any_axes:
+        if not 1 <= len(scale) <= 3 or any(type(s) is not int or s < 1 for s in scale) or max(scale) < 2:
+            raise ValueError(f"{name}: a scale of each axis is one to three integers, one of them above 1, not {scale}")
+    elif type(scale) is not int or scale < 2:
+        only = " alone: it is an operator of images" if isinstance(scale, tuple) else ""
+        raise ValueError(f"{name}: scale must be an integer of at least 2{only}, not {scale!r}")
     for key, value in (("in_channels", in_channels), ("out_channels", out_channels)):
         if type(value) is not int or value < 1:
             raise ValueError(f"{name}: {key} must be an integer of at least 1, not {value!r}")

@@ -53,17 +53,25 @@ def conditions(phase: Tensor, place: Tensor, order: int) -> Tensor:
 class Balanced(nn.Module):
     """Projects weights onto those that keep the `conditions`, for torch.nn.utils.parametrize.
 
-    phases  how many consecutive slices of the weight's first axis are parts of one kernel: 1 for a transposed
-            convolution, whose kernel is (in, out, *kernel)'s last axes; prod(scale) for a shuffle's convolution
-            (out*phases, in, *kernel) and for its bias (out*phases,)
+    rows     of `conditions`
+    kernels  which slices of the weight's first axis are parts of one kernel, (kernels, phases) int64: of a shuffle's
+             convolution (out*phases, in, *kernel) and of its bias (out*phases,). None: each slice is one, as of a
+             transposed convolution (in, out, *kernel)
     """
 
     rows: Tensor  # (conditions, taps)
 
-    def __init__(self, rows: Tensor, phases: int = 1) -> None:
+    def __init__(self, rows: Tensor, kernels: Tensor | None = None) -> None:
         super().__init__()
-        self.phases = phases
+        self.phases = 1 if kernels is None else kernels.shape[1]
         self.register_buffer("rows", rows, persistent=False)
+        # PixelShuffle's parts lie next to each other; others are brought there and back.
+        order = None if kernels is None else kernels.flatten()
+        self.moves = order is not None and not torch.equal(order, torch.arange(len(order)))
+        self.there: Tensor
+        self.register_buffer("there", order if self.moves else None, persistent=False)
+        self.back: Tensor
+        self.register_buffer("back", order.argsort() if order is not None and self.moves else None, persistent=False)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "Balanced":
         exact = self.rows
@@ -73,22 +81,22 @@ class Balanced(nn.Module):
 
     def forward(self, weight: Tensor) -> Tensor:
         """The nearest weight that keeps the conditions, of weight's shape and dtype."""
-        together = weight.reshape(
-            weight.shape[0] // self.phases, self.phases, weight[0].shape[0] if weight.dim() > 1 else 1, -1
-        )
-        taps = together.transpose(1, 2).flatten(2)
+        arranged = weight[self.there] if self.moves else weight
+        channels = weight.shape[1] if weight.dim() > 1 else 1
+        taps = arranged.reshape(-1, self.phases, channels, self.rows.shape[1] // self.phases).transpose(1, 2).flatten(2)
         # In float64, which neither autocast nor TensorFloat-32 rounds: 1e-3 of a sum would print at -60 dB.
         exact = taps.double()
         nearest = (exact - (exact @ self.rows.T) @ self.rows).to(weight.dtype)
-        return nearest.unflatten(2, (self.phases, -1)).transpose(1, 2).reshape(weight.shape)
+        nearest = nearest.unflatten(2, (self.phases, -1)).transpose(1, 2).reshape(weight.shape)
+        return nearest[self.back] if self.moves else nearest
 
     def right_inverse(self, weight: Tensor) -> Tensor:
         """What assigning to the layer's weight stores: the projection is taken when it is read."""
         return weight
 
 
-def balance_transposed(conv: Transposed, order: int = 1) -> None:
-    """Keep the conditions of `order` in a transposed convolution from now on (torch.nn.utils.parametrize).
+def balanced_transposed(conv: Transposed, order: int = 1) -> Balanced:
+    """The projection of a transposed convolution's weight onto the conditions of `order`.
 
     Raises ValueError where no kernel of this size keeps them and answers a constant with more than 0.
     """
@@ -102,39 +110,57 @@ def balance_transposed(conv: Transposed, order: int = 1) -> None:
             f"{_short(conv.dilation)} at stride {stride} reaches only some output phases; use kernel_size >= {stride} "
             "with a dilation that shares no factor with the stride"
         )
-    rows = conditions(phase, places.double(), order)
     least = [order * (s - 1) + 1 for s in conv.stride]
     if any(k < n for k, n in zip(conv.kernel_size, least, strict=True)):
         raise ValueError(
             f"balanced={order} needs kernel_size >= {_short(least)} at stride {stride}, not "
             f"{_short(conv.kernel_size)}: a shorter kernel that answers {WHAT[order]} alike in all phases is all zeros"
         )
-    parametrize.register_parametrization(conv, "weight", Balanced(rows))
+    return Balanced(conditions(phase, places.double(), order))
+
+
+def balanced_shuffle(conv: Convolution | nn.Linear, dealt: Tensor, order: int = 1) -> tuple[Balanced, Balanced]:
+    """The projections of the weight and of the bias of what is dealt out to pixels; the bias is tied.
+
+    dealt (out, *scale) int64: which channel becomes which, see `upsample.algebra.polyphase.shuffled`.
+    Raises ValueError where no kernel of this size keeps the conditions of `order` and is more than a constant.
+    """
+    scale, axes = dealt.shape[1:], dealt.dim() - 1
+    if isinstance(conv, nn.Linear):
+        kernel, dilation, padding = [1] * axes, [1] * axes, [0] * axes
+    else:
+        reach = [d * (k - 1) for d, k in zip(conv.dilation, conv.kernel_size, strict=True)]
+        words = {"same": [n // 2 for n in reach], "valid": [0] * axes}
+        kernel, dilation = [*conv.kernel_size], [*conv.dilation]
+        padding = words[conv.padding] if isinstance(conv.padding, str) else [int(p) for p in conv.padding]
+    if order == 2 and any(k < 2 for k, s in zip(kernel, scale, strict=True) if s > 1):
+        raise ValueError("balanced=2 needs kernel_size >= 2: one tap per phase cannot follow a ramp, at any scale")
+    taps = [[s * (p - d * t) for t in range(k)] for s, k, d, p in zip(scale, kernel, dilation, padding, strict=True)]
+    blocks = [*product(*map(range, scale))]
+    places = torch.tensor(
+        [[r + a for r, a in zip(block, tap, strict=True)] for block in blocks for tap in product(*taps)]
+    )
+    kernels = dealt.flatten(1)
+    tied = conditions(torch.arange(len(blocks)), torch.zeros(len(blocks), 1, dtype=torch.float64), 1)
+    return Balanced(conditions(_index(places, scale), places.double(), order), kernels), Balanced(tied, kernels)
+
+
+def balance_transposed(conv: Transposed, order: int = 1) -> None:
+    """Keep the conditions of `order` in a transposed convolution from now on. Raises as `balanced_transposed`."""
+    parametrize.register_parametrization(conv, "weight", balanced_transposed(conv, order))
 
 
 def balance_shuffle(conv: Convolution, scale: int, order: int = 1) -> None:
     """Keep the conditions of `order`, and a tied bias, in a convolution that a pixel shuffle by `scale` follows.
 
-    Raises ValueError where no kernel of this size keeps them and answers a constant with more than 0.
+    Raises as `balanced_shuffle`.
     """
     axes = len(conv.kernel_size)
-    padding = [int(p) for p in conv.padding]
-    taps = [
-        [scale * (p - d * t) for t in range(k)]
-        for k, d, p in zip(conv.kernel_size, conv.dilation, padding, strict=True)
-    ]
-    blocks = [*product(range(scale), repeat=axes)]
-    places = torch.tensor(
-        [[r + a for r, a in zip(block, tap, strict=True)] for block in blocks for tap in product(*taps)]
-    )
-    if order == 2 and min(conv.kernel_size) < 2:
-        raise ValueError("balanced=2 needs kernel_size >= 2: one tap per phase cannot follow a ramp, at any scale")
-    rows = conditions(_index(places, (scale,) * axes), places.double(), order)
-    parametrize.register_parametrization(conv, "weight", Balanced(rows, len(blocks)))
+    dealt = torch.arange(conv.out_channels).view(-1, *[scale] * axes)
+    weight, bias = balanced_shuffle(conv, dealt, order)
+    parametrize.register_parametrization(conv, "weight", weight)
     if conv.bias is not None:
-        phase = torch.arange(len(blocks))
-        tied = conditions(phase, torch.zeros(len(blocks), 1, dtype=torch.float64), 1)
-        parametrize.register_parametrization(conv, "bias", Balanced(tied, len(blocks)))
+        parametrize.register_parametrization(conv, "bias", bias)
 
 
 def _index(places: Tensor, stride: Sequence[int]) -> Tensor:

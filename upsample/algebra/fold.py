@@ -12,17 +12,22 @@ exact up to the border. It costs (k+scale-1)**2 / scale**2 instead of k**2 MACs 
 channel pair (scale 2, kernel 3: 4 instead of 9) and never makes the enlarged input.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
 
-def fold_kernel(weight: Tensor, scale: int) -> Tensor:
-    """The transposed convolution's weight (in, out, k+scale-1, k+scale-1) from the convolution's (out, in, k, k)."""
-    k = weight.shape[-1]
-    for axis in (2, 3):
+def fold_kernel(weight: Tensor, scale: int | Sequence[int]) -> Tensor:
+    """The transposed convolution's weight (in, out, k+scale-1, ...) from the convolution's (out, in, k, ...).
+
+    Of any number of axes; scale is one number for all, or one for each.
+    """
+    k, axes = weight.shape[-1], weight.dim() - 2
+    for axis, s in enumerate([scale] * axes if isinstance(scale, int) else scale, 2):
         w = [weight.select(axis, j) for j in range(k)]
         # Slices added up, since kernels have few taps but many channels: a pooling takes four times as long.
-        reach = [w[max(0, k - 1 - t) : k - 1 - t + scale] for t in range(k + scale - 1)]
+        reach = [w[max(0, k - 1 - t) : k - 1 - t + s] for t in range(k + s - 1)]
         weight = torch.stack([sum(taps[1:], start=taps[0]) for taps in reach], axis)
     return weight.transpose(0, 1)
 

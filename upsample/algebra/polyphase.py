@@ -19,6 +19,7 @@ Place = tuple[int, ...]  # one whole number per axis
 
 Transposed = nn.ConvTranspose1d | nn.ConvTranspose2d | nn.ConvTranspose3d
 Convolution = nn.Conv1d | nn.Conv2d | nn.Conv3d
+CONVOLUTIONS: dict[int, type[Convolution]] = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
 CONVOLVE = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
 TRANSPOSED: dict[int, type[Transposed]] = {1: nn.ConvTranspose1d, 2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
 
@@ -178,6 +179,15 @@ def shuffled(conv: Convolution, order: Tensor) -> Polyphase:
         phases[r] = Phase(weight[channels], start, None if bias is None else bias[channels])
     extra = tuple(s * (pad - n) for s, pad, n in zip(scale, both, reach, strict=True))
     return Polyphase(phases, scale, tuple(conv.dilation), extra, conv.groups)
+
+
+def as_convolution(linear: nn.Linear, axes: int) -> Convolution:
+    """The convolution of kernel 1 along so many axes that computes what a linear layer does of channels."""
+    kind: Any = CONVOLUTIONS[axes]
+    conv: Convolution = kind(linear.in_features, linear.out_features, 1, bias=linear.bias is not None, device="meta")
+    conv.weight = nn.Parameter(linear.weight.detach().reshape(*linear.weight.shape, *[1] * axes))
+    conv.bias = None if linear.bias is None else nn.Parameter(linear.bias.detach())
+    return conv
 
 
 def from_polyphase(parts: Polyphase) -> Transposed:

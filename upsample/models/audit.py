@@ -13,6 +13,7 @@ from torch.export import ExportedProgram
 from torch.nn.parameter import is_lazy
 
 from upsample.models.calls import of_calls, of_unseen
+from upsample.models.evaluating import evaluating
 from upsample.models.layers import Layer, of_module
 from upsample.models.tracing import is_operator, trace
 
@@ -99,7 +100,8 @@ def audit(model: nn.Module | ExportedProgram, example: Tensor | Sequence[Any] | 
     prefix = ""
     while (attribute := _wraps(model)) and isinstance(inner := getattr(model, attribute), nn.Module):
         prefix, model = f"{prefix}{attribute}.", inner
-    return _audit(model, fed, prefix)
+    with evaluating(model):
+        return _audit(model, fed, prefix)
 
 
 def _wraps(model: nn.Module) -> str:

@@ -9,14 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from upsample.algebra.polyphase import TRANSPOSED, Convolution, Transposed, is_plain, shuffled
+from upsample.algebra.polyphase import CONVOLUTIONS, TRANSPOSED, Convolution, Transposed, is_plain, shuffled
 from upsample.algebra.response import measured_polyphase
 from upsample.algebra.spectrum import gain_of, imaging_of
 from upsample.models.layers import CALIBRATE, Layer, of_convolution, of_phases, of_pooling, short, unreadable
 from upsample.models.rearranged import rearranged
 from upsample.models.tracing import Call, Trace, Value, replay, root_of
 
-CONVOLUTIONS: dict[int, type[Convolution]] = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
 NO_CONVOLUTION = "not measured: what it deals out is not one convolution's or linear layer's answer"
 
 

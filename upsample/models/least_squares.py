@@ -1,91 +1,114 @@
-"""Weights for an upsampling layer that make it answer as nearly as it can like a given transposed convolution."""
+"""Weights for an upsampling layer that make it answer as nearly as it can like another one, whose phases are known."""
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from upsample.algebra.response import is_linear
+from upsample.algebra.polyphase import Convolution, Polyphase, Transposed
+from upsample.algebra.response import frozen, is_linear, noise
 
 STEPS = 200  # of L-BFGS, where there is no closed form
+SIZES = {1: 24, 2: 12, 3: 7}  # of the noise that layers are compared on, by axes
 
 
-def match(new: nn.Module, old: nn.ConvTranspose2d) -> None:
+def match(new: nn.Module, old: nn.Module, parts: Polyphase) -> None:
     """Set the parameters of `new`, by least squares, so that it answers like `old`. Both are in float64 on the CPU.
 
-    Where `new` is linear with one dense convolution in it, its response to an impulse is linear in that
-    convolution's weight, with the same matrix for every pair of channels: one small least-squares
+    parts: the phases of `old`. Where `new` is linear with one dense convolution in it, its response to an impulse
+    is linear in that convolution's weight, with the same matrix for every pair of channels: one small least-squares
     problem gives the optimum, which is the exact equal where there is one. Any other layer is fitted
     by L-BFGS on white noise, to a local optimum, in the parameters that its output is linear in: what
     predicts kernels or offsets stays as built, since noise has nothing to teach it.
     """
-    conv = _only_convolution(new, old)
+    out, channels, axes = *channels_of(parts), len(parts.stride)
+    conv = _only_convolution(new, out, channels, axes)
     if conv is not None:
-        _solve(new, conv, old)
-    elif fitted := _linear_parameters(new, _noise(old, seed=0)):
-        _descend(new, old, fitted)
+        _solve(new, conv, parts)
+        return
+    x = _noise(channels, axes, seed=0)
+    if fitted := _linear_parameters(new, x):
+        with torch.no_grad():
+            expected = old(x)
+        _descend(new, x, expected, fitted)
+
+
+def channels_of(parts: Polyphase) -> tuple[int, int]:
+    """(out_channels, in_channels)."""
+    out, per_group = next(iter(parts.phases.values())).kernel.shape[:2]
+    return out, per_group * parts.groups
 
 
 @torch.no_grad()
-def relative_error(new: nn.Module, old: nn.ConvTranspose2d) -> float:
-    """|new(x) - old(x)| / |old(x)| on white noise (seed 1), borders included. Both are in float64."""
-    x = _noise(old, seed=1)
-    expected = old(x)
-    return ((new(x) - expected).norm() / expected.norm()).item()
+def relative_error(new: nn.Module, old: nn.Module, channels: int, axes: int) -> float:
+    """|new(x) - old(x)| / |old(x)| on white noise (seed 1), borders included, in evaluation mode and float64."""
+    x = _noise(channels, axes, seed=1)
+    expected = frozen(old)(x)
+    return ((frozen(new)(x) - expected).norm() / expected.norm()).item()
 
 
-def _noise(old: nn.ConvTranspose2d, seed: int) -> Tensor:
-    """(N, in_channels, 12, 12), with rows of output enough to settle every weight."""
-    images = max(2, -(-old.in_channels // 36))
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randn(images, old.in_channels, 12, 12, dtype=torch.float64, generator=generator)
+def _noise(channels: int, axes: int, seed: int) -> Tensor:
+    """(N, channels, *size), with rows of output enough to settle every weight."""
+    return noise(max(2, -(-channels // 36)), channels, *[SIZES[axes]] * axes, seed=seed)
 
 
-def _only_convolution(new: nn.Module, old: nn.ConvTranspose2d) -> nn.Conv2d | nn.ConvTranspose2d | None:
-    convs = [m for m in new.modules() if isinstance(m, nn.Conv2d | nn.ConvTranspose2d)]
-    if len(convs) != 1 or sum(p.dim() == 4 for p in new.parameters()) != 1 or not is_linear(new, old.in_channels, 2):
+def _only_convolution(new: nn.Module, out: int, channels: int, axes: int) -> Transposed | Convolution | None:
+    convs = [m for m in new.modules() if isinstance(m, Transposed | Convolution)]
+    if len(convs) != 1 or sum(p.dim() == 2 + axes for p in new.parameters()) != 1:
         return None
-    dense = convs[0].groups == 1 and convs[0].in_channels == old.in_channels
-    return convs[0] if dense and convs[0].out_channels % old.out_channels == 0 else None
+    dense = convs[0].groups == 1 and convs[0].in_channels == channels
+    if not dense or convs[0].out_channels % out or not is_linear(new, channels, axes):
+        return None
+    return convs[0]
 
 
 @torch.no_grad()
-def _solve(new: nn.Module, conv: nn.Conv2d | nn.ConvTranspose2d, old: nn.ConvTranspose2d) -> None:
+def _solve(new: nn.Module, conv: Transposed | Convolution, parts: Polyphase) -> None:
     """Least squares over the taps of one pair of channels, then the same for all pairs."""
-    (kernel,) = (p for p in new.parameters() if p.dim() == 4)
-    out, parts = old.out_channels, conv.out_channels // old.out_channels  # a pixel shuffle has s**2 parts
-    count = parts * conv.kernel_size[0] * conv.kernel_size[1]
+    axes = len(parts.stride)
+    (kernel,) = (p for p in new.parameters() if p.dim() == 2 + axes)
+    out, channels = channels_of(parts)
+    each = conv.out_channels // out  # a pixel shuffle has as many parts as phases
+    count = kernel[0, 0].numel() * each
 
     def set_taps(taps: Tensor) -> None:
         """taps (out, in, count) -> the parameter."""
-        weight = taps.unflatten(2, (parts, *conv.kernel_size)).transpose(1, 2).flatten(0, 1)
-        kernel.copy_(weight.transpose(0, 1) if isinstance(conv, nn.ConvTranspose2d) else weight)
+        weight = taps.unflatten(2, (each, *kernel.shape[2:])).transpose(1, 2).flatten(0, 1)
+        kernel.copy_(weight.transpose(0, 1) if isinstance(conv, Transposed) else weight)
 
-    s, (kh, kw), (dh, dw) = old.stride[0], old.kernel_size, old.dilation
-    middle = 8 + max(dh * (kh - 1), dw * (kw - 1)) // s  # far enough from the border for both layers
-    impulse = kernel.new_zeros(1, old.in_channels, 2 * middle + 1, 2 * middle + 1)
+    landings = {r: torch.tensor(parts.landings(r)) for r in parts.phases}
+    furthest = max(
+        int((place.abs().amax(0) // torch.tensor(parts.stride)).max()) for place in landings.values() if len(place)
+    )
+    middle = (8 if axes < 3 else 4) + furthest  # far enough from the border for both layers
+    impulse = kernel.new_zeros(1, channels, *[2 * middle + 1] * axes)
     still = new(impulse)[0]
-    impulse[0, 0, middle, middle] = 1
+    impulse[:, 0].view(-1)[impulse[0, 0].numel() // 2] = 1  # the middle of an odd number of pixels
     columns = []
     for some in torch.arange(count).split(out):  # one tap in each output channel, many in one pass
-        taps = kernel.new_zeros(out, old.in_channels, count)
+        taps = kernel.new_zeros(out, channels, count)
         taps[torch.arange(len(some)), 0, some] = 1
         set_taps(taps)
         columns.append((new(impulse)[0] - still)[: len(some)])
     answers = torch.cat(columns).flatten(1).T  # (output pixels, count)
 
-    rows = s * middle + dh * torch.arange(kh) - int(old.padding[0])
-    across = s * middle + dw * torch.arange(kw) - int(old.padding[1])
-    wanted = torch.zeros(len(answers), kh * kw, dtype=torch.float64)  # column k: where tap k of `old` lands
-    wanted[(rows[:, None] * still.shape[2] + across).flatten(), torch.arange(kh * kw)] = 1
-    solution = torch.linalg.lstsq(answers, wanted, driver="gelsd").solution  # of many, the smallest
-
-    grouped = old.weight.flatten(2).unflatten(0, (old.groups, -1))  # (groups, in/groups, out/groups, taps)
-    dense = torch.stack([torch.block_diag(*tap) for tap in grouped.permute(3, 0, 1, 2)], -1)  # (in, out, taps)
-    set_taps(torch.einsum("ck,iok->oic", solution, dense))
+    wanted = torch.zeros(out, channels, *still.shape[1:], dtype=torch.float64)
+    for r, part in parts.phases.items():
+        blocks = [
+            torch.block_diag(*tap)
+            for tap in part.kernel.double().cpu().flatten(2).unflatten(0, (parts.groups, -1)).movedim(-1, 0)
+        ]  # of each tap, (out, in)
+        for place, block in zip(landings[r].tolist(), blocks, strict=True):
+            wanted[:, :, *(s * middle + at for s, at in zip(parts.stride, place, strict=True))] = block
+    target = wanted.flatten(2).flatten(0, 1).T  # (output pixels, out * in)
+    solution = torch.linalg.lstsq(answers, target, driver="gelsd").solution  # of many, the smallest
+    set_taps(solution.T.reshape(out, channels, count))
+    bias = torch.stack(
+        [kernel.new_zeros(out) if p.bias is None else p.bias.double().cpu() for p in parts.phases.values()]
+    )
     for parameter in new.parameters():
         if parameter.dim() == 1:
-            bias = kernel.new_zeros(out) if old.bias is None else old.bias
-            parameter.copy_(bias.repeat_interleave(len(parameter) // out))
+            share = len(parameter) // out
+            parameter.copy_(bias.T.flatten() if share == len(bias) else bias.mean(0).repeat_interleave(share))
 
 
 @torch.no_grad()
@@ -105,10 +128,7 @@ def _linear_parameters(new: nn.Module, x: Tensor) -> list[nn.Parameter]:
     return found
 
 
-def _descend(new: nn.Module, old: nn.ConvTranspose2d, fitted: list[nn.Parameter]) -> None:
-    x = _noise(old, seed=0)
-    with torch.no_grad():
-        expected = old(x)
+def _descend(new: nn.Module, x: Tensor, expected: Tensor, fitted: list[nn.Parameter]) -> None:
     optimizer = torch.optim.LBFGS(
         fitted, max_iter=STEPS, history_size=20, tolerance_change=1e-12, line_search_fn="strong_wolfe"
     )

@@ -15,6 +15,7 @@ from torch import Tensor, fx, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_iter, tree_map_only
 
+from upsample.models.evaluating import evaluating
 from upsample.models.inputs import examples, required
 
 OPERATORS = "upsample.operators"  # where this project's own layers are defined: each is one thing, not its insides
@@ -55,6 +56,7 @@ class Trace:
     calls: list[Call] = field(default_factory=list)
     outputs: list[Value] = field(default_factory=list)  # of the model; none where it could not be followed whole
     size: tuple[int, ...] = ()  # of the input that it was followed with
+    operators: bool = False  # whether what this project's operators call is among the calls
     unseen: list[tuple[str, str, str]] = field(default_factory=list)  # (path, class, why its forward is not seen)
 
 
@@ -63,13 +65,15 @@ def is_operator(module: nn.Module) -> bool:
     return type(module).__module__.startswith(OPERATORS)
 
 
-def trace(model: nn.Module, example: tuple[Any, ...] | None = None) -> Trace:
-    """Follow the model's forward on `example`, or on inputs that its first layer would take.
+def trace(model: nn.Module, example: tuple[Any, ...] | None = None, operators: bool = False) -> Trace:
+    """Follow the model's forward, in evaluation mode, on `example`, or on inputs that its first layer would take.
 
-    Where that fails, why is noted and its children are followed one by one.
+    Where that fails, why is noted and its children are followed one by one. What this project's own operators
+    call is left out unless `operators`.
     """
-    found = Trace()
-    _trace(model, "", example, found)
+    found = Trace(operators=operators)
+    with evaluating(model):
+        _trace(model, "", example, found)
     return found
 
 
@@ -77,7 +81,10 @@ def _trace(module: nn.Module, path: str, example: tuple[Any, ...] | None, found:
     if isinstance(module, torch.jit.ScriptModule):
         return
     own = type(module).forward is not nn.Module.forward  # nn.ModuleList, for one, has none
-    if own and (is_operator(module) or (type(module).__module__.startswith("torch.nn.") and not [*module.children()])):
+    if own and (
+        (is_operator(module) and not found.operators)
+        or (type(module).__module__.startswith("torch.nn.") and not [*module.children()])
+    ):
         return  # listed as what it is
     if own:
         reason = f"its forward takes {' and '.join(required(module))}: give an example of them"
@@ -103,7 +110,7 @@ def _follow(module: nn.Module, path: str, inputs: tuple[Any, ...], found: Trace)
     """Append what `module` calls to what was found; raises whatever its forward raises, then nothing is appended."""
     from torch._subclasses.fake_tensor import FakeTensorMode  # takes half a second to import
 
-    recorder = _Recorder(path)
+    recorder = _Recorder(path, found.operators)
     with ExitStack() as stack:
         stack.enter_context(torch.no_grad())
         fake = stack.enter_context(FakeTensorMode(allow_non_fake_inputs=True))
@@ -133,25 +140,23 @@ def _follow(module: nn.Module, path: str, inputs: tuple[Any, ...], found: Trace)
 
 @contextmanager
 def _in_place(module: nn.Module, without_values: Callable[[Tensor], Tensor]) -> Iterator[None]:
-    """While inside, the module is in evaluation mode and its parameters and buffers have no values.
+    """While inside, the module's parameters and buffers have no values.
 
     (torch.func.functional_call leaves some behind where a module has two names.)
     """
     kept = [
-        (each, each.training, dict(each._parameters), dict(each._buffers))
+        (each, dict(each._parameters), dict(each._buffers))
         for each in module.modules()
         if not isinstance(each, torch.jit.ScriptModule)
     ]
     try:
         for each, *_ in kept:
-            each.training = False
             held: tuple[dict[str, Any], ...] = (each._parameters, each._buffers)
             for own in held:
                 own.update({name: without_values(tensor) for name, tensor in own.items() if tensor is not None})
         yield
     finally:
-        for each, training, parameters, buffers in kept:
-            each.training = training
+        for each, parameters, buffers in kept:
             each._parameters.update(parameters)
             each._buffers.update(buffers)
 
@@ -159,8 +164,9 @@ def _in_place(module: nn.Module, without_values: Callable[[Tensor], Tensor]) -> 
 class _Recorder(TorchDispatchMode):
     """Notes every operation on its way to the fake tensors."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, operators: bool) -> None:
         super().__init__()
+        self.operators = operators
         self.calls: list[Call] = []
         self.path = [path]
         self.inside_operator = 0
@@ -202,11 +208,13 @@ class _Recorder(TorchDispatchMode):
         for name, each in module.named_modules():
             path = f"{self.path[0]}.{name}".strip(".")
 
-            def enter(*_: Any, path: str = path, closed: bool = is_operator(each)) -> None:
+            closed = is_operator(each) and not self.operators
+
+            def enter(*_: Any, path: str = path, closed: bool = closed) -> None:
                 self.path.append(path)
                 self.inside_operator += closed
 
-            def leave(*_: Any, closed: bool = is_operator(each)) -> None:
+            def leave(*_: Any, closed: bool = closed) -> None:
                 self.path.pop()
                 self.inside_operator -= closed
 

@@ -2,14 +2,15 @@
 
 from itertools import count
 from math import gcd
-from typing import Literal
+from typing import Any, Literal
 
 from torch import Tensor, nn
 
 from upsample.algebra.balance import balance_transposed
 from upsample.algebra.overlap import even_settings, overlap, padding_for
-from upsample.contract import operator
-from upsample.operators.forms.transposed import conv_transpose2d
+from upsample.algebra.polyphase import TRANSPOSED
+from upsample.contract import Scale, along, operator
+from upsample.operators.forms.transposed import conv_transpose
 
 
 class TransposedConv(nn.Module):
@@ -28,8 +29,8 @@ class TransposedConv(nn.Module):
         self,
         in_channels: int,
         out_channels: int,
-        scale: int,
-        kernel_size: int,
+        scale: Scale,
+        kernel_size: int | None,
         dilation: int,
         bias: bool = True,
         allow_holes: bool = False,
@@ -37,27 +38,35 @@ class TransposedConv(nn.Module):
         groups: int = 1,
     ) -> None:
         super().__init__()
-        if kernel_size < 1 or dilation < 1:
+        if (kernel_size is not None and kernel_size < 1) or dilation < 1:
             raise ValueError(
                 f"a transposed convolution needs kernel_size and dilation of at least 1, "
                 f"not kernel_size={kernel_size} and dilation={dilation}"
             )
-        holes = overlap(kernel_size, scale, dilation).hole_fraction
-        if holes and not allow_holes:
-            near = ", or ".join(f"kernel_size={k} dilation={d}" for k, d in even_settings(kernel_size, scale, dilation))
-            raise ValueError(
-                f"kernel_size={kernel_size}, dilation={dilation} at stride {scale} leaves {holes:.0%} of the output "
-                f"pixels as holes that hold only the bias; what works: {near}; allow_holes=true builds it anyway"
-            )
-        padding, output_padding = padding_for(kernel_size, scale, dilation)
-        self.conv = nn.ConvTranspose2d(
+        scales = along(scale)
+        # Axes that are not enlarged have one tap.
+        dilations = [dilation if s > 1 else 1 for s in scales]
+        kernels = [
+            (kernel_size or default_kernel_size(s, d)) if s > 1 else 1 for s, d in zip(scales, dilations, strict=True)
+        ]
+        for k, s, d in zip(kernels, scales, dilations, strict=True):
+            holes = overlap(k, s, d).hole_fraction
+            if holes and not allow_holes:
+                near = ", or ".join(f"kernel_size={k} dilation={d}" for k, d in even_settings(k, s, d))
+                raise ValueError(
+                    f"kernel_size={k}, dilation={d} at stride {s} leaves {holes:.0%} of the output pixels as holes "
+                    f"that hold only the bias; what works: {near}; allow_holes=true builds it anyway"
+                )
+        paddings = [padding_for(*setting) for setting in zip(kernels, scales, dilations, strict=True)]
+        kind: Any = TRANSPOSED[len(scales)]
+        self.conv = kind(
             in_channels,
             out_channels,
-            kernel_size,
-            stride=scale,
-            padding=padding,
-            output_padding=output_padding,
-            dilation=dilation,
+            tuple(kernels),
+            stride=scales,
+            padding=tuple(padding for padding, _ in paddings),
+            output_padding=tuple(extra for _, extra in paddings),
+            dilation=tuple(dilations),
             groups=groups,
             bias=bias,
         )
@@ -65,10 +74,9 @@ class TransposedConv(nn.Module):
             balance_transposed(self.conv, order=int(balanced))
 
     def forward(self, x: Tensor, skip: Tensor | None = None, indices: Tensor | None = None) -> Tensor:
-        """(N, in_channels, H, W) -> (N, out_channels, scale*H, scale*W); skip and indices are not used."""
+        """(N, in_channels, *size) -> (N, out_channels, *scale*size); skip and indices are not used."""
         conv = self.conv
-        assert not isinstance(conv.padding, str)  # only plain convolutions take a word there
-        return conv_transpose2d(
+        return conv_transpose(
             x, conv.weight, conv.bias, conv.stride, conv.padding, conv.output_padding, conv.groups, conv.dilation
         )
 
@@ -79,11 +87,11 @@ def default_kernel_size(scale: int, dilation: int) -> int:
     return next((k for k in candidates if padding_for(k, scale, dilation)[1] == 0), 2 * scale)
 
 
-@operator("deconv")
+@operator("deconv", any_axes=True)
 def deconv(
     in_channels: int,
     out_channels: int,
-    scale: int,
+    scale: Scale,
     kernel_size: int | None = None,
     dilation: int = 1,
     bias: bool = True,
@@ -92,8 +100,6 @@ def deconv(
 ) -> TransposedConv:
     """Transposed convolution. kernel_size=None takes the smallest multiple of scale, from 2*scale, that is centred:
     2*scale for even scales, 3*scale for odd ones at dilation 1."""
-    if kernel_size is None:
-        kernel_size = default_kernel_size(scale, dilation)
     return TransposedConv(in_channels, out_channels, scale, kernel_size, dilation, bias, allow_holes, balanced)
 
 

@@ -1,21 +1,28 @@
 """Fixed interpolation, alone and followed by a convolution."""
 
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from upsample.algebra.fold import fold_kernel
-from upsample.contract import check_odd, operator
+from upsample.algebra.polyphase import CONVOLUTIONS, CONVOLVE
+from upsample.contract import Scale, along, check_odd, operator
 from upsample.operators.forms.edge_padding import replicate
-from upsample.operators.forms.transposed import conv_transpose2d
+from upsample.operators.forms.transposed import conv_transpose
 
 PaddingMode = Literal["zeros", "reflect", "replicate", "circular"]
 
 
-def resize(x: Tensor, scale: int, mode: str) -> Tensor:
-    """Interpolate (N, C, H, W) to (N, C, scale*H, scale*W) with half-pixel centres (align_corners=False)."""
-    return F.interpolate(x, scale_factor=scale, mode=mode, align_corners=None if mode == "nearest" else False)
+def resize(x: Tensor, scale: Scale, mode: str) -> Tensor:
+    """Interpolate (N, C, *size) to (N, C, *scale*size) with half-pixel centres (align_corners=False).
+
+    mode: nearest, bilinear (linear along each axis, however many) or bicubic (images only)
+    """
+    if mode == "bilinear":
+        mode = {3: "linear", 4: "bilinear", 5: "trilinear"}[x.dim()]
+    factor = scale if isinstance(scale, int) else tuple(map(float, scale))
+    return F.interpolate(x, scale_factor=factor, mode=mode, align_corners=None if mode == "nearest" else False)
 
 
 class FixedResize(nn.Module):
@@ -25,25 +32,26 @@ class FixedResize(nn.Module):
     costs scale**2 times less there: in_channels * out_channels / scale**2 MACs per output pixel.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, scale: int, mode: str) -> None:
+    def __init__(self, in_channels: int, out_channels: int, scale: Scale, mode: str) -> None:
         super().__init__()
         self.scale, self.mode = scale, mode
-        self.project = nn.Identity() if in_channels == out_channels else nn.Conv2d(in_channels, out_channels, 1)
+        kind: Any = CONVOLUTIONS[len(along(scale))]
+        self.project = nn.Identity() if in_channels == out_channels else kind(in_channels, out_channels, 1)
 
     def forward(self, x: Tensor, skip: Tensor | None = None, indices: Tensor | None = None) -> Tensor:
         """(N, in_channels, H, W) -> (N, out_channels, scale*H, scale*W); skip and indices are not used."""
         return resize(self.project(x), self.scale, self.mode)
 
 
-@operator("nearest")
-def nearest(in_channels: int, out_channels: int, scale: int) -> FixedResize:
+@operator("nearest", any_axes=True)
+def nearest(in_channels: int, out_channels: int, scale: Scale) -> FixedResize:
     """Nearest neighbour: every pixel becomes a scale x scale block."""
     return FixedResize(in_channels, out_channels, scale, "nearest")
 
 
-@operator("bilinear")
-def bilinear(in_channels: int, out_channels: int, scale: int) -> FixedResize:
-    """Bilinear interpolation: the published decoders' usual fixed choice."""
+@operator("bilinear", any_axes=True)
+def bilinear(in_channels: int, out_channels: int, scale: Scale) -> FixedResize:
+    """Bilinear interpolation: the published decoders' usual fixed choice. Linear and trilinear on other than images."""
     return FixedResize(in_channels, out_channels, scale, "bilinear")
 
 
@@ -53,7 +61,7 @@ def bicubic(in_channels: int, out_channels: int, scale: int) -> FixedResize:
     return FixedResize(in_channels, out_channels, scale, "bicubic")
 
 
-@operator("resize_conv")
+@operator("resize_conv", any_axes=True)
 class ResizeConv(nn.Module):
     """Resize, then convolve: every output phase sees the same kernel.
 
@@ -70,7 +78,7 @@ class ResizeConv(nn.Module):
         self,
         in_channels: int,
         out_channels: int,
-        scale: int,
+        scale: Scale,
         mode: str = "nearest",
         kernel_size: int = 3,
         padding_mode: PaddingMode = "zeros",
@@ -87,7 +95,11 @@ class ResizeConv(nn.Module):
         self.scale, self.mode = scale, mode
         # Faster wherever measured in training, but for an input of 3 channels, where the two are equal.
         self.folds = mode == "nearest" and padding_mode == "zeros"
-        self.conv = nn.Conv2d(
+        axes = len(along(scale))
+        if mode == "bicubic" and axes != 2:
+            raise ValueError(f"resize_conv: mode bicubic is of images, not of {axes} axes; use nearest or bilinear")
+        kind: Any = CONVOLUTIONS[axes]
+        self.conv = kind(
             in_channels, out_channels, kernel_size, padding=kernel_size // 2, padding_mode=padding_mode, bias=bias
         )
 
@@ -95,8 +107,8 @@ class ResizeConv(nn.Module):
         """(N, in_channels, H, W) -> (N, out_channels, scale*H, scale*W); skip and indices are not used."""
         padding = self.conv.kernel_size[0] // 2
         if self.folds:
-            return conv_transpose2d(x, fold_kernel(self.conv.weight, self.scale), self.conv.bias, self.scale, padding)
+            return conv_transpose(x, fold_kernel(self.conv.weight, self.scale), self.conv.bias, self.scale, padding)
         large = resize(x, self.scale, self.mode)
         if self.conv.padding_mode == "replicate":
-            return F.conv2d(replicate(large, padding, padding), self.conv.weight, self.conv.bias)
+            return CONVOLVE[x.dim() - 2](replicate(large, padding, padding), self.conv.weight, self.conv.bias)
         return self.conv(large)

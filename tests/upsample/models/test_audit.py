@@ -212,6 +212,13 @@ def test_every_mend_can_be_done(layer: nn.Module, even: str) -> None:
     kernel = tuple(int(k) for k in even.split()[0].partition("=")[2].split("x"))
     mended = nn.Sequential(type(layer)(2, 2, kernel * (len(layer.stride) // len(kernel)), stride=layer.stride))
     assert audit(mended).layers[0].verdict.startswith("even overlap")
+    for name in ("repair", "swap"):
+        assert f"upsample.{name}" in found.mend
+    swapped = copy.deepcopy(model)
+    assert upsample.repair(model).changed
+    assert audit(model).layers[0].verdict == "even"
+    assert upsample.swap(swapped, "resize_conv")[0].error is not None
+    assert [layer.verdict for layer in audit(swapped).layers if layer.kind == "upsampling"] == ["even"]
 
 
 @pytest.mark.parametrize("name", upsample.available())
