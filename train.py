@@ -6,6 +6,7 @@ Everything it can be told is in conf/; everything it leaves behind is in the run
 """
 
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -35,17 +36,22 @@ def main(config: DictConfig) -> Any:
     sweep.end_with_the_sweep()
     run_folder.let_one_process_print()
     with run_folder.one_sentence(config.debug):
-        asked = described(config)
-        run_folder.refuse_another(folder, asked)
-        metrics = run_folder.read_metrics(folder)
-        if metrics:
-            print(f"This run is finished (resume=never starts it afresh): {folder}")
-        else:
-            with alone(folder), run_folder.no_folder_of_nothing(folder), run_folder.failure_kept(folder):
-                run_folder.write_command(folder, overrides)
-                metrics = run(asked, folder)
+        metrics = found_or_run(described(config), overrides, folder)
     print_table(metrics, folder)
     return None
+
+
+def found_or_run(config: dict[str, Any], overrides: list[str], folder: Path) -> dict[str, Any]:
+    """What the run of a configuration measured, where its folder holds that, or will soon; else it is run."""
+    run_folder.refuse_another(folder, config)
+    with nullcontext() if run_folder.read_metrics(folder) else alone(folder, wait=sweep.is_job()):
+        metrics = run_folder.read_metrics(folder)  # which another sweep may have brought, while its run was waited for
+        if metrics:
+            print(f"This run is finished (resume=never starts it afresh): {folder}")
+            return metrics
+        with run_folder.no_folder_of_nothing(folder), run_folder.failure_kept(folder):
+            run_folder.write_command(folder, overrides)
+            return run(config, folder)
 
 
 def run(config: dict[str, Any], folder: Path) -> dict[str, Any]:

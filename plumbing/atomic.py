@@ -1,4 +1,5 @@
-"""Files that are whole or not there: each is written beside its place and takes its name when all of it is written."""
+"""Files that are whole or not there: each is written beside its place and takes its name when all of it is written, and
+on the disk, so that the end of the power leaves one or the other."""
 
 import os
 from collections.abc import Iterator
@@ -16,9 +17,20 @@ def whole(path: Path, suffix: str = "") -> Iterator[Path]:
     partial = path.with_name(path.name + ".partial" + suffix)
     try:
         yield partial
+        flush(partial)
         os.replace(partial, path)
+        flush(path.parent)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def flush(path: Path) -> None:
+    """Have a file's contents, or a folder's names, on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def write_text(path: Path, text: str) -> None:

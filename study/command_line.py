@@ -18,6 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from plumbing.options import near
+from study import streams
 
 CONF = Path(__file__).parents[1] / "conf"
 ZOO = CONF.with_name("zoo")
@@ -30,6 +31,7 @@ def start(main: Callable[[], Any], config: str) -> None:
 
     config  the name of its configuration in conf/
     """
+    streams.unblock()
     sys.argv[1:] = quoted(sys.argv[1:])
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # has Hydra raise what it would print in its own way
     try:
@@ -59,9 +61,13 @@ def quoted_word(word: str, sweeps: bool) -> str:
     several = "," in value or value.startswith(("glob(", "choice("))
     if sweeps and several and not os.path.exists(value):
         return f"{key}={value}"
-    value = re.sub(r"(\\*)('|$)", lambda m: m[1] * 2 + ("\\'" if m[2] else ""), value)
-    literal = value.replace("${", "\\${")
-    return f"{key}='{literal}'"
+    return f"{key}={literal(value)}"
+
+
+def literal(value: str) -> str:
+    """Text in quotes, as Hydra's grammar takes it for one value, whatever is in it."""
+    escaped = re.sub(r"(\\*)('|$)", lambda found: found[1] * 2 + ("\\'" if found[2] else ""), value)
+    return "'" + escaped.replace("${", "\\${") + "'"
 
 
 def sentence(error: Exception, words: Sequence[str], config: str) -> str:

@@ -51,13 +51,28 @@ def described(config: DictConfig) -> dict[str, Any]:
     return own | {FINGERPRINT: fingerprint(own["data"])}
 
 
+_kept: dict[str, str | None] | None = None  # fingerprints by section
+
+
+def keep_fingerprints() -> None:
+    """Have files looked at once in this process: the jobs of a sweep are named alike from its start to its end."""
+    global _kept
+    _kept = {}
+
+
 def fingerprint(section: Mapping[str, Any]) -> str | None:
     """What tells the files of a `data` section from others; None where they cannot be read, which is said when they
     are needed."""
+    key = json.dumps({name: section.get(name) for name in ("name", "root", "test_root", "download")}, default=str)
+    if _kept is not None and key in _kept:
+        return _kept[key]
     try:
-        return data.fingerprint_of(section)
+        found = data.fingerprint_of(section)
     except (ValueError, OSError):
-        return None
+        found = None
+    if _kept is not None:
+        _kept[key] = found
+    return found
 
 
 def identity(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import errno
 import fcntl
 import os
 import platform
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,23 +22,34 @@ class HeldError(ValueError):
     """What is locked is held by another process, which the message names."""
 
 
-def acquire(path: Path) -> TextIO:
-    """The locked file at `path`, which holds the name of this process; closing it lets go. Raises HeldError."""
+def acquire(path: Path, waiting: str | None = None) -> TextIO:
+    """The locked file at `path`, which holds the name of this process; closing it lets go. Where another process holds
+    it, raise HeldError with its name, or wait, after a line that says so.
+
+    waiting  for what, in words; None: not at all
+    """
+    said = False
     while True:
         path.parent.mkdir(parents=True, exist_ok=True)
         file = path.open("a+")
         try:
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat()):
-                break
-            file.close()  # removed with its folder meanwhile
         except OSError as error:
             if error.errno not in (errno.EACCES, errno.EAGAIN):
                 raise
             file.seek(0)
             who = file.read().strip() or "another process"
             file.close()
-            raise HeldError(who) from None
+            if waiting is None:
+                raise HeldError(who) from None
+            if not said:
+                print(f"Waiting: {waiting} is at work, in {who}", flush=True)
+            said = True
+            time.sleep(1)
+            continue
+        if path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat()):
+            break
+        file.close()  # removed with its folder meanwhile
     file.truncate(0)
     file.write(f"process {os.getpid()} on {platform.node()}\n")
     file.flush()
@@ -45,13 +57,13 @@ def acquire(path: Path) -> TextIO:
 
 
 @contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Hold a run's folder. Raises HeldError, in a sentence, where another process does."""
+def alone(folder: Path, wait: bool = False) -> Iterator[None]:
+    """Hold a run's folder. Where another process does, wait until it lets go, or raise HeldError, in a sentence."""
     if process():  # the first process of the run holds it for the others
         yield
         return
     try:
-        file = acquire(folder / ".lock")
+        file = acquire(folder / ".lock", str(folder) if wait else None)
     except HeldError as error:
         raise HeldError(
             f"{folder} is at work already, in {error}; wait for it, or start a run of its own with resume=never"

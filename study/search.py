@@ -1,8 +1,24 @@
 """An Optuna study that lies in a storage, such as an SQLite file, and goes on where it was stopped."""
 
-from typing import Any
+import hashlib
+from pathlib import Path
+from typing import Any, TextIO
 
 from omegaconf import DictConfig
+
+from study.lock import acquire
+
+_held: list[TextIO] = []  # locks of this process, until it ends
+
+
+def alone(config: DictConfig) -> None:
+    """Wait until no other search of the same study is at work, and hold it until this process ends: a second one would
+    take the first one's running trials for stopped. Searches are told apart by storage and name, in hydra.sweep.dir."""
+    sweeper = config.hydra.sweeper
+    if sweeper.storage and sweeper.study_name:
+        digest = hashlib.sha256(f"{sweeper.storage} {sweeper.study_name}".encode()).hexdigest()[:8]
+        path = Path(config.hydra.sweep.dir, f".search-{digest}.lock")
+        _held.append(acquire(path, f"the search {sweeper.study_name}"))
 
 
 def study(sweeper: DictConfig) -> Any | None:

@@ -1,7 +1,9 @@
 """What turns many runs into one sweep: each job a process of its own, and the comparison at the end. Knows Hydra.
 
-A job is the single command that it stands for, in the same folder. So a finished one is found, an unfinished one
-goes on, memory and time are its own, and what ends it, even a lack of memory, ends no other.
+A job is the single command that it stands for, in the same folder. So a finished one is found, an unfinished one goes
+on, memory and time are its own, and what ends it, even a lack of memory, ends no other. It is no member of the sweep's
+group of processes: signals reach it through the sweep alone, once each, as bytes in the pipe that is its stdin. The
+pipe's end, however the sweep came to its own, is a SIGTERM: a job ends with its sweep, but not before it has saved.
 """
 
 import hashlib
@@ -11,7 +13,10 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from hydra import compose
@@ -22,41 +27,93 @@ from hydra.core.utils import JobReturn
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
-from study import run_folder, search
-from study.identity import name
+from plumbing.signals import EXIT_CODES, listen, named
+from study import identity, run_folder, search
+from study.command_line import literal
+from study.lock import HeldError, alone
 from study.run_folder import OF_A_SWEEP
 
 # Started by `uv run`, Ray would give each job a copy of this folder, and its results would stay there. Read as Ray is
 # imported, which Hydra does on its start.
 os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
 
+MANY = 20  # jobs, from which on it takes more than a second or two to find out what their folders are
+PATIENCE = 600  # seconds that a job whose sweep is gone may take to save
+
 
 def run_job(overrides: list[str], folder: Path) -> dict[str, Any] | None:
-    """Run one job of a sweep as a command; returns its metrics, None where it failed (failed.json then says why)."""
+    """Run one job of a sweep as a command; returns its metrics, None where it failed, of which run_folder.read_failure
+    then tells. Ends this process, as soon as the job has saved, where a signal arrives."""
     metrics = run_folder.read_metrics(folder)
     if metrics:
         print(f"Finished before: {folder}", flush=True)
         return metrics
-    command = [sys.executable, str(Path(__file__).parents[1] / "train.py"), *overrides, f"hydra.run.dir='{folder}'"]
-    # The job reads the pipe's end as the end of this process, however that came.
-    with subprocess.Popen(command, stdin=subprocess.PIPE, env=os.environ | {OF_A_SWEEP: "1"}) as process:
+    command = [sys.executable, str(Path(__file__).parents[1] / "train.py"), *overrides]
+    command.append(f"hydra.run.dir={literal(str(folder))}")
+    environment = os.environ | {OF_A_SWEEP: "1"}
+    with (
+        subprocess.Popen(command, stdin=subprocess.PIPE, env=environment, process_group=0) as process,
+        passed_on(process),
+    ):
         code = process.wait()
     metrics = run_folder.read_metrics(folder)
     if metrics is None and run_folder.read_failure(folder) is None:
         ending = f"ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
         memory = ", as Linux does where memory runs out" if -code == signal.SIGKILL else ""
-        run_folder.write_failure(folder, ending + memory)
+        held = alone(folder) if folder.exists() else nullcontext()
+        with suppress(HeldError), held:  # else it is another sweep's by now
+            run_folder.write_failure(folder, ending + memory)
     return metrics
 
 
+@contextmanager
+def passed_on(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """Pass signals on to a job, and after one raise SystemExit as soon as the job has ended. A third one kills it."""
+    received: list[int] = []
+
+    def receive(number: int, frame: FrameType | None) -> None:
+        received.append(number)
+        if len(received) > 2:
+            process.kill()
+            return
+        if len(received) == 1:
+            print(f"{named(number)}: the sweep ends as soon as its job has saved", flush=True)
+        assert process.stdin is not None
+        with suppress(OSError):  # it has just ended
+            os.write(process.stdin.fileno(), bytes([number]))
+
+    before = {number: signal.getsignal(number) for number in EXIT_CODES}
+    listen(receive)
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            for number, handler in before.items():
+                signal.signal(number, handler)
+    if received:
+        print(f"Stopped by {named(received[0])}; start the same command again to continue", flush=True)
+        raise SystemExit(EXIT_CODES[received[0]])
+
+
+def is_job() -> bool:
+    """Whether this process is a sweep's job, or one that such a job started."""
+    return OF_A_SWEEP in os.environ
+
+
 def end_with_the_sweep() -> None:
-    """In a job of a sweep: end as soon as the sweep's process is gone, so that its next start has the folder alone."""
-    if OF_A_SWEEP not in os.environ:
+    """In a job of a sweep: take what it passes on as signals, and its end, unless it has passed one on, as SIGTERM."""
+    if not is_job():
         return
 
     def watch() -> None:
-        os.read(0, 1)  # returns when the pipe's other end is closed
-        os._exit(1)
+        passed = False
+        while byte := os.read(0, 1):
+            passed = True
+            os.kill(os.getpid(), byte[0])
+        if not passed:
+            os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(PATIENCE)
+        os._exit(EXIT_CODES[signal.SIGTERM])
 
     threading.Thread(target=watch, daemon=True).start()
 
@@ -71,11 +128,17 @@ class Sweep(Callback):
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
         """Find the jobs of a grid. Those of a search are not known before they start, only how many are missing."""
+        listen(stop)  # between jobs; while there is one, study.job passes signals on to it
+        identity.keep_fingerprints()
         if is_grid(config):
-            self.folders = job_folders(config)
+            jobs = overrides_of_jobs(config)
+            if len(jobs) > MANY:
+                print(f"Sweep: {len(jobs)} jobs; looking which of them are finished ...", flush=True)
+            self.folders = folders_of(config, jobs)
             self.todo = sum(run_folder.read_metrics(folder) is None for folder in self.folders)
             print(f"Sweep: {len(self.folders)} jobs, {len(self.folders) - self.todo} finished", flush=True)
         else:
+            search.alone(config)
             print(f"Search: {search.leave_missing_trials(config.hydra.sweeper)} trials to go", flush=True)
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **_: Any) -> None:
@@ -96,14 +159,18 @@ class Sweep(Callback):
         from study.comparison import runs  # here, so that single runs do without
         from study.comparison.compare import compare
 
-        self.folders = self.folders or job_folders(config)
+        folders = self.folders or folders_of(config, overrides_of_jobs(config))
+        failed = [folder for folder in folders if run_folder.read_metrics(folder) is None]
         with run_folder.one_sentence(config.debug):
-            found = [runs.read(folder) for folder in self.folders if (folder / "config.yaml").exists()]
-            names = "\n".join(sorted(folder.name for folder in self.folders))
+            found, left_out = runs.read_all(folder for folder in folders if (folder / "config.yaml").exists())
+            names = "\n".join(sorted(folder.name for folder in folders))
             choice = config.hydra.runtime.choices.get("experiment") or "sweep"
             digest = hashlib.sha256(names.encode()).hexdigest()[:8]
-            compare(found, Path(config.hydra.sweep.dir, f"comparison-{choice}-{digest}"))
-        failed = [folder for folder in self.folders if run_folder.read_metrics(folder) is None]
+            out = Path(config.hydra.sweep.dir, f"comparison-{choice}-{digest}")
+            out.mkdir(parents=True, exist_ok=True)
+            if len(failed) < len(folders):
+                with alone(out, wait=True):  # another sweep over the same jobs ends as this one does
+                    compare(found, out, left_out)
         for folder in failed:
             print(f"Failed: {folder}: {run_folder.read_failure(folder) or 'unfinished'}", file=sys.stderr)
             if not folder.exists():
@@ -112,23 +179,32 @@ class Sweep(Callback):
             raise SystemExit(1)
 
 
+def stop(number: int, frame: FrameType | None) -> None:
+    """End a sweep that no job of this process is a part of just now."""
+    print(f"Stopped by {named(number)}; start the same command again to continue", flush=True)
+    raise SystemExit(EXIT_CODES[number])
+
+
 def is_grid(config: DictConfig) -> bool:
     """Whether Hydra's own sweeper runs all combinations; else a search such as Optuna's chooses."""
     return config.hydra.sweeper._target_.endswith(".BasicSweeper")
 
 
-def job_folders(config: DictConfig) -> list[Path]:
-    """The folders of all jobs, in their order: of a grid's before it starts, of a search's those it has chosen."""
+def overrides_of_jobs(config: DictConfig) -> list[list[str]]:
+    """What each job overrides, in their order: of a grid's all, of a search's those it has chosen."""
     given = [f"{key}={value}" for key, value in (config.hydra.sweeper.params or {}).items()]
     # With Hydra's loader, which completes globs such as upsample=glob(*) from what is in conf/.
     parser = OverridesParser.create(GlobalHydra.instance().config_loader())
-    overrides = parser.parse_overrides([*given, *config.hydra.overrides.task])
     if is_grid(config):
-        (jobs,) = BasicSweeper.split_arguments(overrides, None)
-    else:
-        fixed = [each for each in config.hydra.overrides.task if not parser.parse_override(each).is_sweep_override()]
-        jobs = [[*fixed, *chosen] for chosen in search.chosen(config.hydra.sweeper)]
-    names = [name(compose(config.hydra.job.config_name, job)) for job in jobs]
+        overrides = parser.parse_overrides([*given, *config.hydra.overrides.task])
+        return BasicSweeper.split_arguments(overrides, None)[0]
+    fixed = [each for each in config.hydra.overrides.task if not parser.parse_override(each).is_sweep_override()]
+    return [[*fixed, *chosen] for chosen in search.chosen(config.hydra.sweeper)]
+
+
+def folders_of(config: DictConfig, jobs: list[list[str]]) -> list[Path]:
+    """The folders of jobs; a folder of two jobs is named once."""
+    names = [identity.name(compose(config.hydra.job.config_name, job)) for job in jobs]
     return [Path(config.hydra.sweep.dir, name) for name in dict.fromkeys(names)]
 
 

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import threading
 from types import FrameType
 from typing import Any
 
@@ -11,15 +10,12 @@ from pytorch_lightning.callbacks import Callback
 
 from data.loading.workers import lost
 from models.training.callbacks.between_validations import BetweenValidations
-
-# Slurm announces the end of a job's time or a pre-emption by SIGUSR1 where it is told to (sbatch --signal=USR1@120).
-NAMES = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM", signal.SIGUSR1: "SIGUSR1"}
-EXIT_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGUSR1: 143}
+from plumbing.signals import EXIT_CODES, listen, named
 
 
 class StopOnSignal(Callback):
-    """Ends a training after the step at hand, saved: with exit code 130 on Ctrl-C, else with 143. A second signal,
-    and the first while it tests, end it at once. A validation at hand is ended first: it would have to be repeated."""
+    """Ends a training after the step at hand, saved, with the exit codes of `plumbing.signals`. A second signal, and
+    the first while it tests, end it at once. A validation at hand is ended first: it would have to be repeated."""
 
     between: BetweenValidations  # of the same trainer
 
@@ -36,17 +32,15 @@ class StopOnSignal(Callback):
 
     def _listen(self, training: bool) -> None:
         self.training, self.process = training, os.getpid()
-        if threading.current_thread() is threading.main_thread():
-            for number in NAMES:  # in place of Lightning's, which it takes back itself: they end in success
-                signal.signal(number, self._receive)
+        listen(self._receive)  # in place of Lightning's, which it takes back itself: they end in success
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
         if os.getpid() != self.process:
             return  # a loader's worker, which inherits this: it goes on as long as training does
-        name = NAMES[signal.Signals(number)]
+        name = named(number)
         if self.received or not self.training:
             print(f"Stopped by {name}; start the same command again to continue", flush=True)
-            raise SystemExit(EXIT_CODES[signal.Signals(number)])
+            raise SystemExit(EXIT_CODES[number])
         print(f"{name}: saving after this step; another one ends the run at once", flush=True)
         self.received, self.between.seconds = number, 0.0
 
@@ -64,7 +58,7 @@ class StopOnSignal(Callback):
         """What was sent to the whole group of processes has ended the loader's workers, too."""
         if self.received and not isinstance(exception, SystemExit):
             number = signal.Signals(self.received)
-            print(f"Stopped by {NAMES[number]} before the step was saved; start the same command again to continue")
+            print(f"Stopped by {named(number)} before the step was saved; start the same command again to continue")
             raise SystemExit(EXIT_CODES[number]) from exception
         # torch tells of a lost worker wherever the training is, as soon as the system does.
         sentence = lost(exception, trainer.datamodule.prepared)  # type: ignore[attr-defined]  # Lightning declares none
@@ -75,7 +69,7 @@ class StopOnSignal(Callback):
         number = signal.Signals(self.received or signal.SIGTERM)
         if trainer.is_global_zero:
             print(
-                f"Stopped by {NAMES[number]} after step {trainer.global_step}, which {self.between.path} keeps; start "
+                f"Stopped by {named(number)} after step {trainer.global_step}, which {self.between.path} keeps; start "
                 "the same command again to continue",
                 flush=True,
             )
