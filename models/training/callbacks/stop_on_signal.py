@@ -9,6 +9,7 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback
 
 from data.loading.workers import lost
+from models.training import processes
 from models.training.callbacks.between_validations import BetweenValidations
 from plumbing.signals import EXIT_CODES, listen, named
 
@@ -25,6 +26,7 @@ class StopOnSignal(Callback):
     def on_train_start(self, trainer: pl.Trainer, *_: Any) -> None:
         callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]  # Lightning declares none
         self.between = next(callback for callback in callbacks if isinstance(callback, BetweenValidations))
+        processes.watch(trainer)
         self._listen(training=True)
 
     def on_test_start(self, *_: Any) -> None:
@@ -62,8 +64,12 @@ class StopOnSignal(Callback):
             raise SystemExit(EXIT_CODES[number]) from exception
         # torch tells of a lost worker wherever the training is, as soon as the system does.
         sentence = lost(exception, trainer.datamodule.prepared)  # type: ignore[attr-defined]  # Lightning declares none
-        if sentence is not None:
-            raise ValueError(sentence) from exception
+        if sentence is None:
+            sentence = processes.lost(trainer, exception)
+            if sentence is None:
+                return
+            processes.end_others(trainer)
+        raise ValueError(sentence) from exception
 
     def _end(self, trainer: pl.Trainer) -> None:
         number = signal.Signals(self.received or signal.SIGTERM)
