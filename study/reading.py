@@ -7,6 +7,7 @@ it.
 import csv
 import io
 import json
+import re
 import stat
 import zipfile
 from math import isfinite
@@ -115,12 +116,18 @@ def metrics(folder: Path) -> dict[str, Any] | None:
         raise ValueError(f"{path} is not whole ({str(error)[:100]})") from None
     if not isinstance(result, dict) or not result:
         raise ValueError(f"{path} holds no scores")
+    wanted: list[type]
     for key, value in result.items():
         if isinstance(value, float) and not isfinite(value):
             result[key] = None
-        of_scores = key.startswith(("test/", "val/", "baseline/")) or key in NUMBERS
-        if of_scores and value is not None and type(value) not in (int, float):
-            raise ValueError(f"{path}: {key} must be a number, not {value!r:.100}")
+        if re.fullmatch("(test|val)/(pattern|content)", key):
+            wanted, word = [str], "text"
+        elif key.startswith(("test/", "val/", "baseline/")) or key in NUMBERS:
+            wanted, word = [int, float, type(None)], "a number"
+        else:
+            continue
+        if type(value) not in wanted:
+            raise ValueError(f"{path}: {key} must be {word}, not {value!r:.100}")
     period = result.get("period", 1)
     if type(period) is not int or not 1 <= period <= MAX_PERIOD:
         raise ValueError(f"{path}: period must be a whole number from 1 to {MAX_PERIOD}, not {period!r}")

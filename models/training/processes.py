@@ -1,4 +1,4 @@
-"""The processes of one run: where one of them is gone, or stopped for long, the others end, and one sentence says why."""
+"""The processes of one run: where one is gone, or stopped for long, the others end, and one sentence says why."""
 
 import os
 import signal

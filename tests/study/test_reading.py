@@ -78,6 +78,8 @@ METRICS: dict[str, tuple[str | bytes, str]] = {
     "a score of text": ('{"test/miou": "<b>1</b>"}', "test/miou must be a number, not '<b>1</b>'"),
     "a score that is true": ('{"test/miou": true}', "test/miou must be a number, not True"),
     "a score that is a list": ('{"val/miou": [0.5]}', "val/miou must be a number"),
+    "a sentence that is a list": ('{"test/pattern": ["<b>"]}', "test/pattern must be text, not ['<b>']"),
+    "a sentence's number of text": ('{"test/grid/pattern": "x"}', "test/grid/pattern must be a number"),
     "a cost of text": ('{"parameters": "many"}', "parameters must be a number"),
     "a number beyond all sense": ('{"test/miou": 1%s}' % ("0" * 400), "number beyond all sense"),
     "a score beyond all sense": ('{"test/miou": 1e300}', "number beyond all sense"),
@@ -99,7 +101,16 @@ def test_metrics_that_cannot_be_some_are_refused(case: str, tmp_path: Path) -> N
 
 def test_what_train_py_writes_is_read(tmp_path: Path) -> None:
     assert reading.metrics(tmp_path) is None
-    written = {"test/miou": 0.5, "test/iou/lake": None, "skipped": ["a.png"], "machine": "x", "warnings": [], "seed": 1}
+    written = {
+        "test/miou": 0.5,
+        "test/iou/lake": None,
+        "skipped": ["a.png"],
+        "machine": "x",
+        "warnings": [],
+        "seed": 1,
+        "test/pattern": "none shown",
+        "val/content": "little",
+    }
     (tmp_path / "metrics.json").write_text(json.dumps(written | {"test/x": float("nan")}))
     assert reading.metrics(tmp_path) == written | {"test/x": None}
 

@@ -1,4 +1,4 @@
-"""Many jobs and many runs: what is said how soon. Prints what docs/reliability.md has: pytest -n 0 -s, on an idle machine."""
+"""Many jobs and many runs: what is said how soon, printed with pytest -n 0 -s; to be measured on an idle machine."""
 
 import subprocess
 import sys

@@ -18,8 +18,9 @@ from tests.tiny import UNET
 
 ROOT = Path(train.__file__).parent
 # Of which only signals write checkpoints between the start and the validation.
-SLOW = [*UNET, "data.batch_size=4", "trainer.precision=32-true", "callbacks.checkpoint_minutes=60", "trainer.max_epochs=1",
-        "+trainer.limit_train_batches=8", "+trainer.limit_val_batches=1", "+trainer.limit_test_batches=1"]  # fmt: skip
+SLOW = [*UNET, "data.batch_size=4", "trainer.precision=32-true", "callbacks.checkpoint_minutes=60",
+        "trainer.max_epochs=1", "+trainer.limit_train_batches=8", "+trainer.limit_val_batches=1",
+        "+trainer.limit_test_batches=1"]  # fmt: skip
 # train.py, with steps that take two seconds more.
 SCRIPT = """
 import sys, time

@@ -1,4 +1,4 @@
-"""Does a comparison keep its promise? All numbers of groups and seeds, and scores of many kinds; six minutes of one core.
+"""Does a comparison keep its promise? All numbers of groups and seeds, scores of many kinds; six minutes of a core.
 
 Prints the tables of docs/statistics.md: pytest -n 0 -s tests/stress/study/test_statistics.py
 """

@@ -129,14 +129,23 @@ def a_pipe(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("harm", [bad_seed, no_config, half_metrics, bad_score, alias_bomb, a_pipe])
-def test_a_bad_folder_is_named_and_left_out(harm: Callable[[Path], None], nine_runs: Path, tmp_path: Path) -> None:
+def test_a_bad_folder_is_named_and_left_out(harm: Callable[[Path], None], nine_runs: Path) -> None:
     bad = next(folder for folder in sorted(nine_runs.iterdir()) if "-dilated_deconv-2" in folder.name)
     harm(bad)
+    found, (sentence,) = runs.read_all(runs.find([str(nine_runs)]))
+    assert len(found) == 8
+    assert sentence.startswith(f"{bad}/")
+    assert len(sentence) < 400
+
+
+def test_the_command_says_so_and_the_page_too(nine_runs: Path, tmp_path: Path) -> None:
+    bad = next(folder for folder in sorted(nine_runs.iterdir()) if "-dilated_deconv-2" in folder.name)
+    bad_seed(bad)
     command = [sys.executable, str(ROOT / "compare.py"), str(nine_runs), "--out", str(tmp_path / "out")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=100)
     assert done.returncode == 0
-    (sentence,) = done.stderr.splitlines()
-    assert sentence.startswith(f"Left out: {bad}/")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"Left out: {bad}/")
     assert "deconv has the best mean miou" in done.stdout
     html = (tmp_path / "out/comparison.html").read_text()
     assert "Left out" in html
