@@ -17,7 +17,7 @@ def read(where: str | Path) -> Saved:
     path = Path(where)
     if path.is_dir():
         return entry.read_folder(path)
-    if not path.is_file():
+    if not checkpoint.is_there(path):
         raise ValueError(f"there is no checkpoint {where}; name a file, a folder of a zoo, or zoo:NAME")
     return checkpoint.read(path)
 

@@ -9,9 +9,10 @@ from pathlib import Path
 
 @contextmanager
 def whole(path: Path, suffix: str = "") -> Iterator[Path]:
-    """A path to write to, which becomes `path` when the block ends; where it raises, what was there before stays.
+    """Give a path to write to, which becomes `path` when the block ends; where it raises, what was there before stays.
 
-    The folder is made. suffix: for writers that go by the end of a name.
+    The folder is made. Content and name are flushed to the disk, so that the end of the power, too, leaves either file
+    and never an empty one. suffix: for writers that go by the end of a name.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial" + suffix)
@@ -25,7 +26,7 @@ def whole(path: Path, suffix: str = "") -> Iterator[Path]:
 
 
 def flush(path: Path) -> None:
-    """Have a file's contents, or a folder's names, on the disk."""
+    """Have the disk hold what was written to a file, or the names in a folder. Raises OSError where it cannot."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -14,11 +14,10 @@ from torch.nn.modules.module import register_module_parameter_registration_hook
 from models.networks.build import build as build_network
 from models.networks.interfaces import Network, Normalisation
 from models.networks.normalise import Normalise
+from models.trained.configuration import BUILDING, check
+from models.trained.weights import check_kinds, check_loaded, check_stored
+from plumbing.messages import printable
 
-TASKS = ("segmentation", "super_resolution", "gan")
-BUILDING = ("model", "upsample", "encoder")  # the sections that a network is built from
-MAX_DEPTH, MAX_VALUES = 8, 5000  # of a configuration; this project's own have 4 levels and about 100 values
-MAX_NUMBER = 4096  # in BUILDING: beyond every width, kernel and depth that fits MAX_PARAMETERS
 MAX_PARAMETERS, MAX_TENSORS = 250_000_000, 10_000  # 1 GB; DeepLabv3+ on ResNet-50 has 40 million in 200
 
 
@@ -34,70 +33,6 @@ class Saved(NamedTuple):
 
     config: dict[str, Any]
     weights: dict[str, Tensor]
-
-
-def section(where: str) -> str:
-    """The section that a dotted path through a configuration lies in."""
-    return where.split(".")[1] if "." in where else ""
-
-
-def check(config: Any) -> None:
-    """Raise ValueError, in one sentence, unless this is a configuration as `Saved` describes, of plain values."""
-    todo, seen = [("configuration", config, 1)], 0
-    while todo:  # no recursion: depth is what an attacker chooses
-        where, value, depth = todo.pop()
-        seen += 1
-        if depth > MAX_DEPTH or seen > MAX_VALUES:
-            raise ValueError(f"the configuration has more than {MAX_DEPTH} levels or {MAX_VALUES} values")
-        if isinstance(value, dict):
-            if not all(isinstance(key, str) for key in value):
-                raise ValueError(f"{where} has keys that are no text")
-            todo += [(f"{where}.{key}"[:80], item, depth + 1) for key, item in value.items()]
-        elif isinstance(value, list):
-            todo += [(where, item, depth + 1) for item in value]
-        elif not isinstance(value, str | int | float | bool | None):
-            raise ValueError(f"{where} is a {type(value).__name__}, not plain data")
-        elif isinstance(value, int | float) and section(where) in BUILDING and not abs(value) <= MAX_NUMBER:
-            raise ValueError(f"{where} is {value}, beyond the {MAX_NUMBER} that a saved network may ask for")
-    if not isinstance(config, dict):
-        raise ValueError(f"the configuration is a {type(config).__name__}, not a table of sections")
-    for key in ("task", "model", "upsample", "data"):
-        if not isinstance(config.get(key), dict) or not isinstance(config[key].get("name"), str):
-            raise ValueError(f"the configuration has no section '{key}' with a name")
-    if config["task"]["name"] not in TASKS:
-        raise ValueError(
-            f"task.name is '{config['task']['name']}', which does not exist; choose from {', '.join(TASKS)}"
-        )
-    wanted = {"mean": list, "std": list, "seed": int}
-    if config["task"]["name"] == "segmentation":
-        wanted |= {"encoder": dict, "classes": list, "palette": list, "ignore_index": int}
-    for key, kind in wanted.items():
-        if not isinstance(config.get(key), kind):
-            raise ValueError(f"the configuration has no '{key}' that is a {kind.__name__}")
-    if len(config["mean"]) != len(config["std"]) or not all(
-        isinstance(v, float | int) for v in config["mean"] + config["std"]
-    ):
-        raise ValueError("mean and std of the configuration are not as many numbers each")
-    check_numbers(config)
-
-
-def check_numbers(config: dict[str, Any]) -> None:
-    """Raise ValueError unless what a configuration says of the files of its training, if anything, makes sense."""
-    for key in ("labels", "ignored"):
-        found = config.get(key, [])
-        if not isinstance(found, list) or not all(type(n) is int and abs(n) < 2**31 for n in found):
-            raise ValueError(f"{key} of the configuration are not whole numbers of 32 bits")
-    labels = config.get("labels")
-    if labels is not None and not len(labels) == len(set(labels)) == len(config.get("classes", [])):
-        raise ValueError("labels of the configuration are not a different number for each class")
-    span = config.get("span")
-    if span is not None and not (
-        isinstance(span, list)
-        and len(span) == 2
-        and all(isinstance(v, float | int) and abs(v) < float("inf") for v in span)
-        and span[0] < span[1]
-    ):
-        raise ValueError("span of the configuration is not two numbers, the lower one first")
 
 
 @contextmanager
@@ -123,9 +58,11 @@ def limited(stored: int) -> Iterator[None]:
 def build(saved: Saved) -> Network:
     """The network with its weights, in evaluation mode; what only training uses of it is as initialised.
 
-    Raises ValueError, in one sentence, for what cannot be built and for weights of another network.
+    Raises ValueError, in one sentence, for what cannot be built, for weights of another network, and for weights that
+    are no plain finite numbers.
     """
     check(saved.config)
+    check_stored(saved.weights)
     sections = {key: dict(saved.config[key]) for key in BUILDING if key in saved.config}
     if sections.get("encoder", {}).get("pretrained"):
         sections["encoder"]["pretrained"] = False  # the weights are here; nothing is fetched
@@ -137,7 +74,7 @@ def build(saved: Saved) -> Network:
         raise
     except Exception as error:  # whatever a layer makes of numbers that make no sense
         raise ValueError(
-            f"the network of the configuration cannot be built ({str(error) or type(error).__name__})"
+            f"the network of the configuration cannot be built ({printable(error) or type(error).__name__})"
         ) from None
     network.normalisation = Normalisation(mean, std)
     used = network.get_submodule(network.used)
@@ -147,10 +84,12 @@ def build(saved: Saved) -> Network:
     if have != want:
         key = min(k for k in {*have, *want} if have.get(k) != want.get(k))
         raise ValueError(
-            f"the weights are not of the network that the configuration describes: {key} is "
+            f"the weights are not of the network that the configuration describes: {printable(key)} is "
             f"{have.get(key, 'missing')} in the file and {want.get(key, 'missing')} in the network"
         )
+    check_kinds(weights, used.state_dict())
     used.load_state_dict(weights)
+    check_loaded(used)
     return network.eval()
 
 

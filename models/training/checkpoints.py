@@ -1,61 +1,56 @@
-"""Where a stopped run goes on: checkpoints that are whole or not there, also between validations."""
+"""Where a stopped run goes on: checkpoints that are whole or not there, whoever reads them."""
 
-import os
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import torch
 from lightning_fabric.plugins.io.torch_io import TorchCheckpointIO
 
+from models.trained import checkpoint
+from models.trained.digest import DamagedError, seal
 from plumbing.atomic import whole
 
 
 class WholeFiles(TorchCheckpointIO):
-    """Writes a checkpoint beside its place, flushes it to the disk and renames it: what stops the write, be it a full
-    disk or the end of the power, leaves the one before it. Raises ValueError where it cannot be written."""
+    """Writes a checkpoint beside its place, with its digest, flushes it to the disk and renames it: what stops the
+    write, be it a full disk or the end of the power, leaves the one before it. Reads none that is damaged.
+
+    Raises ValueError, in one sentence, where it cannot be written or read.
+    """
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
         path = Path(path)
         try:
-            with whole(path) as partial, partial.open("wb") as file:
+            with whole(path) as partial, partial.open("w+b") as file:
                 torch.save(checkpoint, file)
-                file.flush()
-                os.fsync(file.fileno())
-            self._flush_names(path.parent)
-        except OSError as error:
+                seal(file)
+        except (OSError, RuntimeError) as error:
+            # Where a file takes but a part of what is written, torch raises an error of its own over the system's.
+            cause = error if isinstance(error, OSError) else error.__context__
+            if not isinstance(cause, OSError):
+                raise
             kept = "the one before it is whole" if path.exists() else "there was none before it"
             raise ValueError(
-                f"the checkpoint {path} could not be written ({error.strerror}), {kept}; mend that and start the same "
+                f"the checkpoint {path} could not be written ({cause.strerror}), {kept}; mend that and start the same "
                 "command again, which continues the run"
             ) from error
 
-    @staticmethod
-    def _flush_names(folder: Path) -> None:
-        """Have a renaming survive the end of the power, too."""
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+    def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
+        return checkpoint.load(Path(path))
 
 
 def newest(folder: Path) -> Path | None:
-    """The checkpoint from which a run continues: last.ckpt, else best.ckpt, else None; damaged ones are named."""
+    """Return the checkpoint from which a run continues: last.ckpt, else best.ckpt, else None; damaged ones are named.
+
+    Raises ValueError for one that is there but cannot be opened or read: to start without it would write over it.
+    """
     for path in (folder / "last.ckpt", folder / "best.ckpt"):
-        if path.exists():
-            reason = damage(path)
-            if reason is None:
-                return path
-            print(f"Passed over: {path} is damaged ({reason})", flush=True)
+        if not checkpoint.is_there(path):
+            continue
+        try:
+            if not checkpoint.verify(path):
+                print(f"{path} was written before checkpoints had a digest: its parts' checksums are right", flush=True)
+            return path
+        except DamagedError as error:
+            print(f"Passed over: {error}", flush=True)
     return None
-
-
-def damage(path: Path) -> str | None:
-    """What is wrong with a checkpoint's file, as its length and checksums tell; None for a whole one."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            member = archive.testzip()
-    except (OSError, zipfile.BadZipFile) as error:
-        return str(error)
-    return None if member is None else f"the checksum of {member} is wrong"

@@ -9,7 +9,8 @@ from pathlib import Path
 import safetensors
 import safetensors.torch
 
-from models.trained.saved import Saved, Trained, check
+from models.trained.configuration import check
+from models.trained.saved import Saved, Trained
 from models.zoo import index
 from models.zoo.index import FILES, Entry, File
 from plumbing import plain_yaml

@@ -1,0 +1,118 @@
+"""What a saved network says of itself, checked value by value: it comes from anyone's file."""
+
+import math
+import unicodedata
+from typing import Any
+
+from plumbing.messages import printable
+
+TASKS = ("segmentation", "super_resolution", "gan")
+BUILDING = ("model", "upsample", "encoder")  # the sections that a network is built from
+MAX_DEPTH, MAX_VALUES = 8, 20_000  # of a configuration; this project's own have 4 levels and 100 to 2,000 values
+MAX_TEXT = 4096  # characters, as long as a path may be
+MAX_NUMBER = 4096  # in BUILDING: beyond every width, kernel and depth that a saved network may have parameters for
+MAX_ELSEWHERE = 2**53  # beyond which numbers are not what they were in every reader
+CONTROL = ("Cc", "Cs", "Zl", "Zp")  # Unicode's categories of what acts on a terminal, or is no text at all
+
+
+def section(where: str) -> str:
+    """The section that a dotted path through a configuration lies in."""
+    return where.split(".")[1] if "." in where else ""
+
+
+def check(config: Any) -> None:
+    """Raise ValueError, in one sentence, unless this is a configuration as `models.trained.saved.Saved` describes."""
+    check_plain(config)
+    if not isinstance(config, dict):
+        raise ValueError(f"the configuration is a {type(config).__name__}, not a table of sections")
+    for key in ("task", "model", "upsample", "data"):
+        if not isinstance(config.get(key), dict) or not isinstance(config[key].get("name"), str):
+            raise ValueError(f"the configuration has no section '{key}' with a name")
+    if config["task"]["name"] not in TASKS:
+        raise ValueError(
+            f"task.name is '{config['task']['name']}', which does not exist; choose from {', '.join(TASKS)}"
+        )
+    if not is_whole(config.get("seed"), 0, 2**32 - 1):
+        raise ValueError("the configuration has no 'seed' that is a whole number from 0 to 4294967295")
+    check_normalisation(config.get("mean"), config.get("std"))
+    if config["task"]["name"] == "segmentation":
+        if not isinstance(config.get("encoder"), dict):
+            raise ValueError("the configuration has no section 'encoder'")
+        check_classes(config.get("classes"), config.get("palette"), config.get("ignore_index"))
+    check_numbers(config)
+
+
+def check_plain(config: Any) -> None:
+    """Raise ValueError unless a configuration is plain values alone, of moderate depth, number, length and size."""
+    todo, seen = [("configuration", config, 1)], 0
+    while todo:  # no recursion: depth is what an attacker chooses
+        where, value, depth = todo.pop()
+        seen += 1
+        if depth > MAX_DEPTH or seen > MAX_VALUES:
+            raise ValueError(f"the configuration has more than {MAX_DEPTH} levels or {MAX_VALUES} values")
+        if isinstance(value, dict):
+            if not all(isinstance(key, str) for key in value):
+                raise ValueError(f"{where} has keys that are no text")
+            todo += [(f"{where}.{printable(key)}"[:80], item, depth + 1) for key, item in value.items()]
+            todo += [(f"a key of {where}"[:80], key, depth + 1) for key in value]
+        elif isinstance(value, list):
+            todo += [(where, item, depth + 1) for item in value]
+        elif isinstance(value, str):
+            if len(value) > MAX_TEXT or any(unicodedata.category(c) in CONTROL for c in value):
+                raise ValueError(f"{where} is text with control characters, or of more than {MAX_TEXT} characters")
+        elif not isinstance(value, int | float | bool | None):
+            raise ValueError(f"{where} is a {type(value).__name__}, not plain data")
+        elif value is not None:
+            most = MAX_NUMBER if section(where) in BUILDING else MAX_ELSEWHERE
+            if not abs(value) <= most:
+                shown = value if isinstance(value, float) else f"a number of {value.bit_length()} bits"
+                raise ValueError(f"{where} is {shown}, beyond the {most} that a saved network may ask for")
+
+
+def is_whole(value: Any, low: int, high: int) -> bool:
+    """Whether a value is a whole number within bounds; true and false are none."""
+    return type(value) is int and low <= value <= high
+
+
+def check_normalisation(mean: Any, std: Any) -> None:
+    """Raise ValueError unless these are as many numbers each: means of images in [0, 1], and what divides them."""
+    for name, values, low in (("mean", mean, 0.0), ("std", std, 1e-6)):
+        numbers = isinstance(values, list) and all(type(v) in (int, float) and low <= v <= 1 for v in values)
+        if not numbers or not values:
+            raise ValueError(f"the configuration has no '{name}' that is a list of numbers from {low:g} to 1")
+    if len(mean) != len(std):
+        raise ValueError("mean and std of the configuration are not as many numbers each")
+
+
+def check_classes(classes: Any, palette: Any, ignore_index: Any) -> None:
+    """Raise ValueError unless these are names, a colour (R, G, B) for each, and the label of no class."""
+    if not isinstance(classes, list) or not classes or not all(isinstance(c, str) for c in classes):
+        raise ValueError("the configuration has no 'classes' that is a list of names")
+    if not isinstance(palette, list) or len(palette) != len(classes) or not all(map(is_colour, palette)):
+        raise ValueError("the configuration has no 'palette' that is a list of three numbers from 0 to 255 a class")
+    if not is_whole(ignore_index, -(2**31), 2**31 - 1):
+        raise ValueError("the configuration has no 'ignore_index' that is a whole number of 32 bits")
+
+
+def is_colour(value: Any) -> bool:
+    """Whether a value is a list of three whole numbers from 0 to 255."""
+    return isinstance(value, list) and len(value) == 3 and all(is_whole(v, 0, 255) for v in value)
+
+
+def check_numbers(config: dict[str, Any]) -> None:
+    """Raise ValueError unless what a configuration says of the files of its training, if anything, makes sense."""
+    for key in ("labels", "ignored"):
+        found = config.get(key, [])
+        if not isinstance(found, list) or not all(is_whole(n, 1 - 2**31, 2**31 - 1) for n in found):
+            raise ValueError(f"{key} of the configuration are not whole numbers of 32 bits")
+    labels = config.get("labels")
+    if labels is not None and not len(labels) == len(set(labels)) == len(config.get("classes", [])):
+        raise ValueError("labels of the configuration are not a different number for each class")
+    span = config.get("span")
+    if span is not None and not (
+        isinstance(span, list)
+        and len(span) == 2
+        and all(type(v) in (int, float) and math.isfinite(v) for v in span)
+        and span[0] < span[1]
+    ):
+        raise ValueError("span of the configuration is not two numbers, the lower one first")
