@@ -4,6 +4,7 @@ from pathlib import Path
 
 from models.trained import checkpoint
 from models.trained.saved import Saved, Trained
+from models.training.checkpoint_file import is_there
 from models.zoo import entry
 
 
@@ -17,7 +18,7 @@ def read(where: str | Path) -> Saved:
     path = Path(where)
     if path.is_dir():
         return entry.read_folder(path)
-    if not checkpoint.is_there(path):
+    if not is_there(path):
         raise ValueError(f"there is no checkpoint {where}; name a file, a folder of a zoo, or zoo:NAME")
     return checkpoint.read(path)
 

@@ -17,7 +17,7 @@ MAY_IMPORT = {
     "models.trained": ("models.networks", "models.training", "upsample", "plumbing"),
     "models.tasks": ("models.networks", "models.training", "models.trained", "data", "upsample", "plumbing"),
     "models.zoo": ("models.networks", "models.training", "models.trained", "models.tasks", "data", "plumbing"),
-    "models.loading": ("models.trained", "models.zoo", "plumbing"),
+    "models.loading": ("models.trained", "models.training", "models.zoo", "plumbing"),
     "models": ("models.networks",),
     "study": ("models", "models.networks", "models.tasks", "models.zoo", "models.loading", "data", "plumbing"),
 }

@@ -9,6 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 import upsample
 from data.loading.datamodule import DataModule
 from models.tasks.generation.watch import GANWatch
+from models.training.callbacks.best_checkpoint import BestCheckpoint
 from models.training.callbacks.nan_guard import NaNGuard
 from models.training.callbacks.step_clock import clock_of
 from models.training.task import Task
@@ -58,9 +59,12 @@ def costs(task: Task, trainer: pl.Trainer) -> dict[str, Any]:
 def incidents(trainer: pl.Trainer) -> dict[str, Any]:
     """What went wrong in a training that went on: `steps_not_applied`, and `warnings`, a list of sentences."""
     found: dict[str, Any] = {}
+    warnings: list[str] = []
     for callback in trainer.callbacks:  # type: ignore[attr-defined]  # Lightning declares none
         if isinstance(callback, NaNGuard) and int(callback.count):
             found["steps_not_applied"] = int(callback.count)
-        if isinstance(callback, GANWatch) and callback.sentences:
-            found["warnings"] = list(callback.sentences.values())
-    return found
+        if isinstance(callback, GANWatch):
+            warnings += callback.sentences.values()
+        if isinstance(callback, BestCheckpoint):
+            warnings += callback.sentences
+    return found | ({"warnings": warnings} if warnings else {})

@@ -6,8 +6,8 @@ from typing import Any
 import torch
 from lightning_fabric.plugins.io.torch_io import TorchCheckpointIO
 
-from models.trained import checkpoint
-from models.trained.digest import DamagedError, seal
+from models.training import checkpoint_file
+from models.training.digest import DamagedError, seal
 from plumbing.atomic import whole
 
 
@@ -36,7 +36,7 @@ class WholeFiles(TorchCheckpointIO):
             ) from error
 
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
-        return checkpoint.load(Path(path))
+        return checkpoint_file.load(Path(path))
 
 
 def newest(folder: Path) -> Path | None:
@@ -45,10 +45,10 @@ def newest(folder: Path) -> Path | None:
     Raises ValueError for one that is there but cannot be opened or read: to start without it would write over it.
     """
     for path in (folder / "last.ckpt", folder / "best.ckpt"):
-        if not checkpoint.is_there(path):
+        if not checkpoint_file.is_there(path):
             continue
         try:
-            if not checkpoint.verify(path):
+            if not checkpoint_file.verify(path):
                 print(f"{path} was written before checkpoints had a digest: its parts' checksums are right", flush=True)
             return path
         except DamagedError as error:

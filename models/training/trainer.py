@@ -8,13 +8,15 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from models.training import loggers
 from models.training.callbacks import order
+from models.training.callbacks.best_checkpoint import BestCheckpoint
 from models.training.checkpoints import WholeFiles, newest
 from models.training.task import Task
+from plumbing.messages import printable
 from plumbing.options import OptionError, check_value
 
 # Our own switches of a training, which once stood among Lightning's.
@@ -51,15 +53,10 @@ def build_trainer(
     check_value("deterministic", options.get("deterministic", False), bool)
     if options["precision"] == "auto":
         options["precision"] = fast_precision()
-    # At the end of a validation: resumed from the end of an epoch with max_steps set, Lightning would count it twice.
-    kept: dict[str, Any] = {"enable_version_counter": False, "save_on_train_epoch_end": False}
-    best = ModelCheckpoint(folder, "best", monitor=task.monitor, mode=task.mode, **kept)
-    # Lightning's own save_last writes only when the best one changes. Comes second, so that it knows the best score.
-    last = ModelCheckpoint(folder, "last", **kept)
     try:
         return pl.Trainer(
             **options,
-            callbacks=[*task.callbacks, *order.build(task, folder, switches or {}), best, last],
+            callbacks=[*task.callbacks, *order.build(task, folder, switches or {})],
             plugins=[WholeFiles()],
             use_distributed_sampler=False,  # it doubles samples to make shares equal; the data knows its shares itself
             enable_model_summary=False,
@@ -74,9 +71,18 @@ def build_trainer(
 
 
 def fit(trainer: pl.Trainer, task: pl.LightningModule, data: pl.LightningDataModule, folder: Path) -> None:
-    """Train, from the newest whole checkpoint where the folder has one; leaves best.ckpt and last.ckpt."""
+    """Train, from the newest whole checkpoint where the folder has one; leaves best.ckpt and last.ckpt.
+
+    Raises ValueError, in one sentence, for what Lightning refuses, and for checkpoints that are there but unreadable.
+    """
     check_shares(trainer, data)
-    trainer.fit(task, data, ckpt_path=newest(folder), weights_only=True)
+    try:
+        trainer.fit(task, data, ckpt_path=newest(folder), weights_only=True)
+    except MisconfigurationException as error:
+        raise ValueError(f"Lightning refuses trainer: {printable(error)}") from error
+    best = best_checkpoint(trainer)
+    if best.best_model_score is None and trainer.limit_val_batches:
+        best.keep_last(trainer, task, data)
 
 
 def check_shares(trainer: pl.Trainer, data: pl.LightningDataModule) -> None:
@@ -84,6 +90,31 @@ def check_shares(trainer: pl.Trainer, data: pl.LightningDataModule) -> None:
     data.trainer = trainer
     for loader in (data.train_dataloader, data.val_dataloader, data.test_dataloader):
         loader()
+
+
+def check_ends(trainer: pl.Trainer) -> None:
+    """Raise ValueError for a run that would train nothing, validate nothing or score nothing: it could not end in a
+    best checkpoint with scores."""
+    fast_dev_run: int = trainer.fast_dev_run  # type: ignore[attr-defined]  # Lightning declares none
+    for setting, is_set, nothing in (
+        ("fast_dev_run", fast_dev_run, "Lightning keeps no checkpoint"),
+        ("max_epochs=0", trainer.max_epochs == 0, "nothing is trained"),
+        ("max_steps=0", trainer.max_steps == 0, "nothing is trained"),
+        ("limit_train_batches=0", trainer.limit_train_batches == 0, "nothing is trained"),
+        ("limit_val_batches=0", trainer.limit_val_batches == 0, "no validation chooses the best checkpoint"),
+        ("limit_test_batches=0", trainer.limit_test_batches == 0, "nothing is scored"),
+    ):
+        if is_set:
+            raise ValueError(
+                f"with trainer.{setting} {nothing}; for a short try set trainer.max_epochs=1 and, to 2, "
+                "+trainer.limit_train_batches, +trainer.limit_val_batches and +trainer.limit_test_batches"
+            )
+    every, epochs = trainer.check_val_every_n_epoch, trainer.max_epochs
+    if every is not None and epochs is not None and 0 < epochs < every:
+        raise ValueError(
+            f"trainer.check_val_every_n_epoch={every} is beyond trainer.max_epochs={epochs}, so that no validation "
+            f"would choose the best checkpoint; set it to {epochs} or less"
+        )
 
 
 def machine() -> str:
@@ -99,8 +130,14 @@ def machine() -> str:
     return f"{name}, torch {torch.__version__}"
 
 
+def best_checkpoint(trainer: pl.Trainer) -> BestCheckpoint:
+    """What keeps best.ckpt, in a trainer of `build_trainer`."""
+    callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]  # Lightning declares none
+    return next(callback for callback in callbacks if isinstance(callback, BestCheckpoint))
+
+
 def best_score(trainer: pl.Trainer) -> float:
     """The validation score for which best.ckpt was kept."""
-    assert isinstance(trainer.checkpoint_callback, ModelCheckpoint)
-    assert trainer.checkpoint_callback.best_model_score is not None
-    return trainer.checkpoint_callback.best_model_score.item()
+    score = best_checkpoint(trainer).best_model_score
+    assert score is not None  # `fit` saw to it
+    return score.item()

@@ -4,13 +4,12 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
-import torch
 from pytorch_lightning.callbacks import ModelCheckpoint
 from torch import Tensor
 
-from models.trained import checkpoint
-from models.trained.digest import DamagedError
+from models.training import checkpoint_file
 from models.training.checkpoints import WholeFiles
+from models.training.digest import DamagedError
 from models.training.task import Task
 
 
@@ -33,32 +32,40 @@ class BestCheckpoint(ModelCheckpoint):
         )
         self.path = folder / "best.ckpt"
         self.sentences: list[str] = []
+        self.had_one = False
 
     @property
     def state_key(self) -> str:
         return super().state_key.replace(type(self).__qualname__, ModelCheckpoint.__qualname__, 1)  # as it always was
 
     def state_dict(self) -> dict[str, Any]:
-        return {"best_model_score": self.best_model_score}
+        return {"best_model_score": self.best_model_score, "sentences": self.sentences}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Nothing: what a checkpoint says of another file need not be so any more."""
+        """Take what was told, and whether there was a best one; not its score, as what a checkpoint says of another
+        file need not be so any more."""
+        self.sentences = list(state_dict.get("sentences", []))
+        self.had_one = state_dict.get("best_model_score") is not None
 
     def on_fit_start(self, trainer: pl.Trainer, *_: Any) -> None:
-        if trainer.ckpt_path is None:
+        there = checkpoint_file.is_there(self.path)
+        if trainer.ckpt_path is None or not (there or self.had_one):
             return
         try:
-            if not checkpoint.is_there(self.path):
+            if not there:
                 raise DamagedError(f"{self.path} is missing")
-            state = checkpoint.load(self.path).get("callbacks", {}).get(self.state_key, {})
+            state = checkpoint_file.load(self.path).get("callbacks", {}).get(self.state_key, {})
             score = state.get("best_model_score")
             if not isinstance(score, Tensor):
                 raise DamagedError(f"{self.path} does not say what it scored")
         except DamagedError as error:
-            self.sentences.append(f"{error}: the best validation from step {trainer.global_step} on takes its place")
+            self.sentences.append(
+                f"{error}: the best of the validations still to come, or else the last weights, take its place"
+            )
             print(self.sentences[-1], flush=True)
         else:
-            self._take(score)
+            if not score.isnan():
+                self._take(score)
 
     def _take(self, score: Tensor) -> None:
         """Let best.ckpt, which is there, be the one to beat."""
@@ -77,7 +84,7 @@ class BestCheckpoint(ModelCheckpoint):
         assert self.monitor is not None
         self._take(trainer.callback_metrics[self.monitor].detach().cpu())
         if trainer.is_global_zero:
-            stored = checkpoint.load(self.path)
+            stored = checkpoint_file.load(self.path)
             stored["callbacks"][self.state_key] = self.state_dict()
             WholeFiles().save_checkpoint(stored, self.path)
         trainer.strategy.barrier()

@@ -20,25 +20,41 @@ class FiniteOutputs(Callback):
     """
 
     def __init__(self, task: Task) -> None:
-        self.network, self.hook = task.network, None
-        self.hook: RemovableHandle | None
+        self.network = task.network
+        self.hook: RemovableHandle | None = None
         self.names: list[str] = []  # of the images of each batch
         self.first = torch.tensor(-1)  # batch that went bad
 
     def on_validation_start(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
-        self.names, self.first = [], torch.tensor(-1, device=task.device)
-        self.hook = self.network.get_submodule(self.network.used).register_forward_hook(self._look)
+        self._watch(task)
+
+    def on_test_start(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
+        self._watch(task)
 
     def on_validation_batch_start(self, _: Any, __: Any, batch: dict[str, Any], *___: Any) -> None:
         self.names.append(", ".join(batch["name"]))
+
+    def on_test_batch_start(self, _: Any, __: Any, batch: dict[str, Any], *___: Any) -> None:
+        self.names.append(", ".join(batch["name"]))
+
+    def on_validation_end(self, trainer: pl.Trainer, *_: Any) -> None:
+        self._refuse(trainer)
+
+    def on_test_end(self, trainer: pl.Trainer, *_: Any) -> None:
+        self._refuse(trainer)
+
+    def _watch(self, task: pl.LightningModule) -> None:
+        self.names, self.first = [], torch.tensor(-1, device=task.device)
+        used = self.network.get_submodule(getattr(self.network, "used", ""))
+        self.hook = used.register_forward_hook(self._look)
 
     def _look(self, _: nn.Module, __: Any, output: Any) -> None:
         if isinstance(output, Tensor):
             fresh = ~output.isfinite().all() & (self.first < 0)
             self.first = torch.where(fresh, max(len(self.names) - 1, 0), self.first)
 
-    def on_validation_end(self, trainer: pl.Trainer, *_: Any) -> None:
-        assert self.hook is not None
+    def _refuse(self, trainer: pl.Trainer) -> None:
+        assert self.hook is not None  # `_watch` came before
         self.hook.remove()
         first = int(self.first)
         # Together, as a process that stopped alone would leave the others waiting.
@@ -49,7 +65,3 @@ class FiniteOutputs(Callback):
             f"the network gave NaN or infinity{where}, with its weights after step {trainer.global_step}, so it has no "
             "score; a lower task.lr or trainer.precision=32-true may mend it in a run of its own"
         )
-
-    on_test_start = on_validation_start
-    on_test_batch_start = on_validation_batch_start
-    on_test_end = on_validation_end

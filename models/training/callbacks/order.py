@@ -12,10 +12,12 @@ from typing import Any
 
 from pytorch_lightning.callbacks import Callback
 
+from models.training.callbacks.best_checkpoint import BestCheckpoint, LastCheckpoint
 from models.training.callbacks.between_validations import BetweenValidations
 from models.training.callbacks.compiled import Compiled
 from models.training.callbacks.explain_deterministic import ExplainDeterministic
 from models.training.callbacks.explain_memory import ExplainMemory
+from models.training.callbacks.finite_outputs import FiniteOutputs
 from models.training.callbacks.flush_logs import FlushLogs
 from models.training.callbacks.history import History
 from models.training.callbacks.nan_guard import NaNGuard
@@ -35,6 +37,7 @@ ORDER: tuple[type[Callback], ...] = (
     NaNGuard,  # before whatever looks at weights: none of these are of a bad step
     OneNetwork,  # before a validation reads the statistics of norms
     RefuseDivergence,  # after NaNGuard, which names the step and the images, where it can
+    FiniteOutputs,  # before a validation's scores are kept anywhere
     History,  # after a validation has its scores; before they are printed and saved
     FlushLogs,
     Progress,
@@ -44,6 +47,8 @@ ORDER: tuple[type[Callback], ...] = (
     RandomNumbers,  # these before what saves, so that a checkpoint holds the states after a whole step
     BetweenValidations,
     StopOnSignal,  # after BetweenValidations, which saves the step that this one ends the run after
+    BestCheckpoint,  # Lightning calls these two last, wherever they stand
+    LastCheckpoint,  # after BestCheckpoint: it marks the validation as done
 )
 GIVEN = ("task", "folder")  # to a callback that names them; all else that it names is a switch
 BEFORE_TRAINING: dict[str, tuple[Any, Any]] = {"auto_batch": (bool, False)}  # read by models.training.auto_batch

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from models.training.callbacks.random_numbers import RandomNumbers
-from models.training.checkpoints import newest
+from models.training.checkpoints import WholeFiles, newest
 from tests.models.tasks.tiny_runs import EPOCHS, STEPS, assert_same_end, build, train, train_until
 
 BOTH = {"max_epochs": 3, "max_steps": 8}
@@ -56,9 +56,9 @@ def test_truncated_damaged_and_leftover_files_are_not_taken_for_checkpoints(
     (tmp_path / "last.ckpt.partial").write_bytes(b"half of a checkpoint")
     assert newest(tmp_path) is None
     last, best = tmp_path / "last.ckpt", tmp_path / "best.ckpt"
-    torch.save({"weights": torch.arange(100.0)}, best)
+    WholeFiles().save_checkpoint({"weights": torch.arange(100.0)}, best)
     assert newest(tmp_path) == best
-    torch.save({"weights": torch.arange(1000.0)}, last)
+    WholeFiles().save_checkpoint({"weights": torch.arange(1000.0)}, last)
     assert newest(tmp_path) == last
     assert capsys.readouterr().out == ""
     intact = last.read_bytes()
@@ -70,7 +70,7 @@ def test_truncated_damaged_and_leftover_files_are_not_taken_for_checkpoints(
     flipped[len(intact) // 2] ^= 1
     last.write_bytes(flipped)
     assert newest(tmp_path) == best
-    assert "the checksum of" in capsys.readouterr().out
+    assert "its digest is wrong" in capsys.readouterr().out
     best.unlink()
     assert newest(tmp_path) is None
 
