@@ -62,7 +62,7 @@ def run(config: dict[str, Any], folder: Path) -> dict[str, Any]:
 
     from models.tasks.build import build_task
     from models.tasks.costs import announce, costs, incidents
-    from models.training import loggers
+    from models.training import length, loggers
     from models.training.auto_batch import find_batch
     from models.training.callbacks.step_clock import clock_of
     from models.training.quiet import quiet
@@ -73,20 +73,23 @@ def run(config: dict[str, Any], folder: Path) -> dict[str, Any]:
     task, module = build_task(config)
     if config["callbacks"]["auto_batch"]:
         find_batch(config["trainer"], config["callbacks"], task, module, folder)
-    trainer = build_trainer(config["trainer"], folder, task, config["logger"], config["callbacks"])
+    options, switches, notes = length.decided(config["trainer"], config["callbacks"], module)
+    trainer = build_trainer(options, folder, task, config["logger"], switches)
     check_ends(trainer)
     check_shares(trainer, module)
     run_folder.begin(folder, config)  # nothing is left of what was refused until here
     clock = clock_of(trainer)
     clock.started = STARTED
     announce(task, trainer, module)
+    print(*notes, sep="\n", end="\n" if notes else "", flush=True)
 
     settings = identity(config)
     loggers.start(trainer, settings)
     fit(trainer, task, module, folder)
     trainer.test(task, module, ckpt_path=folder / "best.ckpt", weights_only=True, verbose=False)
     metrics = {"seed": config["seed"], task.monitor: best_score(trainer)}
-    metrics |= task.results(module) | costs(task, trainer) | incidents(trainer)
+    metrics |= task.results(module) | costs(task, trainer)
+    metrics |= incidents(trainer, length.below_baseline(metrics))
     if not trainer.is_global_zero:  # the scores are of all processes; one of them writes
         return metrics
     task.report(folder / "report.png", title=folder.name)

@@ -96,8 +96,11 @@ class Layout:
         for path, part in ((images, "images"), (labels, "masks")):
             if path is None:
                 found = ", ".join(each.name for each in subfolders(top)) or "none"
+                tools = any(path.suffix.lower() == ".json" for path in walk(top))
+                hint = "; outlines of COCO, labelme or YOLO become masks by python -m data.outlines" if tools else ""
                 raise ValueError(
                     f"{top} has no folder {part}; put images in {top}/images, masks in {top}/masks (there now: {found})"
+                    f"{hint}"
                 )
         assert images is not None
         return images, labels

@@ -1,5 +1,6 @@
 """What is said of a training besides its scores: before it, what will be trained; after it, costs and incidents."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytorch_lightning as pl
@@ -56,10 +57,13 @@ def costs(task: Task, trainer: pl.Trainer) -> dict[str, Any]:
     }
 
 
-def incidents(trainer: pl.Trainer) -> dict[str, Any]:
-    """What went wrong in a training that went on: `steps_not_applied`, and `warnings`, a list of sentences."""
+def incidents(trainer: pl.Trainer, notes: Sequence[str] = ()) -> dict[str, Any]:
+    """What went wrong in a training that went on: `steps_not_applied`, and `warnings`, a list of sentences.
+
+    notes  the first of these
+    """
     found: dict[str, Any] = {}
-    warnings: list[str] = []
+    warnings = list(notes)
     for callback in trainer.callbacks:  # type: ignore[attr-defined]  # Lightning declares none
         if isinstance(callback, NaNGuard) and int(callback.count):
             found["steps_not_applied"] = int(callback.count)

@@ -51,6 +51,11 @@ def build_trainer(
     log, every = loggers.build(logger or {"name": "none"}, folder)
     options = {"log_every_n_steps": every, **options}
     check_value("deterministic", options.get("deterministic", False), bool)
+    least = options.pop("min_epochs", None)  # Lightning would let no signal end a training before
+    if options.get("max_epochs") is None and options.get("max_steps", -1) == -1:
+        options["max_epochs"] = least
+    elif options.get("max_epochs") is None:
+        options["max_epochs"] = -1
     if options["precision"] == "auto":
         options["precision"] = fast_precision()
     try:

@@ -26,6 +26,7 @@ from models.training.callbacks.progress import Progress
 from models.training.callbacks.random_numbers import RandomNumbers
 from models.training.callbacks.refuse_divergence import RefuseDivergence
 from models.training.callbacks.step_clock import StepClock
+from models.training.callbacks.stop_early import StopEarly
 from models.training.callbacks.stop_on_signal import StopOnSignal
 from models.training.callbacks.validate_last_step import ValidateLastStep
 from models.training.task import Task
@@ -39,6 +40,7 @@ ORDER: tuple[type[Callback], ...] = (
     RefuseDivergence,  # after NaNGuard, which names the step and the images, where it can
     FiniteOutputs,  # before a validation's scores are kept anywhere
     History,  # after a validation has its scores; before they are printed and saved
+    StopEarly,  # after a validation has its scores; before what saves, so that a checkpoint knows its count
     FlushLogs,
     Progress,
     ExplainMemory,  # these two turn an error into a sentence; which of them comes first makes no difference

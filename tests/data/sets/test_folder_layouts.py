@@ -93,6 +93,8 @@ REFUSED: list[tuple[str, Callable[[Path], object], str]] = [
     ("several suffixes", several_kinds, "masks end in _color, _labelIds; say by data.mask_suffix which"),
     ("no masks", lambda root: write(root, mask="elsewhere/{i:02d}.png"),
      r"has no folder masks; put images in .* \(there now: elsewhere, images\)"),
+    ("outlines", lambda root: [write(root, mask="a/{i:02d}.png"), (root / "a.json").write_text("{}")],
+     "outlines of COCO, labelme or YOLO become masks by python -m data.outlines"),
     ("no training", lambda root: write(root / "test"), "has test, but no train folder; add it, or put all in one"),
 ]  # fmt: skip
 

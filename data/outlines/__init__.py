@@ -1,0 +1,1 @@
+"""Outlines of labelling tools (COCO, labelme, YOLO), made into the masks that data=folder reads."""

@@ -1,0 +1,56 @@
+"""How long a training is where the configuration leaves that to the data."""
+
+from collections.abc import Mapping
+from math import ceil
+from typing import Any
+
+from data.loading.datamodule import DataModule
+
+FEW = 1000  # training samples in an epoch: with fewer, length is counted in steps
+STEPS = 1000  # of the optimiser, at least, where samples are few
+VALIDATIONS = 25  # about so many in a training on few samples: an epoch may be two steps
+PATIENCE = 10  # validations without a better score that end it
+
+
+def decided(
+    options: Mapping[str, Any], switches: Mapping[str, Any], module: DataModule
+) -> tuple[dict[str, Any], dict[str, Any], list[str]]:
+    """The sections `trainer` and `callbacks` with a number for what they leave open, and a note on it.
+
+    trainer.max_epochs null is trainer.min_epochs, or as many as hold STEPS steps where an epoch has fewer than FEW
+    samples. callbacks.patience auto is then PATIENCE, else never.
+    """
+    options, switches = dict(options), dict(switches)
+    few = options.get("max_epochs") is None and options.get("max_steps", -1) == -1 and len(module.train) < FEW
+    notes = []
+    if few:
+        steps = max(1, len(module.train) // module.batch_size)
+        limit = options.get("limit_train_batches")
+        steps = min(steps, limit) if type(limit) is int and limit > 0 else steps
+        options["max_epochs"] = max(options.get("min_epochs") or 1, ceil(STEPS / steps))
+        options.setdefault("check_val_every_n_epoch", max(1, options["max_epochs"] // VALIDATIONS))
+        notes.append(
+            f"Few images: {options['max_epochs']} epochs of {steps} steps, validated every "
+            f"{options['check_val_every_n_epoch']}; trainer.max_epochs chooses another length"
+        )
+    if switches.get("patience") == "auto":
+        switches["patience"] = PATIENCE if few else None
+        if few:
+            notes.append(
+                f"Training ends after {PATIENCE} validations without a better score; callbacks.patience=null never does"
+            )
+    return options, switches, notes
+
+
+def below_baseline(metrics: Mapping[str, Any]) -> list[str]:
+    """A sentence for each score that is no better than what it is shown beside, with what to try."""
+    found = []
+    for key, value in metrics.items():
+        score = metrics.get(key.replace("baseline/", "test/", 1)) if key.startswith("baseline/") else None
+        if isinstance(score, float) and isinstance(value, float) and score < value:
+            found.append(
+                f"{key.replace('baseline/', 'test/', 1)} is {score:.3f}, below the {value:.3f} of the "
+                f"{metrics['baseline']}: the network has not learnt what it could; try a longer training "
+                "(trainer.max_epochs), data/augment=strong, data.balance=1, or another task.lr"
+            )
+    return found
