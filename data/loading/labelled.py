@@ -36,6 +36,11 @@ def load(files: LabelledFiles, options: LabelledOptions, finder: Finder, seed: i
     counts = Counts(FileSamples(kept, some))
     shares = counts.shares(classes)
     notes = []
+    if known is None and classes < 2:
+        raise ValueError(
+            f"{files.name} has one class alone, {files.classes[0]}, so there is nothing to tell apart; name another class, "
+            "or have its pixels labelled"
+        )
     if train.indices and known is None:
         notes = class_notes(files.classes, counts, len(some), len(train.indices))
         if (shares == 0).any() and len(some) < len(train.indices):

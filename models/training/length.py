@@ -2,14 +2,30 @@
 
 from collections.abc import Mapping
 from math import ceil
-from typing import Any
+from typing import Any, Literal
+
+from pytorch_lightning.callbacks import EarlyStopping
 
 from data.loading.datamodule import DataModule
+from models.training.task import Task
 
 FEW = 1000  # training samples in an epoch: with fewer, length is counted in steps
 STEPS = 1000  # of the optimiser, at least, where samples are few
 VALIDATIONS = 25  # about so many in a training on few samples: an epoch may be two steps
 PATIENCE = 10  # validations without a better score that end it
+NEVER = 2**31  # validations
+
+
+class StopEarly(EarlyStopping):
+    """Ends a training after `patience` validations without a better score of what the task monitors; null: never.
+
+    auto stands for what `decided` makes of it; here it is never.
+    """
+
+    def __init__(self, task: Task, patience: int | Literal["auto"] | None = "auto") -> None:
+        number = patience if isinstance(patience, int) else NEVER
+        # What is no number is NaNGuard's and RefuseDivergence's to judge.
+        super().__init__(task.monitor, 0.0, number, mode=task.mode, check_finite=False, check_on_train_epoch_end=False)
 
 
 def decided(

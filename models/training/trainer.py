@@ -4,7 +4,7 @@ import os
 import platform
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytorch_lightning as pl
 import torch
@@ -31,6 +31,32 @@ def fast_precision() -> str:
     return "bf16-mixed" if cpu.get("avx512_bf16") or cpu.get("amx_bf16") else "32-true"
 
 
+Precision = Literal["auto", "32-true", "32", "bf16-mixed", "bf16", "16-mixed", "16"]
+# Of Lightning's switches, those without which nothing is trained, validated or tested, and so nothing scored or kept.
+NEEDED = ("max_epochs", "max_steps", "limit_train_batches", "limit_val_batches", "limit_test_batches")
+
+
+def refuse_switches(options: Mapping[str, Any]) -> None:
+    """Raise OptionError for what Lightning would take, and a run here would end without a result."""
+    precision = options.get("precision", "auto")
+    check_value("trainer.precision", str(precision) if precision in (32, 16) else precision, Precision)
+    for key in NEEDED:
+        if options.get(key) in (0, 0.0) and options[key] is not False:
+            raise OptionError(f"trainer.{key}={options[key]} leaves nothing to score; leave it out, or choose 1 or more")
+    for key in ("fast_dev_run", "overfit_batches"):
+        if options.get(key):
+            raise OptionError(
+                f"trainer.{key} keeps no checkpoint or no order of samples to go on with; for a short try write "
+                "+trainer.limit_train_batches=2 trainer.max_epochs=1"
+            )
+    every, epochs = options.get("check_val_every_n_epoch"), options.get("max_epochs")
+    if isinstance(every, int) and isinstance(epochs, int) and every > epochs >= 0:
+        raise OptionError(
+            f"trainer.check_val_every_n_epoch={every} is beyond trainer.max_epochs={epochs}, so nothing is validated and "
+            f"no best.ckpt kept; choose {epochs} or less"
+        )
+
+
 def build_trainer(
     options: Mapping[str, Any],
     folder: Path,
@@ -50,6 +76,7 @@ def build_trainer(
             raise OptionError(f"trainer.{key} is no key of Lightning's trainer; write callbacks.{key}={options[key]}")
     log, every = loggers.build(logger or {"name": "none"}, folder)
     options = {"log_every_n_steps": every, **options}
+    refuse_switches({"max_epochs": options.get("min_epochs"), **options} if options.get("max_epochs") is None else options)
     check_value("deterministic", options.get("deterministic", False), bool)
     least = options.pop("min_epochs", None)  # Lightning would let no signal end a training before
     if options.get("max_epochs") is None and options.get("max_steps", -1) == -1:
@@ -85,6 +112,13 @@ def fit(trainer: pl.Trainer, task: pl.LightningModule, data: pl.LightningDataMod
         trainer.fit(task, data, ckpt_path=newest(folder), weights_only=True)
     except MisconfigurationException as error:
         raise ValueError(f"Lightning refuses trainer: {printable(error)}") from error
+    except ValueError as error:
+        if "Expected more than 1 value per channel" not in str(error):
+            raise
+        raise ValueError(
+            f"data.batch_size={getattr(data, 'batch_size', 1)} gives a BatchNorm of the network one value to take the "
+            "variance of, in each process; choose 2 or more in each, or a larger data.crop"
+        ) from error
     best = best_checkpoint(trainer)
     if best.best_model_score is None and trainer.limit_val_batches:
         best.keep_last(trainer, task, data)

@@ -26,9 +26,9 @@ from models.training.callbacks.progress import Progress
 from models.training.callbacks.random_numbers import RandomNumbers
 from models.training.callbacks.refuse_divergence import RefuseDivergence
 from models.training.callbacks.step_clock import StepClock
-from models.training.callbacks.stop_early import StopEarly
 from models.training.callbacks.stop_on_signal import StopOnSignal
 from models.training.callbacks.validate_last_step import ValidateLastStep
+from models.training.length import StopEarly
 from models.training.task import Task
 from plumbing.options import OptionError, check_value, hints_of, near
 
