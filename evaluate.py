@@ -72,7 +72,7 @@ def run(config: DictConfig, folder: Path) -> dict[str, Any]:
     from models.tasks.build import OF_DATA
     from models.tasks.costs import announce
     from models.training.quiet import quiet
-    from models.training.trainer import build_trainer
+    from models.training.trainer import build_trainer, refuse_switches
 
     quiet()
 
@@ -87,6 +87,7 @@ def run(config: DictConfig, folder: Path) -> dict[str, Any]:
         pl.seed_everything(stored.config["seed"], workers=True, verbose=False)
         module = evaluation.data_of(stored, source, config.split)
         task = evaluation.rebuild(stored, module, options)
+        refuse_switches(asked["trainer"])
         trainer = build_trainer(asked["trainer"], folder, task)
         if trainer.world_size > 1 and HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN:
             raise ValueError(

@@ -66,7 +66,7 @@ def run(config: dict[str, Any], folder: Path) -> dict[str, Any]:
     from models.training.auto_batch import find_batch
     from models.training.callbacks.step_clock import clock_of
     from models.training.quiet import quiet
-    from models.training.trainer import best_score, build_trainer, check_ends, check_shares, fit
+    from models.training.trainer import best_score, build_trainer, check_shares, fit, refuse_switches
 
     quiet()
     pl.seed_everything(config["seed"], workers=True, verbose=False)
@@ -74,8 +74,8 @@ def run(config: dict[str, Any], folder: Path) -> dict[str, Any]:
     if config["callbacks"]["auto_batch"]:
         find_batch(config["trainer"], config["callbacks"], task, module, folder)
     options, switches, notes = length.decided(config["trainer"], config["callbacks"], module)
+    refuse_switches(options)
     trainer = build_trainer(options, folder, task, config["logger"], switches)
-    check_ends(trainer)
     check_shares(trainer, module)
     run_folder.begin(folder, config)  # nothing is left of what was refused until here
     clock = clock_of(trainer)

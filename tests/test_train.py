@@ -57,7 +57,7 @@ def test_a_run_leaves_scores_checkerboards_picture_configuration_and_checkpoints
     costs = {"parameters", "macs", "macs_input", "seconds_per_step", "peak_memory_mb", "seconds"}
     costs |= {"precision", "machine", "period"}
     assert set(written) == {f"test/{k}" for k in scores | measures} | costs | {
-        "seed", "upsampler", "baseline", "baseline/miou", "val/miou"
+        "seed", "upsampler", "baseline", "baseline/miou", "val/miou", "warnings",  # below its baseline
     }  # fmt: skip
     assert 0 < written["test/miou"] < 1
     assert 0.6 < written["baseline/miou"] < 0.8
@@ -159,7 +159,7 @@ def test_help_and_a_typo_list_the_choices() -> None:
     assert "max_epochs" in help_text.stdout
     typo = command("upsample=dilated_decnov")
     assert typo.returncode == 1
-    assert "Could not find 'upsample/dilated_decnov'" in typo.stderr
+    assert "upsample=dilated_decnov does not exist; did you mean dilated_deconv?" in typo.stderr
     assert "dilated_deconv" in typo.stderr
     assert "Traceback" not in typo.stderr
 

@@ -38,8 +38,8 @@ def load(files: LabelledFiles, options: LabelledOptions, finder: Finder, seed: i
     notes = []
     if known is None and classes < 2:
         raise ValueError(
-            f"{files.name} has one class alone, {files.classes[0]}, so there is nothing to tell apart; name another class, "
-            "or have its pixels labelled"
+            f"{files.name} has one class alone, {files.classes[0]}, so there is nothing to tell apart; label another "
+            "class, or the rest as a background"
         )
     if train.indices and known is None:
         notes = class_notes(files.classes, counts, len(some), len(train.indices))

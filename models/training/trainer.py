@@ -38,11 +38,9 @@ NEEDED = ("max_epochs", "max_steps", "limit_train_batches", "limit_val_batches",
 
 def refuse_switches(options: Mapping[str, Any]) -> None:
     """Raise OptionError for what Lightning would take, and a run here would end without a result."""
-    precision = options.get("precision", "auto")
-    check_value("trainer.precision", str(precision) if precision in (32, 16) else precision, Precision)
     for key in NEEDED:
         if options.get(key) in (0, 0.0) and options[key] is not False:
-            raise OptionError(f"trainer.{key}={options[key]} leaves nothing to score; leave it out, or choose 1 or more")
+            raise OptionError(f"trainer.{key}={options[key]} leaves nothing to score; choose 1 or more")
     for key in ("fast_dev_run", "overfit_batches"):
         if options.get(key):
             raise OptionError(
@@ -52,8 +50,8 @@ def refuse_switches(options: Mapping[str, Any]) -> None:
     every, epochs = options.get("check_val_every_n_epoch"), options.get("max_epochs")
     if isinstance(every, int) and isinstance(epochs, int) and every > epochs >= 0:
         raise OptionError(
-            f"trainer.check_val_every_n_epoch={every} is beyond trainer.max_epochs={epochs}, so nothing is validated and "
-            f"no best.ckpt kept; choose {epochs} or less"
+            f"trainer.check_val_every_n_epoch={every} is beyond trainer.max_epochs={epochs}, so nothing is validated "
+            f"and no best.ckpt kept; choose {epochs} or less"
         )
 
 
@@ -76,7 +74,8 @@ def build_trainer(
             raise OptionError(f"trainer.{key} is no key of Lightning's trainer; write callbacks.{key}={options[key]}")
     log, every = loggers.build(logger or {"name": "none"}, folder)
     options = {"log_every_n_steps": every, **options}
-    refuse_switches({"max_epochs": options.get("min_epochs"), **options} if options.get("max_epochs") is None else options)
+    precision = options.get("precision", "auto")
+    check_value("trainer.precision", str(precision) if precision in (32, 16) else precision, Precision)
     check_value("deterministic", options.get("deterministic", False), bool)
     least = options.pop("min_epochs", None)  # Lightning would let no signal end a training before
     if options.get("max_epochs") is None and options.get("max_steps", -1) == -1:
@@ -129,31 +128,6 @@ def check_shares(trainer: pl.Trainer, data: pl.LightningDataModule) -> None:
     data.trainer = trainer
     for loader in (data.train_dataloader, data.val_dataloader, data.test_dataloader):
         loader()
-
-
-def check_ends(trainer: pl.Trainer) -> None:
-    """Raise ValueError for a run that would train nothing, validate nothing or score nothing: it could not end in a
-    best checkpoint with scores."""
-    fast_dev_run: int = trainer.fast_dev_run  # type: ignore[attr-defined]  # Lightning declares none
-    for setting, is_set, nothing in (
-        ("fast_dev_run", fast_dev_run, "Lightning keeps no checkpoint"),
-        ("max_epochs=0", trainer.max_epochs == 0, "nothing is trained"),
-        ("max_steps=0", trainer.max_steps == 0, "nothing is trained"),
-        ("limit_train_batches=0", trainer.limit_train_batches == 0, "nothing is trained"),
-        ("limit_val_batches=0", trainer.limit_val_batches == 0, "no validation chooses the best checkpoint"),
-        ("limit_test_batches=0", trainer.limit_test_batches == 0, "nothing is scored"),
-    ):
-        if is_set:
-            raise ValueError(
-                f"with trainer.{setting} {nothing}; for a short try set trainer.max_epochs=1 and, to 2, "
-                "+trainer.limit_train_batches, +trainer.limit_val_batches and +trainer.limit_test_batches"
-            )
-    every, epochs = trainer.check_val_every_n_epoch, trainer.max_epochs
-    if every is not None and epochs is not None and 0 < epochs < every:
-        raise ValueError(
-            f"trainer.check_val_every_n_epoch={every} is beyond trainer.max_epochs={epochs}, so that no validation "
-            f"would choose the best checkpoint; set it to {epochs} or less"
-        )
 
 
 def machine() -> str:
