@@ -97,9 +97,7 @@ REFUSED: dict[str, tuple[Callable[[Path], Path], str]] = {
 
 
 @pytest.mark.parametrize(("make", "sentence"), REFUSED.values(), ids=REFUSED.keys())
-def test_training_and_checking_refuse_it_alike(
-    make: Callable[[Path], Path], sentence: str, tmp_path: Path
-) -> None:
+def test_training_and_checking_refuse_it_alike(make: Callable[[Path], Path], sentence: str, tmp_path: Path) -> None:
     root = make(tmp_path / "set")
     told = []
     for name, run in (("check_data", check_data.run), ("config", train.run)):

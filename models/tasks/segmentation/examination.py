@@ -49,7 +49,11 @@ class Examination(nn.Module):
         self.scores = SegmentationScores(info.classes, info.ignore_index)
         # A window may be as large as four periods and their margins make it.
         window = max(WINDOW, 16 * period)
-        self.grid = GridByShifting(period, window=window, channels=info.classes, classes=True) if grid_images and period > 1 else None
+        self.grid = (
+            GridByShifting(period, window=window, channels=info.classes, classes=True)
+            if grid_images and period > 1
+            else None
+        )
         self.grid_images = grid_images
         self.checkerboard = Checkerboard(period, checkerboard_images)
         self.gradient = Checkerboard(period, checkerboard_images) if gradient_checkerboard else None
