@@ -17,6 +17,7 @@ from upsample.algebra.overlap import Overlap, even_settings, overlap, padding_fo
 from upsample.algebra.polyphase import Polyphase, from_polyphase, polyphase
 from upsample.algebra.spectrum import aliasing_ratio, imaging_ratio
 from upsample.contract import Operator, available, build, operator
+from upsample.models.attribute import Attribution, attribute
 from upsample.models.audit import audit
 from upsample.models.repair import Repair, repair
 from upsample.models.swap import swap
@@ -36,6 +37,7 @@ def __getattr__(name: str) -> Any:
 
 
 __all__ = [
+    "Attribution",
     "Checkerboard",
     "Imbalance",
     "Operator",
@@ -43,6 +45,7 @@ __all__ = [
     "Polyphase",
     "Repair",
     "aliasing_ratio",
+    "attribute",
     "audit",
     "available",
     "build",

@@ -46,6 +46,12 @@ def build_parser() -> Parser:
     audit.add_argument(
         "--args", default="{}", metavar="JSON", help="the callable's keyword arguments, such as '{\"weights\": null}'"
     )
+    audit.add_argument(
+        "--input", metavar="SHAPE", help="the shape of what it takes, such as 1,3,224,224 (default: guessed)"
+    )
+    audit.add_argument(
+        "--run", action="store_true", help="also run it on constant colours: what comes out that is not constant"
+    )
     return parser
 
 
@@ -93,9 +99,13 @@ def run(arguments: argparse.Namespace, words: list[str]) -> None:
         print(*explained, f"picture: {path}", sep="\n\n")
     else:
         from upsample.models.audit import audit
-        from upsample.models.named_model import build_target
+        from upsample.models.flat_field import flat_field
+        from upsample.models.named_model import build_target, example_of
 
-        print(audit(build_target(arguments.target, arguments.args)))
+        model, example = build_target(arguments.target, arguments.args), example_of(arguments.input)
+        print(audit(model, example))
+        if arguments.run:
+            print("", flat_field(model, example), sep="\n")
 
 
 def main(argv: list[str] | None = None) -> None:

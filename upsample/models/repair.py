@@ -8,7 +8,6 @@ it was before: what a phase said more than another is learnt by what follows fro
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from math import cos, pi
 from typing import Any
 
 import torch
@@ -20,8 +19,7 @@ from upsample.models.evaluating import evaluating
 from upsample.models.phased import Phased, followed_on, phased
 from upsample.models.tracing import trace
 
-STEPS = 40  # of Adam
-RATE = 0.02  # its first step, as a share of a weight's root mean square
+STEPS = 40  # of L-BFGS, each of all images about once
 EVEN = 1e-6  # of the imbalance: rounding, nothing to repair
 
 
@@ -70,9 +68,10 @@ def repair(model: nn.Module, images: Tensor | Sequence[Tensor] | None = None) ->
 
     Of one, two and three axes. Pixel shuffles and what else deals channels out to pixels is found by following the
     forward on the first image, or on what the model's first layer would take.
-    images  a batch of what forward takes, or a sequence of batches, without labels; crops of 128 to 256 pixels, up to
-            64 of them, do. With them the weights are fitted afterwards, 40 steps of a batch each, so that the output
-            stays what it was (see the module); only the repaired layers change. None: the nearest weights
+    images  a batch of what forward takes, or a sequence of batches, without labels; 16 to 64 crops of 128 pixels do.
+            With them the weights are fitted afterwards, in 40 steps of about one forward and backward pass of all, so
+            that the output stays what it was (see the module); only the repaired layers change. None: the nearest
+            weights
     A layer whose phases have one tap each (kernel = stride, a 1x1 convolution or a linear layer before a shuffle) would
     make all pixels of a block alike; a transposed one is repaired all the same, which leaves it nearest-neighbour
     enlarging; of what is dealt out only the biases are, by what the images show: without them it is kept.
@@ -88,7 +87,7 @@ def repair(model: nn.Module, images: Tensor | Sequence[Tensor] | None = None) ->
         biased = [layer for layer in uneven if layer not in whole]
         targets = [] if batches is None else _answers(model, batches)
         if batches is not None:
-            _level_biases(model, [layer for layer in biased if layer.module.bias is not None], batches)
+            level_biases(model, [layer for layer in biased if layer.module.bias is not None], batches)
         refused = project(whole)
         done = [layer for layer in whole if layer not in refused]
         projected = fitted = None
@@ -165,7 +164,7 @@ def _change(answer: Tensor, target: Tensor) -> Tensor:
 def _fit(
     model: nn.Module, layers: Sequence[Phased], batches: Sequence[Tensor], targets: list[list[Tensor]], least: float
 ) -> float:
-    """Fit the layers' weights by Adam, within those whose phases answer alike; returns the change that is left.
+    """Fit the layers' weights, within those whose phases answer alike, by L-BFGS; returns the change that is left.
 
     Layers that are parametrised already are left as they are. Where nothing is gained all is.
     """
@@ -176,20 +175,21 @@ def _fit(
         if not free:
             return least
         kept = [parameter.detach().clone() for parameter in free]
-        groups = [{"params": [p], "lr": RATE * p.detach().square().mean().sqrt().item()} for p in free]
-        optimizer = torch.optim.Adam(groups)
-        rates = [group["lr"] for group in optimizer.param_groups]
-        for step in range(STEPS):
-            for group, rate in zip(optimizer.param_groups, rates, strict=True):
-                group["lr"] = rate * (1 + cos(pi * step / STEPS)) / 2
+        optimizer = torch.optim.LBFGS(free, max_iter=STEPS, history_size=STEPS // 2, line_search_fn="strong_wolfe")
+
+        def closure() -> Tensor:
             optimizer.zero_grad()
-            outputs = _outputs(model, batches[step % len(batches)])
-            pairs = zip(outputs, targets[step % len(batches)], strict=True)
-            loss = torch.stack([_change(*pair) for pair in pairs]).mean()
-            if not loss.requires_grad:
-                raise ValueError("repair: the model's output has no gradient with respect to the layers' weights")
-            loss.backward()
-            optimizer.step()
+            total = torch.zeros(())
+            for batch, target in zip(batches, targets, strict=True):
+                pairs = zip(_outputs(model, batch), target, strict=True)
+                loss = torch.stack([_change(*pair) for pair in pairs]).mean() / len(batches)
+                if not loss.requires_grad:
+                    raise ValueError("repair: the model's output has no gradient with respect to the layers' weights")
+                loss.backward()
+                total = total + loss.detach().cpu()
+            return total
+
+        optimizer.step(closure)
         found = _distance(_answers(model, batches), targets)
         if not found < least:
             for parameter, value in zip(free, kept, strict=True):
@@ -222,7 +222,7 @@ def _held(layer: Phased) -> Iterator[list[nn.Parameter]]:
 
 
 @torch.no_grad()
-def _level_biases(model: nn.Module, layers: Sequence[Phased], batches: Sequence[Tensor]) -> None:
+def level_biases(model: nn.Module, layers: Sequence[Phased], batches: Sequence[Tensor]) -> None:
     """Change the layers' biases so that all phases answer the images' mean alike, by their mean."""
     sums: dict[Phased, list[Tensor]] = {layer: [] for layer in layers}
 
