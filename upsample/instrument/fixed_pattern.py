@@ -14,26 +14,35 @@ from torch import Tensor
 from upsample.instrument.harmonics import Harmonics
 
 MINIMUM_IMAGES = 6  # with fewer, too few signs and rolls differ for a probability below 5 %
-DRAWS = 999  # of the null and of the bootstrap; a probability is then a multiple of 1/1000
+DRAWS = 499  # of the null and of the bootstrap; a probability is then a multiple of 1/500
 LEVEL = 0.05
 MOST = 0.95
 CHUNK = 2**23  # complex numbers at a time
 
-# Of (draws, frequencies (N, F, 2), generator), the factors (draws, N, F or 1) that make coefficients of the null.
-Null = Callable[[int, Tensor, torch.Generator], Tensor]
+# Of (draws, frequencies (K, 2), frequencies aside of each image (N, P, J, 2), generator), the factors that make
+# coefficients of the null: (K, draws, N) of the harmonics and (P, J, draws, N) of what lies so far aside of them.
+Null = Callable[[int, Tensor, Tensor, torch.Generator], tuple[Tensor, Tensor]]
 
 
-def rolls(draws: int, frequency: Tensor, generator: torch.Generator) -> Tensor:
+def rolls(draws: int, frequency: Tensor, aside: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Each image moved by whole pixels of its own: what has no place on the grid stays as likely as it was."""
-    by = torch.randint(2**20, (draws, len(frequency), 1, 2), generator=generator).double()
-    turns = torch.remainder((by * frequency).sum(-1), 1).float()
+    by = torch.randint(2**20, (draws, len(aside), 2), generator=generator).double()
+    return _turned(torch.einsum("dna,ka->kdn", by, frequency)), _turned(torch.einsum("dna,npja->pjdn", by, aside))
+
+
+def _turned(turns: Tensor) -> Tensor:
+    turns = torch.remainder(turns, 1).float()
     return torch.polar(torch.ones_like(turns), -2 * torch.pi * turns)
 
 
-def flips(draws: int, frequency: Tensor, generator: torch.Generator) -> Tensor:
+def flips(draws: int, frequency: Tensor, aside: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Each image's pattern with a sign of its own: what is zero in the mean stays so (the wild bootstrap; Wu, 1986)."""
-    signs = 2.0 * torch.randint(2, (draws, len(frequency), 1), generator=generator) - 1
-    return signs.to(torch.complex64)
+    signs = 2.0 * torch.randint(2, (draws, len(aside)), generator=generator) - 1
+    count, many = aside.shape[1:3]
+    return (
+        signs.to(torch.complex64).expand(len(frequency), -1, -1),
+        torch.ones(count, many, draws, len(aside), dtype=torch.complex64),
+    )
 
 
 @dataclass
@@ -140,9 +149,9 @@ def fixed_pattern(
     coefficients  (N, C, K) complex, of each image, as `Harmonics.read` gives them
     gain          (N, K): what share of the pattern each coefficient holds; None: all of it
     null          `rolls` or `flips`
-    beside        what the images have beside each harmonic: coefficients (N, C, K, 4, J) at J frequencies in each of
-                  four directions, and those frequencies (N, K, 4, J, 2). A pattern must stand above what the images
-                  have in common there, too, such as an outline that all of them share
+    beside        what the images have beside each harmonic: coefficients (N, C, K, 4 * J) at J frequencies in each of
+                  four directions, and how far aside those are, (N, P, 4 * J, 2), by period. A pattern must stand above
+                  what the images have in common there, too, such as an outline that all of them share
 
     floor         (C,): a pattern of a smaller rms is not told from what else makes one, and so not shown
 
@@ -175,7 +184,7 @@ def fixed_pattern(
     power, spread = _cross(kept, once)[..., 0], _cross(kept, _resampled(count, generator))
     low, high = _interval(spread)
     every = _interval(_cross(whole, _resampled(count, generator)))[1]
-    nothing = _cross(whole, flips(DRAWS, torch.zeros(count, 1, 2), generator)[..., 0].real.double())
+    nothing = _cross(whole, flips(DRAWS, once.T, torch.zeros(count, 0, 0, 2), generator)[0][0].real.double())
     return FixedPattern(
         harmonics,
         coefficient,
@@ -245,11 +254,11 @@ def _probability(
     count, channels, total = z.shape
     if count < MINIMUM_IMAGES:
         return torch.full((channels + 1, len(bands)), torch.nan, dtype=torch.float64)
-    frequency = harmonics.frequency.expand(count, total, 2)[:, :, None]
     every = z[..., None]
+    aside = torch.zeros(count, len(bands), 0, 2, dtype=torch.float64)
     if beside is not None:
-        every = torch.cat([every, beside[0].flatten(3).to(z)], -1)
-        frequency = torch.cat([frequency, beside[1].flatten(2, 3).double()], 2)
+        every, aside = torch.cat([every, beside[0].to(z)], -1), beside[1].double()
+    of_band = torch.stack(bands).long().argmax(0)  # (K,)
     unit = torch.zeros_like(every)
     for band in bands:
         length = (z[..., band].abs().square() * harmonics.multiple[band]).sum(-1)[..., None, None].sqrt()
@@ -257,10 +266,10 @@ def _probability(
     unit = unit.to(torch.complex64).movedim((2, 3), (0, 1))  # (K, F, N, C)
     alone = unit[:, 0].abs().square().sum(1)  # (K, C)
 
-    def scores(factors: Tensor) -> Tensor:
-        """(D, C + 1, P, 2) of factors (D, N, K * F or 1)."""
-        factors = factors.expand(-1, -1, total * unit.shape[1]).movedim(2, 0)
-        power = (factors @ unit.flatten(0, 1)).abs().square().unflatten(0, (total, -1))  # (K, F, D, C)
+    def scores(own: Tensor, around: Tensor) -> Tensor:
+        """(D, C + 1, P, 2) of the factors (K, D, N) and (P, J, D, N)."""
+        factors = torch.cat([own[:, None], own[:, None] * around[of_band]], 1)
+        power = (factors.flatten(0, 1) @ unit.flatten(0, 1)).abs().square().unflatten(0, (total, -1))  # (K, F, D, C)
         expected = alone[:, None].expand_as(power[:, 0])
         if beside is not None:
             common = power[:, 1:].unflatten(1, (4, -1)).mean(2).amax(1)
@@ -273,11 +282,11 @@ def _probability(
         pairs = [torch.stack([ratio[band].double().sum(0), rarity[band].amax(0)], -1) for band in bands]
         return torch.stack(pairs, 2)
 
-    found = scores(torch.ones(1, count, 1, dtype=torch.complex64))
-    frequency = frequency.flatten(1, 2)
-    at_a_time = max(1, CHUNK // frequency[..., 0].numel())
+    nothing = torch.ones(1, 1, count, dtype=torch.complex64)
+    found = scores(nothing.expand(total, -1, -1), nothing.expand(len(bands), aside.shape[2], 1, -1))
+    at_a_time = max(1, CHUNK // (unit[..., 0].numel()))
     sizes = [min(at_a_time, DRAWS - done) for done in range(0, DRAWS, at_a_time)]
-    drawn = torch.cat([scores(null(size, frequency, generator)) for size in sizes])
+    drawn = torch.cat([scores(*null(size, harmonics.frequency, aside, generator)) for size in sizes])
     worst = _rarity(drawn, drawn).amax((1, 2, 3))
     each = _rarity(found, drawn)[0].amax(-1)
     p = (1 + (worst >= each[..., None] * (1 - 1e-6)).sum(-1)).double() / (DRAWS + 1)

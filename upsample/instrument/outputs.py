@@ -22,6 +22,7 @@ from upsample.instrument.harmonics import Harmonics, harmonics
 PERIODS = 4  # that must be left of an image at each side
 BESIDE = (0.3, 0.42)  # of the way to the next harmonic: what an image has there is content
 DIRECTIONS = ((1, 0), (0, 1), (1, 1), (1, -1))
+AROUND = len(DIRECTIONS) * 2 * len(BESIDE)
 ROUNDING = 1e-6  # of an image's root mean square: below lies what float32 makes of a constant
 
 
@@ -109,8 +110,8 @@ class GridInOutputs(Metric):
             gains.append(torch.full((len(at),), float(fits)))
             if not fits:
                 read.append(torch.zeros(len(y), len(at), dtype=torch.complex64))
-                beside.append(torch.zeros(len(y), len(at), len(DIRECTIONS), 2 * len(BESIDE), dtype=torch.complex64))
-                offsets.append(torch.zeros(len(at), len(DIRECTIONS), 2 * len(BESIDE), 2))
+                beside.append(torch.zeros(len(y), len(at), AROUND, dtype=torch.complex64))
+                offsets.append(torch.zeros(AROUND, 2))
                 continue
             # From a place of its own in every image: what an image's border does then has no place on the grid.
             start = torch.randint(q, (2,), generator=generator)
@@ -121,7 +122,7 @@ class GridInOutputs(Metric):
             bins = at * (size // q)
             steps = torch.stack([(size / q * share).long().clamp_min(1) for share in BESIDE])
             aside = torch.cat([steps, -steps])  # (J, 2)
-            around = bins[:, None, None] + torch.tensor(DIRECTIONS)[:, None] * aside  # (K, 4, J, 2)
+            aside = (torch.tensor(DIRECTIONS)[:, None] * aside).flatten(0, 1)  # (4 * J, 2)
             origin = (start + q - 1).double()
 
             def values(
@@ -132,8 +133,8 @@ class GridInOutputs(Metric):
                 return picked * torch.exp(-2j * torch.pi * turns).to(picked.dtype)
 
             read.append(values(bins))
-            beside.append(values(around))
-            offsets.append(around / size.float())
+            beside.append(values(bins[:, None] + aside))
+            offsets.append(aside / size.float())
         coefficient, gain = torch.cat(read, -1), torch.cat(gains)
         power = (coefficient.abs().square() * self.harmonics.multiple).sum(-1)
         # float32 leaves a constant with a residue, which is no detail and may repeat.
@@ -142,7 +143,7 @@ class GridInOutputs(Metric):
         states = {
             "coefficient": torch.view_as_real(coefficient),
             "beside": torch.view_as_real(torch.cat(beside, 1)),
-            "offset": torch.cat(offsets),
+            "offset": torch.stack(offsets),
             "gain": gain,
             "flat": silent.all(),
         }
