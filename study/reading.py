@@ -120,7 +120,7 @@ def metrics(folder: Path) -> dict[str, Any] | None:
     for key, value in result.items():
         if isinstance(value, float) and not isfinite(value):
             result[key] = None
-        if re.fullmatch("(test|val)/(pattern|content)", key):
+        if re.fullmatch("(test|val)/(final/)?(pattern|content)", key):
             wanted, word = [str], "text"
         elif key.startswith(("test/", "val/", "baseline/")) or key in NUMBERS:
             wanted, word = [int, float, type(None)], "a number"

@@ -25,7 +25,7 @@ TINY = {
 def test_an_experiment_composes_and_runs(experiment: str, tmp_path: Path) -> None:
     with initialize_config_dir(str(CONF), version_base="1.3"):
         whole = compose("config", [f"experiment={experiment}"], return_hydra_config=True)
-        folders = sweep.job_folders(whole)
+        folders = sweep.folders_of(whole, sweep.overrides_of_jobs(whole))
     assert len(folders) >= 12
     assert len(set(folders)) == len(folders)
     seeds = {folder.name.rsplit("-", 2)[1] for folder in folders}

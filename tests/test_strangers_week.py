@@ -122,7 +122,7 @@ def test_from_outlines_to_an_exported_network(tmp_path: Path, monkeypatch: pytes
 
 
 def mixed(top: Path) -> Path:
-    """Masks of 0 and 255 with a suffix, JPEG and PNG mixed, names with spaces and accents, one outside of the splits."""
+    """Masks of 0 and 255 with a suffix, JPEG and PNG mixed, names with spaces and accents, one outside the splits."""
     for i in range(COUNT):
         image, inside = scene(i)
         save(image, top / "img" / "jour 1" / f"été {i}.{'jpg' if i % 2 else 'PNG'}")

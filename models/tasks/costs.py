@@ -10,7 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 import upsample
 from data.loading.datamodule import DataModule
 from models.tasks.generation.watch import GANWatch
-from models.training.callbacks.best_checkpoint import BestCheckpoint
+from models.training.callbacks.checkpoints.best_checkpoint import BestCheckpoint
 from models.training.callbacks.nan_guard import NaNGuard
 from models.training.callbacks.step_clock import clock_of
 from models.training.task import Task

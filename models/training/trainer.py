@@ -13,7 +13,7 @@ from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from models.training import loggers
 from models.training.callbacks import order
-from models.training.callbacks.best_checkpoint import BestCheckpoint
+from models.training.callbacks.checkpoints.best_checkpoint import BestCheckpoint
 from models.training.checkpoints import WholeFiles, newest
 from models.training.task import Task
 from plumbing.messages import printable

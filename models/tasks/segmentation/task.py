@@ -118,6 +118,8 @@ class Segmentation(Task):
         """What a table from colour to class scores, fitted on training images; nothing where there are none."""
         if not len(data.train):
             return {}
+        if not len(data.train):  # a folder that is scored whole has nothing to fit a table to
+            return self.examination.results()
         loaders = (data.train_dataloader(), data.test_dataloader())
         counts = torch.stack([colour_counts(batches, len(self.classes)) for batches in loaders])
         # Each process has counted its share.
@@ -146,6 +148,8 @@ class Segmentation(Task):
 
     def results(self, data: DataModule) -> dict[str, Any]:
         """All scores of the test just run, and the baseline's on the same data, keyed as in metrics.json."""
+        if not len(data.train):  # a folder that is scored whole has nothing to fit a table to
+            return self.examination.results()
         loaders = (data.train_dataloader(), data.test_dataloader())
         counts = torch.stack([colour_counts(batches, len(self.classes)) for batches in loaders])
         # Each process has counted its share.

@@ -12,18 +12,18 @@ from typing import Any
 
 from pytorch_lightning.callbacks import Callback
 
-from models.training.callbacks.best_checkpoint import BestCheckpoint, LastCheckpoint
-from models.training.callbacks.between_validations import BetweenValidations
+from models.training.callbacks.checkpoints.best_checkpoint import BestCheckpoint, LastCheckpoint
+from models.training.callbacks.checkpoints.between_validations import BetweenValidations
+from models.training.callbacks.checkpoints.flush_logs import FlushLogs
+from models.training.callbacks.checkpoints.random_numbers import RandomNumbers
 from models.training.callbacks.compiled import Compiled
 from models.training.callbacks.explain_deterministic import ExplainDeterministic
 from models.training.callbacks.explain_memory import ExplainMemory
 from models.training.callbacks.finite_outputs import FiniteOutputs
-from models.training.callbacks.flush_logs import FlushLogs
 from models.training.callbacks.history import History
 from models.training.callbacks.nan_guard import NaNGuard
 from models.training.callbacks.one_network import OneNetwork
 from models.training.callbacks.progress import Progress
-from models.training.callbacks.random_numbers import RandomNumbers
 from models.training.callbacks.refuse_divergence import RefuseDivergence
 from models.training.callbacks.step_clock import StepClock
 from models.training.callbacks.stop_on_signal import StopOnSignal

@@ -10,7 +10,7 @@ from pytorch_lightning.callbacks import Callback
 
 from data.loading.workers import lost
 from models.training import processes
-from models.training.callbacks.between_validations import BetweenValidations
+from models.training.callbacks.checkpoints.between_validations import BetweenValidations
 from plumbing.signals import EXIT_CODES, listen, named
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from models.training.callbacks.random_numbers import RandomNumbers
+from models.training.callbacks.checkpoints.random_numbers import RandomNumbers
 from models.training.checkpoints import WholeFiles, newest
 from tests.models.tasks.tiny_runs import EPOCHS, STEPS, assert_same_end, build, train, train_until
 

@@ -1,0 +1,1 @@
+"""What keeps checkpoints, and what checkpoints keep."""
