@@ -118,6 +118,10 @@ def refuse_absent(checkpoint: str) -> None:
         raise ValueError(f"the zoo has no {name[:100]!r}{hint}")
 
 
+# Our own switches of a training, which once stood among Lightning's.
+MOVED = {f"trainer.{key}": f"callbacks.{key}" for key in ("auto_batch", "checkpoint_minutes", "compile", "on_nan")}
+
+
 def unknown_choice(group: str, choice: str) -> str:
     """That a group has no such choice, and which it has."""
     known = sorted(path.stem for path in (CONF / group).glob("*.yaml"))
@@ -127,6 +131,8 @@ def unknown_choice(group: str, choice: str) -> str:
 def unknown_key(key: str, words: Sequence[str], config: str) -> str:
     """That there is no such key, and which is near."""
     section, _, last = key.rpartition(".")
+    if key in MOVED:
+        return f"{key} is now {MOVED[key]}"
     found: Any = composed(words, config)
     for part in section.split(".") if section else ():
         found = found.get(part) if isinstance(found, DictConfig) else None
