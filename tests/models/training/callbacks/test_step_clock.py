@@ -31,3 +31,12 @@ def test_what_comes_between_steps_is_no_step() -> None:
     assert list(clock.steps) == []
     clock.on_train_batch_end()
     assert len(clock.steps) == 1
+
+
+def test_what_the_test_loads_of_this_start_is_not_counted_again() -> None:
+    clock = StepClock()
+    clock.on_train_start()
+    clock.load_state_dict({"seconds": 1e6, "peak_memory_mb": 1e9, "steps": [5.0]})
+    assert clock.seconds() < 1e3
+    assert clock.peak_memory_mb() < 1e8
+    assert not clock.steps
