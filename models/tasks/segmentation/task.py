@@ -58,7 +58,7 @@ class Segmentation(Task):
         checkerboard_images: Count | None,
         gradient_checkerboard: bool,
         inference: dict[str, Any],
-        grid_images: Annotated[int, Range(0)] = 16,
+        grid_images: Annotated[int, Range(0)] = 12,
     ) -> None:
         super().__init__()
         self.network = network.to(memory_format=torch.channels_last)
