@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any
 
+# Keys that have another name now, each answered with the new one.
+MOVED = {f"trainer.{key}": f"callbacks.{key}" for key in ("auto_batch", "checkpoint_minutes", "compile", "on_nan")}
 WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text", type(None): "null"}
 
 

@@ -17,7 +17,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from plumbing.options import near
+from plumbing.options import MOVED, near
 from study import streams
 
 CONF = Path(__file__).parents[1] / "conf"
@@ -116,10 +116,6 @@ def refuse_absent(checkpoint: str) -> None:
     if name not in known:
         hint = near(name, known) or "; python -m models.zoo list shows what there is"
         raise ValueError(f"the zoo has no {name[:100]!r}{hint}")
-
-
-# Our own switches of a training, which once stood among Lightning's.
-MOVED = {f"trainer.{key}": f"callbacks.{key}" for key in ("auto_batch", "checkpoint_minutes", "compile", "on_nan")}
 
 
 def unknown_choice(group: str, choice: str) -> str:

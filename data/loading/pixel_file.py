@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from data.files.threads import in_threads
+from plumbing.atomic import flush
 
 DIGEST = 32  # bytes of SHA-256
 ABANDONED = 600  # seconds after which what a process that is gone has begun is removed
@@ -79,7 +80,7 @@ def write(path: Path, starts: Sequence[int], fill: Callable[[Tensor], None]) -> 
             file.flush()
             os.fsync(file.fileno())  # of the mapped pages, too: they are the file's
         os.replace(partial, path)
-        flush_folder(path.parent)
+        flush(path.parent)
     finally:
         partial.unlink(missing_ok=True)
 
@@ -98,15 +99,6 @@ def reserve(descriptor: int, size: int, folder: Path) -> None:
             f"data.cache=disk needs {size / 1e9:.1f} GB in {folder}, where there is no room for them; set "
             "data.cache=none, or XDG_CACHE_HOME to a folder with room"
         ) from None
-
-
-def flush_folder(folder: Path) -> None:
-    """Have the names in a folder on the disk."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def remove_abandoned(folder: Path) -> None:

@@ -8,7 +8,9 @@ from fnmatch import fnmatchcase
 from typing import NamedTuple
 
 HIGHER, LOWER = 1, -1
-LEVEL = 0.05  # a fixed pattern is shown where as clear a one would come without any with at most this probability
+# A fixed pattern is shown where as clear a one would come without any with at most this probability: as in
+# upsample.instrument.fixed_pattern, which takes torch to import.
+LEVEL = 0.05
 
 
 class Score(NamedTuple):

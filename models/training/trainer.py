@@ -17,10 +17,7 @@ from models.training.callbacks.checkpoints.best_checkpoint import BestCheckpoint
 from models.training.checkpoints import WholeFiles, newest
 from models.training.task import Task
 from plumbing.messages import printable
-from plumbing.options import OptionError, check_value
-
-# Our own switches of a training, which once stood among Lightning's.
-MOVED = ("auto_batch", "checkpoint_minutes", "compile", "on_nan")
+from plumbing.options import MOVED, OptionError, check_value
 
 
 def fast_precision() -> str:
@@ -69,9 +66,9 @@ def build_trainer(
     switches  what watches the training, a section `callbacks`; None: as by default
     Raises ValueError, in one sentence, for what Lightning or a callback refuses.
     """
-    for key in MOVED:
-        if key in options:
-            raise OptionError(f"trainer.{key} is no key of Lightning's trainer; write callbacks.{key}={options[key]}")
+    for key, value in options.items():
+        if new := MOVED.get(f"trainer.{key}"):
+            raise OptionError(f"trainer.{key} is no key of Lightning's trainer; write {new}={value}")
     log, every = loggers.build(logger or {"name": "none"}, folder)
     options = {"log_every_n_steps": every, **options}
     precision = options.get("precision", "auto")

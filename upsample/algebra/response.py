@@ -55,7 +55,7 @@ def scale_of(module: nn.Module, in_channels: int, axes: int) -> Place:
     """
     try:
         sizes = [module(torch.zeros(1, in_channels, *[n] * axes, dtype=torch.float64)).shape[2:] for n in (8, 16)]
-    except Exception as error:
+    except Exception as error:  # anyone's module, fed with what it may not take
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ValueError(
             f"{type(module).__name__} cannot be probed with an input of {in_channels} channels: {reason}"
