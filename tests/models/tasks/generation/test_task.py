@@ -16,6 +16,7 @@ from data.loading.datamodule import DataModule
 from data.loading.loaded import Images, Loaded
 from models.networks.dcgan import DCGAN
 from models.tasks.generation import feature_networks
+from models.tasks.generation.generate import TEST, TRAINING, generate, random
 from models.tasks.generation.losses import LOSSES, gradient_penalty, r1
 from models.tasks.generation.task import GAN
 from models.tasks.input_gradient import discriminator_checkerboards
@@ -138,7 +139,7 @@ def test_best_and_final_are_scored_and_differ(tmp_path: Path) -> None:
     last = torch.load(tmp_path / "last.ckpt", weights_only=True)
     torch.save(last | {"state_dict": gan().state_dict()}, tmp_path / "best.ckpt")
     running.test(task, data, ckpt_path=tmp_path / "best.ckpt", weights_only=True, verbose=False)
-    results = task.results(data)
+    results, seen = task.results(data), task.examination
     assert results["real_images"] == 20
     assert results["generated_images"] == 24
     scored = {"spectrum_gap", "frechet_pool", "kid_pool"}
@@ -155,13 +156,13 @@ def test_best_and_final_are_scored_and_differ(tmp_path: Path) -> None:
     assert {"test/grid/fixed", "test/final/grid/fixed"} <= grid
     assert all(np.isfinite(value) for key, value in results.items() if key not in said)
     assert results["test/spectrum_gap"] != results["test/final/spectrum_gap"]
-    assert torch.equal(task.shown["test"], gan().generate(gan().network.generator, 24, 3))
+    assert torch.equal(seen.shown["test"], generate(gan().network.generator, seen.latents(TEST, 24)))
     example = task.example_arrays()
     assert {key: each.dtype for key, each in example.items()} == {"real": "u1", "output": "u1", "spectrum": "f4"}
     assert len(example["spectrum"]) == task.network.size // 2
     ended = gan()
     ended.network.generator.load_state_dict(final)
-    assert torch.equal(task.shown["test/final"], ended.generate(ended.network.generator, 24, 3))
+    assert torch.equal(seen.shown["test/final"], generate(ended.network.generator, seen.latents(TEST, 24)))
     task.report(tmp_path / "report.png", "title")
     assert (tmp_path / "report.png").stat().st_size > 20_000
 
@@ -171,13 +172,13 @@ def test_the_discriminator_loss_is_put_together_from_its_parts(tmp_path: Path) -
     for options in ({"loss": "bce", "r1": 3.0}, {"loss": "wgan_gp", "gradient_penalty": 7.0}, {"loss": "hinge"}):
         task, other = gan(**options), gan(**options)
         task.trainer = trainer(task, tmp_path)  # which knows how many processes share what is drawn
-        value = task.critic_loss(real, task.random(0, 5))
-        random = other.random(0, 5)
-        fake = other.learner(torch.randn(4, 5, generator=random)).detach()
+        value = task.critic_loss(real, random(0, TRAINING, 5))
+        numbers = random(0, TRAINING, 5)
+        fake = other.learner(torch.randn(4, 5, generator=numbers)).detach()
         discriminator = other.network.discriminator
         expected = LOSSES[options["loss"]][0](discriminator(real), discriminator(fake))
         if options["loss"] == "wgan_gp":
-            share = torch.rand(4, 1, 1, 1, generator=random)
+            share = torch.rand(4, 1, 1, 1, generator=numbers)
             expected = expected + 7 * gradient_penalty(discriminator, real, fake, share)
         if "r1" in options:
             expected = expected + 3 * r1(discriminator, real)
@@ -194,16 +195,20 @@ def test_both_networks_learn(tmp_path: Path, options: dict[str, Any]) -> None:
         assert all(not torch.equal(before[key], task.state_dict()[key]) for key in weights), part
 
 
-def test_images_are_rounded_as_files_are_and_depend_on_purpose_and_seed_alone() -> None:
+def test_images_are_rounded_as_files_are() -> None:
     task = gan()
-    images = task.generate(task.network.generator, 3, 1)
+    latents = task.latents(3, random(0, TEST))
+    images = generate(task.network.generator, latents)
     with torch.no_grad():
-        floating = task.eval()(task.latents(3, task.random(1)))
+        floating = task.eval()(latents)
     assert images.dtype == torch.uint8
     assert (images.float() / 255 - floating).abs().max() <= 0.5 / 255 + 1e-6
-    assert torch.equal(images, task.generate(task.network.generator, 3, 1))
-    assert not torch.equal(images, task.generate(task.network.generator, 3, 2))
-    assert not torch.equal(images, gan(seed=1).generate(task.network.generator, 3, 1))
+
+
+def test_random_numbers_depend_on_seed_purpose_and_step_alone() -> None:
+    drawn = [gan().latents(3, random(*each)) for each in ((0, 1, 0), (0, 1, 0), (0, 2, 0), (1, 1, 0), (0, 1, 1))]
+    assert torch.equal(drawn[0], drawn[1])
+    assert all(not torch.equal(drawn[0], each) for each in drawn[2:])
 
 
 @pytest.mark.parametrize(

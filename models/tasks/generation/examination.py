@@ -1,0 +1,96 @@
+"""What the test of a GAN gathers, for tables and pictures."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torchvision.utils import make_grid
+
+from models.networks.dcgan import Generator
+from models.tasks.drawing import line_spectrum
+from models.tasks.generation import feature_networks
+from models.tasks.generation.collected_images import FirstImages
+from models.tasks.generation.generate import FIELDS, SAMPLES, TEST, generate, random
+from models.tasks.generation.scores import GenerationScores, checkerboards, grids
+from models.tasks.input_gradient import discriminator_checkerboards
+
+FIELD_COUNT, FIELD_GRID = 16, 19  # large fields whose checkerboard is measured, and latents a side: 16 periods
+SHOWN = 16  # images that a comparison shows
+
+
+class Examination(nn.Module):
+    """Scores of as many generated as real images, the pattern of the grid in them and in larger fields, and the images.
+
+    forward(images, index) takes in a batch of real test images, (N, C, S, S) uint8, with their places in the test;
+    `begin()` comes first, `score` last.
+    shown  by name, (N, C, S, S) uint8: `real`, and what each generator that was scored has made
+    """
+
+    def __init__(self, latent: int, period: int, *, images: int, gradient_checkerboard: bool, seed: int) -> None:
+        super().__init__()
+        self.latent, self.period, self.images, self.seed = latent, period, images, seed
+        self.gradient_checkerboard = gradient_checkerboard
+        self.found = feature_networks.find()
+        self.real, self.others = FirstImages(images), FirstImages(images)
+        self.against: GenerationScores  # the real images of the last test
+        self.scores: dict[str, Any] = {}
+        self.shown: dict[str, Tensor] = {}
+
+    def begin(self) -> None:
+        """Forget the last test."""
+        self.real.reset()
+
+    def forward(self, images: Tensor, index: Tensor) -> None:
+        """Take in a batch of the test."""
+        self.real.update(images, index)
+
+    def latents(self, purpose: int, count: int, *grid: int) -> Tensor:
+        """(count, latent, *grid) float32 of standard normal noise, the same in every test of this seed."""
+        return torch.randn(count, self.latent, *grid, generator=random(self.seed, purpose))
+
+    def score(self, generators: Mapping[str, Generator], discriminator: nn.Module) -> None:
+        """Score what each generator makes, under its name, against all real images that were taken in."""
+        real = self.real.compute()
+        self.real.reset()
+        self.against = GenerationScores(real, self.found)
+        self.scores = {"real_images": len(real), "generated_images": self.images}
+        self.shown = {"real": real}
+        for name, generator in generators.items():
+            images = generate(generator, self.latents(TEST, self.images))
+            large = generate(generator, self.latents(FIELDS, FIELD_COUNT, FIELD_GRID, FIELD_GRID))
+            measured = self.against(images) | checkerboards(images, large, self.period)
+            self.scores |= {f"{name}/{key}": value for key, value in measured.items()}
+            self.scores |= grids(images, large, self.period, name)
+            self.shown[name] = images
+        if self.gradient_checkerboard:
+            with torch.autocast(real.device.type, enabled=False):
+                measured = discriminator_checkerboards(discriminator, real)
+            self.scores |= {f"test/gradient_{key}": value for key, value in measured.items()}
+
+    def results(self, others: Iterable[dict[str, Any]]) -> dict[str, Any]:
+        """All scores of the test just run, keyed as in metrics.json.
+
+        others  batches of other real images; `real/...` is what these score against the ones that were tested on: where
+                a perfect generator would be
+        """
+        self.others.reset()
+        device = self.shown["real"].device
+        for batch in others:
+            self.others.update(batch["image"].to(device), batch["index"].to(device))
+        images = self.others.compute()
+        measured = self.against(images) | checkerboards(images, None, self.period)
+        return self.scores | {f"real/{key}": value for key, value in measured.items()}
+
+    def example_arrays(self, generator: Generator) -> dict[str, NDArray[np.generic]]:
+        """Real images, and generated ones of the same noise in every run of this seed; the generated ones' spectrum."""
+        pictures = {
+            "real": self.shown["real"][:SHOWN],
+            "output": generate(generator, self.latents(SAMPLES, SHOWN)),
+        }
+        return {
+            **{key: make_grid(each.cpu(), nrow=4).permute(1, 2, 0).numpy() for key, each in pictures.items()},
+            "spectrum": line_spectrum(self.shown["test"].flatten(0, 1)),
+        }
