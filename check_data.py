@@ -40,7 +40,7 @@ def main(config: DictConfig) -> None:
 def run(config: dict[str, Any], folder: Path) -> bool:
     """Check the data of a configuration, with contact_sheet.png in `folder`; returns whether train.py would take it."""
     data.check_section(config["data"])
-    print("Importing torch ...", flush=True)
+    print(command_line.IMPORTING_TORCH, flush=True)
     from data.check.contact_sheet import contact_sheet  # here, not above, so that --help and a typo answer at once
     from data.check.survey import absent, print_tables, survey
     from data.loading.labelled import refuse_absent

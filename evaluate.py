@@ -64,7 +64,7 @@ def run(config: DictConfig, folder: Path) -> dict[str, Any]:
         command_line.refuse_absent(str(config.checkpoint))
         if config.get("data") and "root" in config.data and not config.data.get("download"):
             existing(config.data.root, "data.root")
-    print("Importing torch ...", flush=True)
+    print(command_line.IMPORTING_TORCH, flush=True)
     import pytorch_lightning as pl  # here, not above, so that --help and a typo answer at once
 
     from models import loading

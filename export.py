@@ -20,7 +20,7 @@ def main(config: DictConfig) -> None:
         if config.checkpoint is None:
             raise ValueError("checkpoint is not set; name a run's file or a zoo entry: checkpoint=PATH or zoo:NAME")
         command_line.refuse_absent(str(config.checkpoint))
-        print("Importing torch ...", flush=True)
+        print(command_line.IMPORTING_TORCH, flush=True)
         from models import loading  # here, not above, so that --help and a typo answer at once
         from models.trained.export import export, place
 

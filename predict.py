@@ -77,7 +77,7 @@ def main() -> None:
     options = arguments()
     with run_folder.one_sentence(options.debug):
         command_line.refuse_absent(options.checkpoint)
-    print("Importing torch ...", flush=True)
+    print(command_line.IMPORTING_TORCH, flush=True)
     import torch  # here, not above, so that --help and a typo answer at once
     from rich.console import Console
     from rich.progress import Progress

@@ -57,7 +57,7 @@ def found_or_run(config: dict[str, Any], overrides: list[str], folder: Path) -> 
 def run(config: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Build, fit, test and report one configuration in its folder; returns what metrics.json holds."""
     data.check_section(config["data"])  # what can be told at once
-    print(f"Run folder: {folder}\nImporting torch ...", flush=True)
+    print(f"Run folder: {folder}\n{command_line.IMPORTING_TORCH}", flush=True)
     import pytorch_lightning as pl  # here, not above, so that --help and a typo answer at once
 
     from models.tasks.build import build_task

@@ -1,4 +1,4 @@
-"""Text from anyone, as messages show it."""
+"""Sentences of messages: text from anyone made printable, and what is not installed."""
 
 
 def printable(text: object, limit: int = 200) -> str:
@@ -7,3 +7,13 @@ def printable(text: object, limit: int = 200) -> str:
     line = " ".join(str(text)[: 2 * limit].split())
     shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
     return shown if len(shown) <= limit else shown[: limit - 3] + "..."
+
+
+def needs(what: str, extra: str, *packages: str) -> str:
+    """Return the sentence for what an optional extra of pyproject.toml would bring: `what` names it, `packages` the
+    packages of that extra without which it does not work."""
+    verb = "are" if len(packages) > 1 else "is"
+    return (
+        f"{what} needs {', '.join(packages)}, which {verb} not installed: uv run --extra {extra} ..., or "
+        f"pip install {' '.join(packages)}"
+    )

@@ -20,6 +20,7 @@ from omegaconf.errors import OmegaConfBaseException
 from plumbing.options import MOVED, near
 from study import streams
 
+IMPORTING_TORCH = "Importing torch ..."  # seconds on a cold disk: a command says so before it does
 CONF = Path(__file__).parents[1] / "conf"
 ZOO = CONF.with_name("zoo")
 # Whatever stands behind one of these is a path, or a name such as zoo:NAME, and not Hydra's to take apart.

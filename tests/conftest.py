@@ -16,10 +16,17 @@ from torch import nn
 
 import models
 from models.trained.saved import Saved, Trained
+from models.training.quiet import SAID
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # a process for each core: more threads would wait for each other
     torch.set_num_threads(1)
     os.environ["OMP_NUM_THREADS"] = "1"  # for the commands that tests start
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Say no more of what libraries say of every training than commands do."""
+    for message in SAID:
+        config.addinivalue_line("filterwarnings", f"ignore:{message}")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -52,7 +52,7 @@ def imported(path: Path) -> Iterator[str]:
                 yield f"{node.module}.{alias.name}" if below else node.module
 
 
-@pytest.mark.parametrize(("module", "path"), files(), ids=lambda value: value if isinstance(value, str) else "")
+@pytest.mark.parametrize(("module", "path"), list(files()), ids=lambda value: value if isinstance(value, str) else "")
 def test_imports_run_one_way(module: str, path: Path) -> None:
     own = room_of(module)
     assert own is not None

@@ -179,13 +179,28 @@ def stored_pixels(path: Path, picture: Image.Image, header: Header) -> NDArray[A
             return np.asarray(picture)
         return np.asarray(picture.convert("RGB"))
     if picture.format == "PNG":
-        import torch
-        from torchvision.io import ImageReadMode, decode_png  # here: few files need it
-
-        pixels = decode_png(torch.frombuffer(bytearray(path.read_bytes()), dtype=torch.uint8), ImageReadMode.UNCHANGED)
-        return pixels.permute(1, 2, 0).numpy()[..., : header.bands]
+        return sixteen_bit_colours(path)[..., : header.bands]
     pixels = read_bands(path)
     return pixels if pixels.ndim == 2 else pixels[..., : header.bands]
+
+
+def sixteen_bit_colours(path: Path) -> NDArray[np.uint16]:
+    """(H, W, bands) of a PNG file of several bands of 16 bits, of grey and alpha the grey.
+
+    Pillow keeps the upper byte of each number; told that the bytes lie in the other order, it keeps the lower one.
+    """
+
+    def bytes_as(layout: str) -> NDArray[np.uint16]:
+        with Image.open(path, formats=FORMATS) as picture:
+            picture.tile = [tile._replace(args=layout) for tile in picture.tile]
+            return np.asarray(picture).astype(np.uint16)
+
+    with Image.open(path, formats=FORMATS) as picture:
+        layout = str(picture.tile[0].args)
+    if layout == "LA;16B":  # which has no other order, but is as long as four bands of 8 bits
+        both = bytes_as("RGBA")
+        return both[..., :1] << np.uint16(8) | both[..., 1:2]
+    return bytes_as(layout) << np.uint16(8) | bytes_as(layout.replace("16B", "16L"))
 
 
 def sbd_labels(path: Path) -> Image.Image:
@@ -230,7 +245,7 @@ def read_image(path: Path, span: Span | None = None) -> NDArray[np.uint8]:
             grey = pixels if pixels.ndim == 2 else pixels[..., 0]
             pixels = np.broadcast_to(grey[..., None], (*grey.shape, 3))
         pixels = turn(pixels[..., :3], header.orientation)
-    return np.ascontiguousarray(pixels.transpose(2, 0, 1))
+    return np.require(pixels.transpose(2, 0, 1), requirements=["C", "W"])  # copied where it is Pillow's own memory
 
 
 def to_eight_bits(path: Path, pixels: NDArray[Any], span: Span | None) -> NDArray[np.uint8]:

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from plumbing.messages import needs
+
 IGNORED = 255  # the number of pixels that are no class
 
 
@@ -61,9 +63,7 @@ def inside(area: list[list[float]] | dict[str, Any] | NDArray[np.bool_], height:
     try:
         from pycocotools import mask as coco  # here: few need it
     except ImportError:
-        raise ValueError(
-            "outlines are drawn by the package pycocotools; pip install pycocotools, or uv run --extra polygons ..."
-        ) from None
+        raise ValueError(needs("drawing outlines", "polygons", "pycocotools")) from None
     if isinstance(area, dict):
         if list(area.get("size", [])) != [height, width]:
             raise ValueError(f"run lengths are of {area.get('size')} pixels, the image of {[height, width]}")

@@ -16,6 +16,7 @@ from torch.export import Dim, ExportedProgram
 from models.trained.folding import fold
 from models.trained.saved import Trained
 from plumbing.atomic import whole
+from plumbing.messages import needs
 
 SUFFIXES = {"onnx": ".onnx", "torch_export": ".pt2"}
 OPSET = 18  # the first that the exporter writes, and whose Pad and Resize these networks need
@@ -86,10 +87,7 @@ def write_onnx(program: ExportedProgram, path: Path, about: dict[str, str]) -> C
     """Write an ONNX file; returns what ONNX Runtime makes of it. Raises ValueError where the extra is missing."""
     missing = [name for name in ("onnx", "onnxscript", "onnxruntime") if importlib.util.find_spec(name) is None]
     if missing:
-        raise ValueError(
-            f"format=onnx needs {', '.join(missing)}, not installed here: uv run --extra export export.py ..., "
-            "or pip install -e .[export]"
-        )
+        raise ValueError(needs("format=onnx", "export", *missing))
     import onnxruntime  # here, not above: an optional extra
 
     graph = torch.onnx.export(program, dynamo=True, opset_version=OPSET, verbose=False)

@@ -15,6 +15,7 @@ from matplotlib.image import imread
 from pytorch_lightning.loggers import CSVLogger, Logger, MLFlowLogger, TensorBoardLogger, WandbLogger
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
+from plumbing.messages import needs
 from plumbing.options import unknown
 
 
@@ -31,10 +32,7 @@ def build(config: dict[str, Any], folder: Path) -> tuple[Logger | None, int]:
         raise ValueError(unknown("logger.name", name, ["none", *LOGGERS]))
     make, every = LOGGERS[name], options.pop("every")
     if importlib.util.find_spec(name) is None:
-        raise ValueError(
-            f"logger={name} needs {name}, which is not installed: uv run --extra {name} train.py ..., or "
-            f"pip install -e .[{name}]"
-        )
+        raise ValueError(needs(f"logger={name}", name, name))
     return make(folder, **options), every
 
 

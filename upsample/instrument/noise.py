@@ -19,7 +19,7 @@ def pink_parts(count: int, height: int, width: int, seed: int) -> Iterator[Tenso
         quarters = fields.unflatten(-2, (2, height)).unflatten(-1, (2, width)).movedim((2, 4), (0, 1))
         noise = quarters.reshape(-1, 1, height, width)[:left]
         noise = noise - noise.mean((-2, -1), keepdim=True)
-        yield noise / noise.std((-2, -1), keepdim=True)
+        yield noise / noise.std((-2, -1), keepdim=True) if height * width > 1 else noise  # one pixel has no deviation
 
 
 def pink_noise(count: int, height: int, width: int, seed: int = 0) -> Tensor:

