@@ -7,7 +7,8 @@ import os
 # Read when torch is imported, also by the commands that tests start.
 os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_BF16")
 
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -68,3 +69,21 @@ def trained() -> Callable[..., Trained]:
         return Trained(Saved(config, network.state_dict()))
 
     return make
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """Chromium without a window, as a selenium WebDriver."""
+    webdriver = pytest.importorskip("selenium.webdriver", reason="pages are tested in a browser, which needs selenium")
+    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if not chromium or not driver:
+        pytest.skip("chromium and chromedriver are not installed, so the page cannot be opened")
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    switches = ("headless", "no-sandbox", "disable-gpu", "no-first-run", "disable-background-networking")
+    profile = f"user-data-dir={tmp_path_factory.mktemp('profile')}"
+    for switch in (*switches, "disable-component-update", "disable-sync", profile):
+        options.add_argument(f"--{switch}")
+    opened = webdriver.Chrome(options, webdriver.ChromeService(driver))
+    yield opened
+    opened.quit()

@@ -1,8 +1,9 @@
-"""`python -m upsample list | explain | audit`: See, understand and check upsampling layers."""
+"""`python -m upsample list | explain | explore | audit`: See, understand and check upsampling layers."""
 
 import argparse
 import json
 import sys
+import webbrowser
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -17,9 +18,9 @@ class Parser(argparse.ArgumentParser):
 
 
 def build_parser() -> Parser:
-    """The three commands and their arguments."""
+    """The commands and their arguments."""
     parser = Parser(prog="python -m upsample", description=__doc__.partition(": ")[2])
-    commands = parser.add_subparsers(dest="command", required=True, metavar="{list,explain,audit}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="{list,explain,explore,audit}")
     listing = commands.add_parser("list", help="a table of all operators: cost, overlap, checkerboard, what to know")
     listing.add_argument("--scale", type=int, default=2, help="output pixels per input pixel and axis (default 2)")
 
@@ -35,6 +36,13 @@ def build_parser() -> Parser:
     explain.add_argument("--scale", type=int, default=2, help="output pixels per input pixel and axis (default 2)")
     explain.add_argument("--vs", metavar="OTHER", help="a second operator, drawn below the first")
     explain.add_argument("--output", type=Path, metavar="FILE", help="the PNG to write (default explain_NAME.png)")
+
+    explore = commands.add_parser(
+        "explore", help="a page of sliders: where taps land, what overlaps, what it does to a picture, code elsewhere"
+    )
+    explore.add_argument(
+        "--output", type=Path, metavar="FILE", help="only write the page there (default explore.html, and open it)"
+    )
 
     audit = commands.add_parser(
         "audit",
@@ -97,6 +105,14 @@ def run(arguments: argparse.Namespace, words: list[str]) -> None:
         path = arguments.output or Path(f"explain_{'_vs_'.join(e.name for e in explained)}.png")
         draw(explained, path)
         print(*explained, f"picture: {path}", sep="\n\n")
+    elif arguments.command == "explore":
+        from upsample.pages.explore import write
+
+        path = arguments.output or Path("explore.html")
+        write(path)
+        print(path)
+        if arguments.output is None:
+            webbrowser.open(path.resolve().as_uri())
     else:
         from upsample.models.audit import audit
         from upsample.models.flat_field import flat_field

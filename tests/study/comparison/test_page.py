@@ -2,10 +2,9 @@
 
 import json
 import re
-import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import matplotlib.image
@@ -15,7 +14,6 @@ import yaml
 from study import run_folder
 
 pytest.importorskip("selenium", reason="the comparison page is tested in a browser, which needs selenium")
-from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webdriver import WebDriver
 
@@ -29,22 +27,6 @@ def page(nine_runs: Path, tmp_path: Path) -> Path:
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return tmp_path / "out"
-
-
-@pytest.fixture
-def browser(tmp_path: Path) -> Iterator[WebDriver]:
-    """Chromium without a window."""
-    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if not chromium or not driver:
-        pytest.skip("chromium and chromedriver are not installed, so the page cannot be opened")
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for switch in ("headless", "no-sandbox", "disable-gpu", "no-first-run", "disable-background-networking",
-                   "disable-component-update", "disable-sync", f"user-data-dir={tmp_path / 'profile'}"):  # fmt: skip
-        options.add_argument(f"--{switch}")
-    opened = webdriver.Chrome(options, webdriver.ChromeService(driver))
-    yield opened
-    opened.quit()
 
 
 def column(browser: WebDriver, table: str, index: int) -> list[str]:
