@@ -15,6 +15,7 @@ from omegaconf import DictConfig
 
 import data
 from data.forms import Kind
+from plumbing.messages import MAX_SENTENCE, printable
 from study import command_line, run_folder
 from study.identity import plain
 
@@ -59,7 +60,7 @@ def run(config: dict[str, Any], folder: Path) -> bool:
     print(folder / "contact_sheet.png")
     refused = loaded.skipped if config["data"].get("on_error", "raise") == "raise" else []
     for sentence in refused:
-        print(f"Error: {sentence}", file=sys.stderr)
+        print(f"Error: {printable(sentence, MAX_SENTENCE)}", file=sys.stderr)
     if not refused and kind == "labelled_images":
         refuse_absent(absent(loaded.info, found), config["data"].get("absent_classes", "keep"))
     return not refused

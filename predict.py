@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from plumbing.messages import MAX_SENTENCE, printable
 from study import command_line, run_folder
 
 
@@ -103,10 +104,10 @@ def main() -> None:
                 except (ValueError, OSError) as error:
                     if options.debug:
                         raise
-                    wrong.append(" ".join(str(error).split()))
+                    wrong.append(str(error))
     print(f"{done} of {len(images)} images in {options.output}")
     for sentence in wrong:
-        print(f"Error: {sentence}", file=sys.stderr)
+        print(f"Error: {printable(sentence, MAX_SENTENCE)}", file=sys.stderr)
     if wrong:
         print(f"Error: {len(wrong)} of what was named could not be used", file=sys.stderr)
         raise SystemExit(1)

@@ -1,5 +1,7 @@
 """Sentences of messages: text from anyone made printable, and what is not installed."""
 
+MAX_SENTENCE = 2000  # characters of what a command prints of an error
+
 
 def printable(text: object, limit: int = 200) -> str:
     """Return the text on one line with at most `limit` characters, whatever would move a terminal's cursor, colour it

@@ -17,6 +17,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from plumbing.messages import MAX_SENTENCE, printable
 from plumbing.options import MOVED, near
 from study import streams
 
@@ -40,7 +41,7 @@ def start(main: Callable[[], Any], config: str) -> None:
     except (HydraException, OmegaConfBaseException) as error:
         if any(re.fullmatch(r"\+*debug=true", word, re.IGNORECASE) for word in sys.argv[1:]):
             raise
-        print(f"Error: {sentence(error, sys.argv[1:], config)}", file=sys.stderr)
+        print(f"Error: {printable(sentence(error, sys.argv[1:], config), MAX_SENTENCE)}", file=sys.stderr)
         raise SystemExit(1) from None
 
 

@@ -29,6 +29,7 @@ import yaml
 from numpy.typing import NDArray
 
 from plumbing.atomic import whole, write_text
+from plumbing.messages import MAX_SENTENCE, printable
 from study import reading
 from study.identity import FINGERPRINT, differing, flat
 
@@ -195,7 +196,7 @@ def one_sentence(debug: bool) -> Iterator[None]:
     except (ValueError, OSError) as error:
         if debug:
             raise
-        print(f"Error: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"Error: {printable(error, MAX_SENTENCE)}", file=sys.stderr)
         raise SystemExit(1) from None
     except KeyboardInterrupt:
         print("Stopped by Ctrl-C", file=sys.stderr)

@@ -16,6 +16,7 @@ from PIL import Image
 from data.outlines.reading import read, refuse_numbers
 from data.outlines.shapes import mask_of
 from plumbing.atomic import whole, write_text
+from plumbing.messages import MAX_SENTENCE, printable
 
 
 def convert(source: Path, out: Path) -> list[str]:
@@ -62,7 +63,7 @@ def main() -> None:
     try:
         print(*convert(arguments.source.expanduser(), arguments.out.expanduser()), sep="\n")
     except (ValueError, OSError) as error:
-        print(f"Error: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"Error: {printable(error, MAX_SENTENCE)}", file=sys.stderr)
         raise SystemExit(1) from None
 
 

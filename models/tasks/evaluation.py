@@ -1,5 +1,6 @@
 """A saved network scored again, as the end of its training scored it: on the same data or another."""
 
+import os
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -34,7 +35,8 @@ def data_of(stored: Saved, source: dict[str, Any] | None = None, split: str | No
     if source is None or source == config["data"]:
         if split == "all":
             raise ValueError("split=all scores data that the network was trained on; name other data, or split=test")
-        module = data.build(config["data"], kind.kind, config["seed"], Known(part=None, span=span_of(config)))
+        named = harmless(config["data"]) if source is None else source
+        module = data.build(named, kind.kind, config["seed"], Known(part=None, span=span_of(config)))
     else:
         classes = config.get("classes")
         labels = config.get("labels") or numbered(classes or [])
@@ -45,6 +47,19 @@ def data_of(stored: Saved, source: dict[str, Any] | None = None, split: str | No
     if split == "val" and module.val is not module.test:
         module.test, module.val = module.val, module.test
     return module
+
+
+def harmless(section: dict[str, Any]) -> dict[str, Any]:
+    """A section `data` of anyone's checkpoint, without what it asks of this machine and no score depends on: nothing is
+    fetched or kept on the disk, and at most one process a core prepares batches."""
+    changes: dict[str, Any] = {}
+    if "download" in section:
+        changes["download"] = False
+    if section.get("cache") == "disk":
+        changes["cache"] = "none"
+    if type(section.get("workers")) is int:
+        changes["workers"] = min(section["workers"], os.cpu_count() or 1)
+    return section | changes
 
 
 def span_of(config: dict[str, Any]) -> tuple[float, float] | None:

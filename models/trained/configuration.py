@@ -11,8 +11,11 @@ BUILDING = ("model", "upsample", "encoder")  # the sections that a network is bu
 MAX_DEPTH, MAX_VALUES = 8, 20_000  # of a configuration; this project's own have 4 levels and 100 to 2,000 values
 MAX_TEXT = 4096  # characters, as long as a path may be
 MAX_NUMBER = 4096  # in BUILDING: beyond every width, kernel and depth that a saved network may have parameters for
+MAX_TASK = 2**20  # in the section task: of images to score, pixels of a window
 MAX_ELSEWHERE = 2**53  # beyond which numbers are not what they were in every reader
 CONTROL = ("Cc", "Cs", "Zl", "Zp")  # Unicode's categories of what acts on a terminal, or is no text at all
+REORDER = ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")  # its bidirectional classes of what makes
+# letters around it appear in another order (Unicode Standard Annex 9)
 
 
 def section(where: str) -> str:
@@ -58,15 +61,20 @@ def check_plain(config: Any) -> None:
         elif isinstance(value, list):
             todo += [(where, item, depth + 1) for item in value]
         elif isinstance(value, str):
-            if len(value) > MAX_TEXT or any(unicodedata.category(c) in CONTROL for c in value):
+            if len(value) > MAX_TEXT or any(map(acts, value)):
                 raise ValueError(f"{where} is text with control characters, or of more than {MAX_TEXT} characters")
         elif not isinstance(value, int | float | bool | None):
             raise ValueError(f"{where} is a {type(value).__name__}, not plain data")
         elif value is not None:
-            most = MAX_NUMBER if section(where) in BUILDING else MAX_ELSEWHERE
+            most = MAX_NUMBER if section(where) in BUILDING else MAX_TASK if section(where) == "task" else MAX_ELSEWHERE
             if not abs(value) <= most:
                 shown = value if isinstance(value, float) else f"a number of {value.bit_length()} bits"
                 raise ValueError(f"{where} is {shown}, beyond the {most} that a saved network may ask for")
+
+
+def acts(character: str) -> bool:
+    """Whether a character does something to what is shown around it, rather than be shown."""
+    return unicodedata.category(character) in CONTROL or unicodedata.bidirectional(character) in REORDER
 
 
 def is_whole(value: Any, low: int, high: int) -> bool:

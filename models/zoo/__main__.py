@@ -11,6 +11,7 @@ import yaml
 from models.zoo import entry as entries
 from models.zoo import index
 from models.zoo.entry import FOLDER
+from plumbing.messages import MAX_SENTENCE, printable
 
 # What `list` shows of each task: the first that was measured.
 HEADLINES = ("test/miou", "test/psnr_y", "test/fid", "test/frechet_effnet_lite0", "test/spectrum_gap")
@@ -82,7 +83,7 @@ def verify_each(arguments: argparse.Namespace) -> None:
             print(f"{name}: {said}", flush=True)
         except (ValueError, OSError) as error:
             failed += 1
-            print(f"{name}: FAILED: {error}", flush=True)
+            print(f"{name}: FAILED: {printable(error, MAX_SENTENCE)}", flush=True)
     print(f"{len(names) - failed} of {len(names)} entries are as their cards say")
     if failed:
         raise SystemExit(1)
@@ -96,8 +97,9 @@ def run(arguments: argparse.Namespace) -> None:
     elif arguments.command == "show":
         found = index.read(zoo)
         entries.read_named(arguments.name, zoo)  # refuses an unknown name and altered files
-        card = entries.stored(zoo / arguments.name, "card.md", found[arguments.name].files["card.md"]).decode()
-        print("".join(c for c in card if c.isprintable() or c == "\n"))  # anyone's text: no escape codes
+        card = entries.stored(zoo / arguments.name, "card.md", found[arguments.name].files["card.md"])
+        text = card.decode(errors="backslashreplace")
+        print("".join(c for c in text if c.isprintable() or c == "\n"))  # anyone's text: no escape codes
     elif arguments.command == "export":
         from models.zoo.from_run import export
 
@@ -120,7 +122,7 @@ def main(argv: list[str] | None = None) -> None:
     try:
         run(build_parser().parse_args(argv))
     except (ValueError, OSError) as error:
-        print(f"Error: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"Error: {printable(error, MAX_SENTENCE)}", file=sys.stderr)
         raise SystemExit(1) from None
 
 

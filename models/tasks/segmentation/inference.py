@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+MAX_SCALE = 8  # times as large a side, 64 times the memory: more is asked for by mistake, or by a hostile checkpoint
 IN_MEMORY = 2**30  # bytes of logits under way that memory holds; more lie in a file
 
 
@@ -39,8 +40,11 @@ class Inference:
         flip: bool = False,
         scales: Sequence[float] = (1.0,),
     ) -> None:
-        if not scales or min(scales) <= 0:
-            raise ValueError(f"task.inference.scales must be one or more positive numbers, not {list(scales)}")
+        if not scales or not all(0 < scale <= MAX_SCALE for scale in scales):
+            raise ValueError(
+                f"task.inference.scales must be one or more numbers from 0 to {MAX_SCALE}, 0 excluded, not "
+                f"{list(scales)}"
+            )
         if not 0 <= overlap < 1:
             raise ValueError(f"task.inference.overlap must lie in [0, 1), not {overlap}")
         self.unit = period * lcm(*(Fraction(scale).limit_denominator(100).denominator for scale in scales))

@@ -197,8 +197,8 @@ def test_a_disk_without_room_is_refused(monkeypatch: pytest.MonkeyPatch) -> None
         ({"window": 16, "scales": [0.75]}, r"at the scales \[0.75\] are multiples of 32 pixels"),
         ({"overlap": 1.0}, r"task.inference.overlap must lie in \[0, 1\), not 1.0"),
         ({"overlap": -0.1}, r"task.inference.overlap must lie in \[0, 1\)"),
-        ({"scales": []}, r"task.inference.scales must be one or more positive numbers, not \[\]"),
-        ({"scales": [1.0, 0]}, r"task.inference.scales must be one or more positive numbers"),
+        ({"scales": []}, r"task.inference.scales must be one or more numbers from 0 to 8, 0 excluded, not \[\]"),
+        ({"scales": [1.0, 0]}, r"task.inference.scales must be one or more numbers from 0 to 8"),
     ],
 )
 def test_what_cannot_be_is_refused(options: dict, message: str) -> None:
