@@ -1,4 +1,4 @@
-"""`python -m upsample list | explain | explore | audit`: See, understand and check upsampling layers."""
+"""`python -m upsample list | explain | explore | inspect | audit`: See, understand and check upsampling layers, images."""
 
 import argparse
 import json
@@ -20,7 +20,7 @@ class Parser(argparse.ArgumentParser):
 def build_parser() -> Parser:
     """The commands and their arguments."""
     parser = Parser(prog="python -m upsample", description=__doc__.partition(": ")[2])
-    commands = parser.add_subparsers(dest="command", required=True, metavar="{list,explain,explore,audit}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="{list,explain,explore,inspect,audit}")
     listing = commands.add_parser("list", help="a table of all operators: cost, overlap, checkerboard, what to know")
     listing.add_argument("--scale", type=int, default=2, help="output pixels per input pixel and axis (default 2)")
 
@@ -42,6 +42,23 @@ def build_parser() -> Parser:
     )
     explore.add_argument(
         "--output", type=Path, metavar="FILE", help="only write the page there (default explore.html, and open it)"
+    )
+
+    inspection = commands.add_parser(
+        "inspect",
+        help="is there a grid in these images, of what period, how strong, in which channel",
+        epilog="Takes images that were generated or enlarged alike, six at least: a grid is what they have in common.",
+    )
+    inspection.add_argument("paths", nargs="+", type=Path, metavar="FILE|FOLDER", help="images, and folders of images")
+    inspection.add_argument(
+        "--periods", type=int, nargs="+", metavar="P", help="pixels between what repeats (default: 2 to 16, each)"
+    )
+    inspection.add_argument(
+        "--output",
+        type=Path,
+        default=Path("inspect.png"),
+        metavar="FILE",
+        help="the PNG to write (default inspect.png)",
     )
 
     audit = commands.add_parser(
@@ -113,6 +130,17 @@ def run(arguments: argparse.Namespace, words: list[str]) -> None:
         print(path)
         if arguments.output is None:
             webbrowser.open(path.resolve().as_uri())
+    elif arguments.command == "inspect":
+        from upsample.instrument.words import verdict
+        from upsample.pages.inspection import PERIODS, UNIT, inspect
+        from upsample.pages.pattern_picture import draw_pattern
+
+        inspected = inspect(arguments.paths, arguments.periods or PERIODS)
+        print(inspected)
+        found = inspected.result
+        if found.pattern is not None and found.pattern.tested:
+            draw_pattern(found.pattern, found.channels, UNIT, verdict(found, UNIT), arguments.output)
+            print(f"\npicture: {arguments.output}")
     else:
         from upsample.models.audit import audit
         from upsample.models.flat_field import flat_field

@@ -4,45 +4,19 @@ Both measures, by shifting the input and on outputs alone, end in the coefficien
 image. Here they are averaged, tested and told.
 """
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import lcm
 
 import torch
 from torch import Tensor
 
+from upsample.instrument.coherence import DRAWS, Null, flips, probability
 from upsample.instrument.harmonics import Harmonics
 
-MINIMUM_IMAGES = 6  # with fewer, too few signs and rolls differ for a probability below 5 %
-DRAWS = 499  # of the null and of the bootstrap; a probability is then a multiple of 1/500
-LEVEL = 0.05
-MOST = 0.95
-CHUNK = 2**23  # complex numbers at a time
-
-# Of (draws, frequencies (K, 2), frequencies aside of each image (N, P, J, 2), generator), the factors that make
-# coefficients of the null: (K, draws, N) of the harmonics and (P, J, draws, N) of what lies so far aside of them.
-Null = Callable[[int, Tensor, Tensor, torch.Generator], tuple[Tensor, Tensor]]
-
-
-def rolls(draws: int, frequency: Tensor, aside: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Each image moved by whole pixels of its own: what has no place on the grid stays as likely as it was."""
-    by = torch.randint(2**20, (draws, len(aside), 2), generator=generator).double()
-    return _turned(torch.einsum("dna,ka->kdn", by, frequency)), _turned(torch.einsum("dna,npja->pjdn", by, aside))
-
-
-def _turned(turns: Tensor) -> Tensor:
-    turns = torch.remainder(turns, 1).float()
-    return torch.polar(torch.ones_like(turns), -2 * torch.pi * turns)
-
-
-def flips(draws: int, frequency: Tensor, aside: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Each image's pattern with a sign of its own: what is zero in the mean stays so (the wild bootstrap; Wu, 1986)."""
-    signs = 2.0 * torch.randint(2, (draws, len(aside)), generator=generator) - 1
-    count, many = aside.shape[1:3]
-    return (
-        signs.to(torch.complex64).expand(len(frequency), -1, -1),
-        torch.ones(count, many, draws, len(aside), dtype=torch.complex64),
-    )
+LEVEL = 0.03  # of what is called shown, so that images whose content bends the assumptions stay below 5 %
+OUTSIDE = 0.05  # what an interval leaves out
+MOST = 0.95  # of its power that names a pattern's period
 
 
 @dataclass
@@ -52,7 +26,8 @@ class FixedPattern:
     harmonics    the frequencies it is made of
     coefficient  (C, K) complex128, the mean over images
     rms          (C,) float64: the pattern's root mean square without what noise adds to it, of the periods that are
-                 shown, or of all where none is; low and high its 95 % interval (bootstrap over images)
+                 shown and their divisors, or of all where none is; low and high its 95 % interval (bootstrap over
+                 images)
     by_period    (C, P) float64: the rms by exclusive period, in the order of harmonics.periods
     overall      (3,): the rms over all channels, and its interval
     limit        (C,): what the rms lies below with 95 % confidence, where no pattern is shown
@@ -74,7 +49,7 @@ class FixedPattern:
 
     @property
     def shown(self) -> bool:
-        """Whether there is a pattern in any channel at any period, at a family-wise level of 5 %."""
+        """Whether there is a pattern in any channel at any period, at a family-wise level of 3 %."""
         return bool((self.p <= LEVEL).any())
 
     @property
@@ -131,9 +106,12 @@ class FixedPattern:
             scores |= {"fixed/period": float(self.period), "fixed/probability": known.min().item()}
         return scores
 
-    def drawn(self, size: int) -> Tensor:
-        """(C, size, size) float64: the mean pattern itself."""
-        return self.harmonics.draw(self.coefficient, size)
+    def drawn(self, size: int, periods: Sequence[int] | None = None) -> Tensor:
+        """(C, size, size) float64: the mean pattern itself, of the harmonics of these periods (None: of all)."""
+        kept = torch.ones_like(self.harmonics.period, dtype=torch.bool)
+        if periods is not None:
+            kept = torch.isin(self.harmonics.period, torch.tensor(list(periods)))
+        return self.harmonics.draw(torch.where(kept, self.coefficient, 0), size)
 
 
 def fixed_pattern(
@@ -176,9 +154,11 @@ def fixed_pattern(
     by_period = _root(_cross(gram, once)[..., 0])
     floor = torch.zeros(z.shape[1], dtype=torch.float64) if floor is None else floor.double().cpu()
     above = by_period > floor[:, None]
-    p = _probability(z, harmonics, bands, gain, null, beside, generator)
+    p = probability(z, harmonics, gain, null, beside, generator)
     p = torch.where(p.isnan() | torch.cat([above, above.any(0, keepdim=True)]), p, 1)
-    told = (p <= LEVEL).any(0)
+    shown = [q for q, yes in zip(harmonics.periods, (p <= LEVEL).any(0).tolist(), strict=True) if yes]
+    # Parts at shorter periods belong to the pattern, shown or not, and those at others do not.
+    told = torch.tensor([lcm(*shown) % q == 0 for q in harmonics.periods])
     whole = gram.sum(1)
     kept = gram[:, told].sum(1) if told.any() else whole
     power, spread = _cross(kept, once)[..., 0], _cross(kept, _resampled(count, generator))
@@ -193,7 +173,7 @@ def fixed_pattern(
         high,
         by_period,
         torch.stack([_root(power.mean()), *_interval(spread.mean(0))]),
-        torch.stack([every, _root(nothing.quantile(1 - LEVEL, -1)), floor]).amax(0),
+        torch.stack([every, _root(nothing.quantile(1 - OUTSIDE, -1)), floor]).amax(0),
         p,
         count,
     )
@@ -202,7 +182,7 @@ def fixed_pattern(
 def interval_of_mean(values: Tensor, seed: int = 0) -> Tensor:
     """(3,) float64: the mean of values (N,), and its 95 % interval (bootstrap)."""
     drawn = _resampled(len(values), torch.Generator().manual_seed(seed)) @ values / len(values)
-    ends = drawn.quantile(torch.tensor([LEVEL / 2, 1 - LEVEL / 2], dtype=drawn.dtype))
+    ends = drawn.quantile(torch.tensor([OUTSIDE / 2, 1 - OUTSIDE / 2], dtype=drawn.dtype))
     return torch.cat([values.mean()[None], ends])
 
 
@@ -231,80 +211,5 @@ def _root(power: Tensor) -> Tensor:
 
 
 def _interval(spread: Tensor) -> tuple[Tensor, Tensor]:
-    low, high = spread.quantile(torch.tensor([LEVEL / 2, 1 - LEVEL / 2], dtype=spread.dtype), -1)
+    low, high = spread.quantile(torch.tensor([OUTSIDE / 2, 1 - OUTSIDE / 2], dtype=spread.dtype), -1)
     return _root(low), _root(high)
-
-
-def _probability(
-    z: Tensor,
-    harmonics: Harmonics,
-    bands: list[Tensor],
-    gain: Tensor,
-    null: Null,
-    beside: tuple[Tensor, Tensor] | None,
-    generator: torch.Generator,
-) -> Tensor:
-    """See FixedPattern.p.
-
-    Every image counts as one, however strong its contrast: its coefficients have unit length within a channel and
-    period. Of their mean's squared length, harmonic by harmonic over what images without a common phase would give
-    (and over what is common beside the harmonic), two scores are taken, the sum (power in many harmonics) and the
-    largest (in one). Their maximum over channels, periods and scores is compared with the maximum of the null's draws.
-    """
-    count, channels, total = z.shape
-    if count < MINIMUM_IMAGES:
-        return torch.full((channels + 1, len(bands)), torch.nan, dtype=torch.float64)
-    every = z[..., None]
-    aside = torch.zeros(count, len(bands), 0, 2, dtype=torch.float64)
-    if beside is not None:
-        every, aside = torch.cat([every, beside[0].to(z)], -1), beside[1].double()
-    of_band = torch.stack(bands).long().argmax(0)  # (K,)
-    unit = torch.zeros_like(every)
-    for band in bands:
-        length = (z[..., band].abs().square() * harmonics.multiple[band]).sum(-1)[..., None, None].sqrt()
-        unit[:, :, band] = torch.where(length > 0, every[:, :, band] / length.clamp_min(1e-300), 0)
-    unit = unit.to(torch.complex64).movedim((2, 3), (0, 1))  # (K, F, N, C)
-    alone = unit[:, 0].abs().square().sum(1)  # (K, C)
-
-    def scores(own: Tensor, around: Tensor) -> Tensor:
-        """(D, C + 1, P, 2) of the factors (K, D, N) and (P, J, D, N)."""
-        factors = torch.cat([own[:, None], own[:, None] * around[of_band]], 1)
-        power = (factors.flatten(0, 1) @ unit.flatten(0, 1)).abs().square().unflatten(0, (total, -1))  # (K, F, D, C)
-        expected = alone[:, None].expand_as(power[:, 0])
-        if beside is not None:
-            common = power[:, 1:].unflatten(1, (4, -1)).mean(2).amax(1)
-            expected = torch.maximum(expected, common)
-        over = torch.cat([power[:, 0], power[:, 0].sum(-1, keepdim=True)], -1)
-        ratio = over / torch.cat([expected, expected.sum(-1, keepdim=True)], -1).clamp_min(1e-30)
-        # A coefficient that is its own mirror is real, and its power has a longer tail.
-        real = (harmonics.multiple == 1)[:, None, None]
-        rarity = torch.where(real, -torch.special.erfc((ratio.double() / 2).sqrt()).clamp_min(1e-300).log(), ratio)
-        pairs = [torch.stack([ratio[band].double().sum(0), rarity[band].amax(0)], -1) for band in bands]
-        return torch.stack(pairs, 2)
-
-    nothing = torch.ones(1, 1, count, dtype=torch.complex64)
-    found = scores(nothing.expand(total, -1, -1), nothing.expand(len(bands), aside.shape[2], 1, -1))
-    at_a_time = max(1, CHUNK // (unit[..., 0].numel()))
-    sizes = [min(at_a_time, DRAWS - done) for done in range(0, DRAWS, at_a_time)]
-    drawn = torch.cat([scores(*null(size, harmonics.frequency, aside, generator)) for size in sizes])
-    worst = _rarity(drawn, drawn).amax((1, 2, 3))
-    each = _rarity(found, drawn)[0].amax(-1)
-    p = (1 + (worst >= each[..., None] * (1 - 1e-6)).sum(-1)).double() / (DRAWS + 1)
-    few = torch.stack([(gain[:, band] > 0).any(1).sum() < MINIMUM_IMAGES for band in bands])
-    return torch.where(few, torch.nan, p)
-
-
-def _rarity(scores: Tensor, drawn: Tensor) -> Tensor:
-    """-log of about the probability of scores (D, C + 1, P, 2) under laws with the moments of the null's draws.
-
-    A gamma law for sums, Gumbel's for largest values. They only bring different channels, periods and scores to one
-    scale: what is told is calibrated on the draws.
-    """
-    mean, deviation = drawn.mean(0), drawn.std(0).clamp_min(1e-9)
-    shape = (mean / deviation).square().clamp(1e-6, 1e6)
-    tail = torch.special.gammaincc(
-        shape[..., 0].expand_as(scores[..., 0]), scores[..., 0] * shape[..., 0] / mean[..., 0].clamp_min(1e-30)
-    )
-    scale = deviation[..., 1] * 6**0.5 / torch.pi
-    high = (scores[..., 1] - mean[..., 1]) / scale + 0.5772
-    return -torch.stack([tail, -torch.expm1(-torch.exp(-high))], -1).clamp_min(1e-300).log()

@@ -15,20 +15,34 @@ from torch import Tensor
 from torchmetrics import Metric
 from torchmetrics.utilities.data import dim_zero_cat
 
+from upsample.instrument.coherence import MINIMUM_IMAGES, rolls
 from upsample.instrument.detail import detail
-from upsample.instrument.fixed_pattern import MINIMUM_IMAGES, FixedPattern, fixed_pattern, rolls
+from upsample.instrument.fixed_pattern import FixedPattern, fixed_pattern
 from upsample.instrument.harmonics import Harmonics, harmonics
+from upsample.instrument.records import Field, read, record
 
 PERIODS = 4  # that must be left of an image at each side
-BESIDE = (0.3, 0.42)  # of the way to the next harmonic: what an image has there is content
+BORDER = 8, 1 / 16  # pixels left out at each side, and the largest share of the side: padding marks every image alike
+# Of what lies beside a harmonic: share of the way to the next one, and the most bins of an image's spectrum.
+BESIDE = ((0.3, 5), (0.42, 7))
 DIRECTIONS = ((1, 0), (0, 1), (1, 1), (1, -1))
 AROUND = len(DIRECTIONS) * 2 * len(BESIDE)
 ROUNDING = 1e-6  # of an image's root mean square: below lies what float32 makes of a constant
 
 
+def border(side: int) -> int:
+    """Pixels at each end of a side that are left out."""
+    return min(BORDER[0], int(BORDER[1] * side))
+
+
+def fits(side: int, period: int) -> bool:
+    """Whether a pattern of this period is looked for on images whose shorter side has so many pixels."""
+    return side - 2 * border(side) >= PERIODS * period + 3 * (period - 1)
+
+
 def smallest(period: int) -> int:
     """Pixels a side of the smallest image on which a pattern of this period is looked for."""
-    return PERIODS * period + 3 * (period - 1)
+    return next(side for side in range(period, 9 * period + 16) if fits(side, period))
 
 
 @dataclass
@@ -70,15 +84,19 @@ class GridInOutputs(Metric):
         super().__init__()
         self.harmonics: Harmonics = harmonics(periods)
         self.most, self.channels = images, channels
-        for name in ("coefficient", "beside", "offset", "gain", "moments", "flat"):
-            self.add_state(name, default=[], dist_reduce_fx="cat")
+        count = len(self.harmonics.index)
+        self.fields: dict[str, Field] = {
+            "coefficient": ("C", count, 2),
+            "beside": ("C", count, AROUND, 2),
+            "aside": (len(periods), AROUND, 2),
+            "gain": (count,),
+            "mean": ("C",),
+            "spread": ("C",),
+            "flat": (1,),
+        }
+        self.add_state("records", default=[], dist_reduce_fx="cat")
         self.add_state("images", default=torch.tensor(0), dist_reduce_fx="sum")
-        self.coefficient: list[Tensor]
-        self.beside: list[Tensor]
-        self.offset: list[Tensor]
-        self.gain: list[Tensor]
-        self.moments: list[Tensor]
-        self.flat: list[Tensor]
+        self.records: list[Tensor]
         self.images: Tensor
 
     @property
@@ -101,54 +119,56 @@ class GridInOutputs(Metric):
         mean = y.double().mean((1, 2))
         centred = y - mean[:, None, None].float()
         spread = centred.double().square().mean((1, 2))
-        self.moments.append(torch.stack([mean, spread], -1)[None])
         generator = torch.Generator().manual_seed(int(self.images))
-        read, beside, offsets, gains = [], [], [], []
+        edge = border(min(y.shape[-2:]))
+        inner = centred[:, edge : y.shape[1] - edge, edge : y.shape[2] - edge]
+        own, beside, asides, gains = [], [], [], []
         for q in self.harmonics.periods:
             at = self.harmonics.index[self.harmonics.of(q)]
-            fits = min(y.shape[-2:]) >= smallest(q)
-            gains.append(torch.full((len(at),), float(fits)))
-            if not fits:
-                read.append(torch.zeros(len(y), len(at), dtype=torch.complex64))
+            large = fits(min(y.shape[-2:]), q)
+            gains.append(torch.full((len(at),), float(large)))
+            if not large:
+                own.append(torch.zeros(len(y), len(at), dtype=torch.complex64))
                 beside.append(torch.zeros(len(y), len(at), AROUND, dtype=torch.complex64))
-                offsets.append(torch.zeros(AROUND, 2))
+                asides.append(torch.zeros(AROUND, 2))
                 continue
             # From a place of its own in every image: what an image's border does then has no place on the grid.
             start = torch.randint(q, (2,), generator=generator)
-            fine = detail(centred, q)[:, start[0] :, start[1] :]
+            fine = detail(inner, q)[:, start[0] :, start[1] :]
             height, width = (length // q * q for length in fine.shape[-2:])
             spectrum = torch.fft.fft2(fine[:, :height, :width]).cpu() / (height * width)
             size = torch.tensor([height, width])
             bins = at * (size // q)
-            steps = torch.stack([(size / q * share).long().clamp_min(1) for share in BESIDE])
+            steps = torch.stack([(size / q * share).long().clamp(1, most) for share, most in BESIDE])
             aside = torch.cat([steps, -steps])  # (J, 2)
             aside = (torch.tensor(DIRECTIONS)[:, None] * aside).flatten(0, 1)  # (4 * J, 2)
-            origin = (start + q - 1).double()
+            origin = (edge + start + q - 1).double()
 
-            def values(
+            def at_bins(
                 where: Tensor, size: Tensor = size, origin: Tensor = origin, spectrum: Tensor = spectrum
             ) -> Tensor:
                 turns = (where / size.double() * origin).sum(-1)
                 picked = spectrum[:, where[..., 0] % size[0], where[..., 1] % size[1]]
                 return picked * torch.exp(-2j * torch.pi * turns).to(picked.dtype)
 
-            read.append(values(bins))
-            beside.append(values(bins[:, None] + aside))
-            offsets.append(aside / size.float())
-        coefficient, gain = torch.cat(read, -1), torch.cat(gains)
+            own.append(at_bins(bins))
+            beside.append(at_bins(bins[:, None] + aside))
+            asides.append(aside / size.float())
+        coefficient, gain = torch.cat(own, -1), torch.cat(gains)
         power = (coefficient.abs().square() * self.harmonics.multiple).sum(-1)
         # float32 leaves a constant with a residue, which is no detail and may repeat.
         silent = power <= ROUNDING**2 * y.double().square().mean((1, 2)).cpu()
         coefficient[silent] = 0
-        states = {
+        values = {
             "coefficient": torch.view_as_real(coefficient),
             "beside": torch.view_as_real(torch.cat(beside, 1)),
-            "offset": torch.stack(offsets),
+            "aside": torch.stack(asides),
             "gain": gain,
+            "mean": mean,
+            "spread": spread,
             "flat": silent.all(),
         }
-        for name, value in states.items():
-            getattr(self, name).append(value[None].to(self.images.device))
+        self.records.append(record(values, self.fields).to(self.images.device))
 
     def result(self) -> OutputResult:
         """The test over all images, of all processes: tensors, intervals and the pattern itself."""
@@ -166,24 +186,22 @@ class GridInOutputs(Metric):
         if not count:
             result.unmeasured = dict.fromkeys(self.harmonics.periods, "there are no images")
             return result
-        stored = {
-            name: dim_zero_cat(getattr(self, name)).cpu()
-            for name in ("coefficient", "beside", "offset", "gain", "flat", "moments")
-        }
-        mean, spread = stored["moments"].mean(0).unbind(-1)
-        between = (stored["moments"][..., 0] - mean).square().mean(0)
-        result.deviation = (spread + between).sqrt()
-        result.channels = list(self.channels or map(str, range(len(mean))))
-        result.flat = int(stored["flat"].sum())
+        values = read(dim_zero_cat(self.records), count, self.fields)
+        mean = values["mean"]
+        result.deviation = (values["spread"].mean(0) + mean.var(0, correction=0)).sqrt()
+        result.channels = list(self.channels or map(str, range(mean.shape[1])))
+        result.flat = int(values["flat"].sum())
         for q in self.harmonics.periods:
-            large = int((stored["gain"][:, self.harmonics.of(q)][:, 0] > 0).sum())
+            large = int((values["gain"][:, self.harmonics.of(q)][:, 0] > 0).sum())
             if large < MINIMUM_IMAGES:
                 result.unmeasured[q] = (
                     f"needs at least {MINIMUM_IMAGES} images of at least {smallest(q)} px, has {large}"
                 )
         if len(result.unmeasured) < len(self.harmonics.periods):
-            coefficient, beside = (torch.view_as_complex(stored[name]) for name in ("coefficient", "beside"))
+            coefficient, beside = (
+                torch.view_as_complex(values[name].contiguous()) for name in ("coefficient", "beside")
+            )
             result.pattern = fixed_pattern(
-                coefficient, self.harmonics, rolls, stored["gain"], beside=(beside, stored["offset"])
+                coefficient, self.harmonics, rolls, values["gain"], beside=(beside, values["aside"])
             )
         return result

@@ -19,8 +19,10 @@ from torch import Tensor
 from torchmetrics import Metric
 from torchmetrics.utilities.data import dim_zero_cat
 
-from upsample.instrument.fixed_pattern import FixedPattern, fixed_pattern, flips, interval_of_mean
+from upsample.instrument.coherence import flips
+from upsample.instrument.fixed_pattern import FixedPattern, fixed_pattern, interval_of_mean
 from upsample.instrument.harmonics import divisors, fold, harmonics
+from upsample.instrument.records import Field, read, record
 
 ROUNDING = 1e-5  # of the output's root mean square: float32 through a deep network differs by less for no reason
 BORDER = 0.5  # of what borders make: a ramp is a sawtooth of 0.41 of it to a grid that starts at the border
@@ -143,16 +145,20 @@ class GridByShifting(Metric):
             )
         self.window = window
         self.harmonics = harmonics(divisors(period))
-        for name in ("coefficient", "gain", "variance", "border", "moments", "moved"):
-            self.add_state(name, default=[], dist_reduce_fx="cat")
+        count = len(self.harmonics.index)
+        self.fields: dict[str, Field] = {
+            "coefficient": ("C", count, 2),
+            "gain": (count,),
+            "variance": ("C",),
+            "border": ("C",),
+            "mean": ("C",),
+            "spread": ("C",),
+            "moved": (2,),
+        }
+        self.add_state("records", default=[], dist_reduce_fx="cat")
         for name in ("images", "skipped"):
             self.add_state(name, default=torch.tensor(0), dist_reduce_fx="sum")
-        self.coefficient: list[Tensor]
-        self.gain: list[Tensor]
-        self.variance: list[Tensor]
-        self.border: list[Tensor]
-        self.moments: list[Tensor]
-        self.moved: list[Tensor]
+        self.records: list[Tensor]
         self.images: Tensor
         self.skipped: Tensor
 
@@ -197,7 +203,7 @@ class GridByShifting(Metric):
         starts = torch.cat([chosen, chosen[:1] + self.step])
         together: Tensor | None = None
         total = square = beyond = torch.zeros(())
-        means, changed, moments = [], [], []
+        means, changed, mean, spread = [], [], [], []
         for begin in range(0, count + 1, AT_A_TIME):
             outputs = self.compared(network, image, starts[begin : begin + AT_A_TIME])
             inside = outputs[: count - begin]
@@ -205,32 +211,41 @@ class GridByShifting(Metric):
             first = together[0]
             differences = inside - first
             total, square = total + differences.sum(0), square + differences.square().sum(0)
+            beyond = outputs[-1] - first
+            if not len(inside):
+                continue
             means.append(fold(differences, self.period))
             changed.append((classes(inside) != classes(first)).double().mean((1, 2)))
-            moments.append(torch.stack([inside.double().mean((2, 3)), inside.double().square().mean((2, 3))], -1))
-            beyond = outputs[-1] - first
+            mean.append(inside.double().mean((2, 3)))
+            spread.append(inside.double().var((2, 3), correction=0))
         assert together is not None
-        # The residuals of all places, not of those drawn, are taken about their own mean.
-        share = (1 - 1 / self.step**2) / (count - 1)
-        self.variance.append(share * (square - total.square() / count).double().mean((1, 2))[None])
-        self.border.append(beyond.double().square().mean((1, 2))[None] / 2)
-        self.moments.append(torch.cat(moments).mean(0, keepdim=True))
-
         folded = torch.cat(means)
         folded = folded - folded.mean(0)  # (M, C, p, p)
         at = self.scale * (self.reach + self.cut(image)[2] - chosen).double()  # of what is compared, in its window
         turn = torch.exp(-2j * torch.pi * (at @ self.harmonics.frequency.T)).to(folded.device)  # (M, K)
-        read = self.harmonics.read([fold(folded, q) for q in self.harmonics.periods])
-        coefficient, gain = (read * turn[:, None]).mean(0), 1 - turn.mean(0).abs().square()
-        self.coefficient.append(torch.view_as_real(coefficient)[None])
-        self.gain.append(gain[None])
+        seen = self.harmonics.read([fold(folded, q) for q in self.harmonics.periods])
+        coefficient, gain = (seen * turn[:, None]).mean(0), 1 - turn.mean(0).abs().square()
+        moved = torch.zeros(2)
         if self.classes:
             own = torch.where(gain > TOLD, coefficient / gain.clamp_min(TOLD), 0)
             own = own * turn[: len(together), None].conj()
             pattern = self.harmonics.draw(own, self.period).to(together.dtype)
             pattern = pattern.repeat(1, 1, *(length // self.period for length in together.shape[-2:]))
             decided = (classes(together - pattern) != classes(together)).double().mean()
-            self.moved.append(torch.stack([torch.cat(changed).sum() / (count - 1), decided])[None])
+            moved = torch.stack([torch.cat(changed).sum() / (count - 1), decided])
+        level = torch.cat(mean)
+        values = {
+            "coefficient": torch.view_as_real(coefficient),
+            "gain": gain,
+            # The residuals of all places, not of those drawn, are taken about their own mean.
+            "variance": (square - total.square() / count).double().mean((1, 2))
+            * ((1 - 1 / self.step**2) / (count - 1)),
+            "border": beyond.double().square().mean((1, 2)) / 2,
+            "mean": level.mean(0),
+            "spread": torch.cat(spread).mean(0) + level.var(0, correction=0),
+            "moved": moved,
+        }
+        self.records.append(record(values, self.fields).to(self.images.device))
 
     def cut(self, image: Tensor) -> tuple[int, int, int]:
         """Height, width and margin of an image's windows, in input pixels."""
@@ -280,20 +295,21 @@ class GridByShifting(Metric):
             small = f", and {skipped} were smaller" if skipped else ""
             result.reason = f"needs at least 2 images of at least {self.needed} px a side, and saw {count}{small}"
             return result
-        coefficient = torch.view_as_complex(dim_zero_cat(self.coefficient).cpu())
-        variance, border, moments = (dim_zero_cat(x).cpu() for x in (self.variance, self.border, self.moments))
-        mean, square = moments.mean(0).unbind(-1)
-        result.channels = list(names or map(str, range(len(mean))))
-        result.deviation = (square - mean.square()).clamp_min(0).sqrt()
-        floor = torch.maximum(ROUNDING * square.sqrt(), BORDER * border.mean(0).sqrt())
-        found = fixed_pattern(coefficient, self.harmonics, flips, dim_zero_cat(self.gain).cpu(), floor=floor)
+        values = read(dim_zero_cat(self.records), count, self.fields)
+        coefficient = torch.view_as_complex(values["coefficient"].contiguous())
+        variance, border, mean = (values[name] for name in ("variance", "border", "mean"))
+        result.channels = list(names or map(str, range(mean.shape[1])))
+        result.deviation = (values["spread"].mean(0) + mean.var(0, correction=0)).sqrt()
+        size = (result.deviation.square() + mean.mean(0).square()).sqrt()
+        floor = torch.maximum(ROUNDING * size, BORDER * border.mean(0).sqrt())
+        found = fixed_pattern(coefficient, self.harmonics, flips, values["gain"], floor=floor)
         made = variance - (1 - 1 / self.step**2) * border
         content = made - found.rms.square()
         result.pattern, result.border = found, border.mean(0).sqrt()
         result.total, result.content = (x.mean(0).clamp_min(0).sqrt() for x in (made, content))
         result.content_interval = interval_of_mean(content.mean(1)).clamp_min(0).sqrt()
         if self.classes:
-            result.shift_moves, result.pattern_moves = dim_zero_cat(self.moved).mean(0).tolist()
+            result.shift_moves, result.pattern_moves = values["moved"].mean(0).tolist()
         return result
 
 

@@ -1,6 +1,6 @@
 """Verdicts in words. "None shown" has a limit beside it; what was not measured says why, and is never called even."""
 
-from upsample.instrument.fixed_pattern import MINIMUM_IMAGES
+from upsample.instrument.coherence import MINIMUM_IMAGES
 from upsample.instrument.outputs import OutputResult
 from upsample.instrument.shifts import ShiftResult
 

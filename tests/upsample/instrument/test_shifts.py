@@ -189,8 +189,7 @@ def test_two_processes_together_find_what_one_finds() -> None:
     one.update(network, images)
     first.update(network, images[:3])
     second.update(network, images[3:])
-    for name in ("coefficient", "gain", "variance", "border", "moments", "moved"):
-        getattr(first, name).extend(getattr(second, name))
+    first.records.extend(second.records)
     first.images += second.images
     assert first.compute() == pytest.approx(one.compute())
 
