@@ -10,7 +10,7 @@ from typing import NamedTuple
 HIGHER, LOWER = 1, -1
 # A fixed pattern is shown where as clear a one would come without any with at most this probability: as in
 # upsample.instrument.fixed_pattern, which takes torch to import.
-LEVEL = 0.05
+LEVEL = 0.03
 
 
 class Score(NamedTuple):

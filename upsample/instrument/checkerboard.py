@@ -111,9 +111,9 @@ class Checkerboard(Metric):
     update(y) takes (N, C, H, W) logits or images of any size; `compute()` gives a flat dict of floats:
     `phase_variance` and `spectral_peak_db` at the period, the same with `/p2`, `/p4` ... at its divisors.
     Each is the mean over images in the channel where that is largest, so that neither constant images nor
-    clean channels hide it. Beside each stand `/null`, the 95th percentile of a single image of noise of the
-    same size (of sizes that differ, the mean), and `/share`, the share of the images above their null in
-    that channel. At most `max_images` images are measured (None: all), each at the periods of which it holds 10.
+    clean channels hide it. Beside each stands `/null`, the 95th percentile of a single image of noise of the
+    same size (of sizes that differ, the mean). At most `max_images` images are measured (None: all), each at
+    the periods of which it holds 10.
     """
 
     full_state_update = False
@@ -130,7 +130,7 @@ class Checkerboard(Metric):
 
     def update(self, y: Tensor) -> None:
         """Measure (N, C, H, W) logits or images."""
-        if self.full:
+        if self.full or not divisors(self.period):
             return
         if self.max_images is not None:
             y = y[: self.max_images - int(self.images)]
@@ -162,8 +162,6 @@ class Checkerboard(Metric):
             measured = values["measured"][fits, :, at]
             for name, number, floor in zip(MEASURES, measured.unbind(-1), floors.T, strict=True):
                 key = name if p == self.period else f"{name}/p{p}"
-                worst = number[:, number.mean(0).argmax()]
-                result[key] = worst.mean().item()
+                result[key] = number.mean(0).max().item()
                 result[f"{key}/null"] = floor.mean().item()
-                result[f"{key}/share"] = (worst > floor).float().mean().item()
         return result

@@ -65,12 +65,12 @@ def test_convolutions_without_a_stride_do_not_print() -> None:
     assert discriminator_checkerboards(network, images) == {}
     gradient = input_gradient(network, images.float() / 127.5 - 1)
     strided = input_gradient(discriminator(2), images.float() / 127.5 - 1)
-    for measure, floor in zip((phase_variance, spectral_peak_db), nulls((2,), 96, 96)[0], strict=True):
-        assert measure(gradient, 2).median() < floor < measure(strided, 2).median() / 1.2
+    for measure, floor in zip((phase_variance, spectral_peak_db), nulls((8,), 96, 96)[0], strict=True):
+        assert measure(gradient, 8).mean() < floor < measure(strided, 8).mean() / 1.2  # by 8's own harmonics
 
 
 def test_a_gradient_that_is_measured_is_of_each_image_alone() -> None:
     network, images = discriminator(2), photographs(40)
     alone = torch.cat([input_gradient(network, image[None]) for image in images.float() / 127.5 - 1])
-    expected = phase_variance(alone, 4).median().item()
+    expected = phase_variance(alone, 4).mean(0).max().item()
     assert discriminator_checkerboards(network, images)["checkerboard/phase_variance/p4"] == pytest.approx(expected)
