@@ -1,4 +1,4 @@
-"""`python -m upsample list | explain | explore | inspect | audit`: See, understand and check upsampling layers, images."""
+"""`python -m upsample list | explain | explore | inspect | audit`: See, understand and check upsampling layers."""
 
 import argparse
 import json
