@@ -91,7 +91,7 @@ def test_the_command_writes_numbers_and_a_picture(tmp_path: Path, capsys: pytest
 
 def test_the_package_runs_as_a_module() -> None:
     done = subprocess.run([sys.executable, "-m", "upsample", "--help"], capture_output=True, text=True, check=True)
-    assert "list,explain,inspect,audit" in done.stdout
+    assert "list,explain,explore,inspect,audit" in done.stdout
 
 
 @pytest.mark.parametrize(
