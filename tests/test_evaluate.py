@@ -19,7 +19,7 @@ from tests.tiny import DCGAN, ESPCN, FEW, UNET, composed, configuration
 ROOT = Path(evaluate.__file__).parent
 SCORED = ["trainer.precision=32-true", "+trainer.limit_test_batches=2"]
 RUNS = {
-    "segmentation": UNET,
+    "segmentation": [*UNET, "trainer.max_epochs=1"],
     "super_resolution": [*ESPCN, "upsample=deconv", "task.test_crop=60", "trainer.max_steps=2"],
     "gan": [*DCGAN, "task.score_images=64", "task.val_images=8", "trainer.max_steps=2", "trainer.val_check_interval=1"],
 }  # fmt: skip

@@ -10,8 +10,9 @@ from study import identity
 
 CONF = Path(identity.__file__).parents[1] / "conf"
 CROPS = ["data.crop=64", "data.step=256"]  # of earth
-UNET = ["encoder.width=4", "encoder.depth=2", *CROPS]
-ESPCN = ["model=espcn", "data.step=256"]
+SHIFTED = "task.grid_images=3"  # fewer than two processes share out evenly, and no fewer than show a pattern
+UNET = ["encoder.width=4", "encoder.depth=2", SHIFTED, *CROPS]
+ESPCN = ["model=espcn", "data.step=256", SHIFTED]
 DCGAN = ["model=dcgan", "model.width=4", "upsample=deconv", "data.step=256"]
 FEW = ["trainer.precision=32-true", "+trainer.limit_train_batches=2", "+trainer.limit_val_batches=1"]
 TINY = [*UNET, *FEW, "data.batch_size=4", "trainer.max_epochs=2", "+trainer.limit_test_batches=2"]
