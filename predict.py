@@ -68,9 +68,7 @@ def work(net: Any, options: argparse.Namespace) -> tuple[Iterator[None], int] | 
         raise ValueError(str(error).replace("task.inference.", "--")) from None
 
     write_legend(net, options.output)
-    return lambda name, path: segment(
-        net, torch.from_numpy(read_image(path, net.span)), inference, options.output, name, options.probabilities
-    )
+    return lambda name, path: segment(net, path, inference, options.output, name, options.probabilities)
 
 
 def main() -> None:

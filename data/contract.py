@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from data.augment_options import read_augment
+from data.files.bands import Bands
 from data.files.finding import Finder
 from data.files.fingerprint import fingerprint, places
 from data.files.reading import Span
@@ -39,6 +40,7 @@ class Known:
 
     classes, labels, ignored  of a segmentation: the names, and the numbers in the masks of its training
     span     of values in files of more than 8 bits
+    bands    that are taken of each file; None: images are pictures of three colours
     part     of a folder of the user's to score: "test", "val", "all", or "auto"; None: as training splits it
     """
 
@@ -46,6 +48,7 @@ class Known:
     labels: list[int] = field(default_factory=list)
     ignored: tuple[int, ...] = ()
     span: Span | None = None
+    bands: Bands | None = None
     part: str | None = None
 
     def ignored_beside(self, found: Collection[int], ignore: int | list[int] | str) -> tuple[int, ...]:

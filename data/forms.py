@@ -6,20 +6,25 @@ A form is of one kind of data or more. It knows files and pixels, not how they r
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from data.files.bands import Wish
 from data.files.finding import Finder, Pair
 from data.files.masks import Colours, check_mask, read_mask, refuse_labels
-from data.files.reading import Header, Span, read_header, read_image
+from data.files.reading import Header, read_header
 from plumbing.options import OptionError, Range
 
 Kind = Literal["labelled_images", "high_resolution_images", "images_of_one_size"]
 RGB = tuple[int, int, int]
 Size = tuple[int, int]  # height, width
-Decoded = tuple[NDArray[np.uint8], NDArray[np.uint8] | None]  # image (3, H, W) and, of a pair, its labels (H, W)
+Decoded = tuple[NDArray[Any], NDArray[np.uint8] | None]  # image (C, H, W) and, of a pair, its labels (H, W)
+Read = Callable[
+    [Path], tuple[NDArray[Any], NDArray[np.bool_] | None]
+]  # an image, and where it has no data, if anywhere
 Count = Annotated[int, Range(1)]
 IGNORED = 255  # the label trained on as no class, whatever number the files have for it
 
@@ -96,6 +101,7 @@ class LabelledFiles:
     ignored  numbers in the files that stand for no class
     colours  of RGB masks: colour to number
     notes    what a user should know, printed once
+    wish     what is asked of bands; None: images are read as pictures of three colours
     """
 
     kinds: ClassVar[tuple[Kind, ...]] = ("labelled_images",)
@@ -109,6 +115,7 @@ class LabelledFiles:
     ignored: tuple[int, ...] = (255,)
     colours: Colours | None = None
     notes: list[str] = field(default_factory=list)
+    wish: Wish | None = None
 
     def numbers(self) -> list[int]:
         """The number of each class in the files."""
@@ -121,9 +128,10 @@ class LabelledFiles:
             check_mask(pair.mask, read_header(pair.mask), image, self.colours)
         return image
 
-    def decode(self, pair: Pair, span: Span | None = None) -> Decoded:
-        """The image (3, H, W) uint8 and its labels (H, W) uint8: places in `classes`, or IGNORED. Raises Unreadable."""
-        image = read_image(pair.image, span)
+    def decode(self, pair: Pair, read: Read) -> Decoded:
+        """The image as `read` gives it, and its labels (H, W) uint8: places in `classes`, or IGNORED, as where there is
+        no data. Raises Unreadable."""
+        image, missing = read(pair.image)
         if pair.mask is None:
             return image, None
         stored = read_mask(pair.mask, read_header(pair.image), self.colours)
@@ -138,6 +146,8 @@ class LabelledFiles:
                 f"{self.name} has {len(self.classes)} classes, labelled {spans(known)}; correct the mask, name the "
                 "class, or ignore the label by data.ignore_index",
             )
+        if missing is not None:
+            labels[missing] = IGNORED
         return image, labels.astype(np.uint8)
 
 

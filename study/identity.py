@@ -37,6 +37,8 @@ DROPPED = (
     "data.unlabelled",
     "data.absent_classes",
 )
+# Keys that came later, and the value at which they change nothing: runs keep the names that they had without them.
+LATER: dict[str, Any] = {"data.bands": "auto", "data.nodata": "auto", "data.show": None}
 
 
 def plain(config: DictConfig) -> dict[str, Any]:
@@ -77,11 +79,18 @@ def fingerprint(section: Mapping[str, Any]) -> str | None:
 
 def identity(config: Mapping[str, Any]) -> dict[str, Any]:
     """Of a plain configuration, what a run's results depend on, in the same sections."""
-    kept = {key: value for key, value in config.items() if key not in DROPPED}
+    kept = {key: value for key, value in config.items() if not changes_nothing(key, value)}
     for section, keys in kept.items():
         if isinstance(keys, Mapping):
-            kept[section] = {key: value for key, value in keys.items() if f"{section}.{key}" not in DROPPED}
+            kept[section] = {
+                key: value for key, value in keys.items() if not changes_nothing(f"{section}.{key}", value)
+            }
     return kept
+
+
+def changes_nothing(key: str, value: Any) -> bool:
+    """Whether a key, such as data.cache, changes no result, or not at this value."""
+    return key in DROPPED or (key in LATER and value == LATER[key] and type(value) is type(LATER[key]))
 
 
 def digest(config: Mapping[str, Any]) -> str:

@@ -34,7 +34,8 @@ def contact_sheet(path: Path, module: Loaded) -> None:
     ):
         axis.axis("off")
         if sample is not None:
-            axis.imshow(tile(sample, info.palette if isinstance(info, LabelledImages) else None))
+            shown = sample | {"image": info.picture(sample["image"])}
+            axis.imshow(tile(shown, info.palette if isinstance(info, LabelledImages) else None))
             axis.set_title(shortened(sample["name"]), fontsize=9)
     if isinstance(info, LabelledImages):
         present = sorted(set().union(*(sample["mask"].unique().tolist() for sample in samples)))

@@ -1,6 +1,7 @@
 """One image file to pixels. What cannot be read is refused in one sentence that names the file and the mend."""
 
 import errno
+import logging
 import threading
 import warnings
 from collections.abc import Callable, Iterator
@@ -34,6 +35,9 @@ LARGE = 25_000_000  # pixels, from which on files are decoded one at a time: eac
 _one_large = threading.Lock()
 Span = tuple[float, float]  # the stored values that become 0 and 255
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # from twice as many pixels on it is refused
+logging.getLogger("PIL.TiffImagePlugin").setLevel(
+    logging.CRITICAL
+)  # what it has not enough modes for is read otherwise
 
 
 class Unreadable(ValueError):  # noqa: N818  # says what a file is

@@ -1,13 +1,19 @@
 """TIFF files: how many images one holds, and the kinds that Pillow does not read, or reads with fewer bits."""
 
 import struct
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 MOST_DIRECTORIES = 1000  # looked at; no image for training has more
 REDUCED = 1  # bit of NewSubfileType: a smaller copy of another image, as pyramids of maps have (TIFF 6.0, page 36)
+SEARCHED = 10  # directories, for a mask: GDAL writes it next to the image
+MASK = 4  # another: which pixels of another image hold data, as GDAL writes it (the same page)
+NO_DATA = 42113  # GDAL's tag: the number that stands for no data, as text
 
 
 def is_tiff(path: Path) -> bool:
@@ -37,8 +43,8 @@ def images_in(path: Path) -> int:
             entries = file.read(min(count, 4096) * entry)
             tags = (entries[i : i + entry] for i in range(0, len(entries) - entry + 1, entry))
             kinds = [tag[entry - width :] for tag in tags if struct.unpack(order + "H", tag[:2])[0] == 254]
-            reduced = bool(kinds) and struct.unpack(order + "I", kinds[0][:4])[0] & REDUCED
-            whole += not reduced
+            beside = bool(kinds) and struct.unpack(order + "I", kinds[0][:4])[0] & (REDUCED | MASK)
+            whole += not beside
             following = file.read(width) if count <= 4096 else b""
             at = struct.unpack(order + pointer, following)[0] if len(following) == width else 0
         return whole
@@ -71,3 +77,44 @@ def shape_of(path: Path) -> tuple[tuple[int, int], int, np.dtype]:
         if page.dtype is None:
             raise ValueError(f"it stores {page.bitspersample} bits a sample")
         return (page.imagelength, page.imagewidth), page.samplesperpixel, np.dtype(page.dtype)
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What a TIFF says of its first image: bands, alpha channels included, their type, the number that it names as no
+    data, and whether a mask beside it says where there is data."""
+
+    bands: int
+    kind: np.dtype
+    no_data: float | None
+    masked: bool
+
+
+def stored_in(path: Path) -> Stored:
+    """What the directories of a TIFF say, without decoding. Raises ValueError as `shape_of` does."""
+    import tifffile  # here: few files need it
+
+    _, bands, kind = shape_of(path)
+    with tifffile.TiffFile(path) as file:
+        tag = file.pages.first.tags.get(NO_DATA)
+        masked = any(is_mask(page) for page in islice(file.pages, 1, SEARCHED))
+    if tag is None:
+        return Stored(bands, kind, None, masked)
+    try:
+        return Stored(bands, kind, float(str(tag.value).strip("\0 ")), masked)
+    except ValueError:
+        raise ValueError(f"its tag for no data, {str(tag.value)[:40]!r}, is no number") from None
+
+
+def is_mask(page: Any) -> bool:
+    """Whether a directory of a TIFF is of the mask of an image of full size."""
+    return bool(page.subfiletype & MASK and not page.subfiletype & REDUCED)
+
+
+def valid_pixels(path: Path) -> NDArray[np.bool_]:
+    """(H, W) where the mask in a TIFF says that there is data."""
+    import tifffile  # here: few files need it
+
+    with tifffile.TiffFile(path) as file:
+        mask = next(page for page in islice(file.pages, 1, SEARCHED) if is_mask(page))
+        return np.asarray(mask.asarray()) != 0

@@ -7,6 +7,7 @@ each sample and `nearest-exact` for masks.
 """
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,12 +17,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from data.augment_options import read_augment
-from data.loading.colour import jitter
+from data.loading.colour import jitter, jitter_stored
 from data.loading.crop import PADDING, cut, extent, pixel_of_a_class, position
 
 
 class Augment:
-    """Cut, turn and colour samples {"image": (C, H, W) uint8, "mask": (H, W) uint8 where there is one, ...}.
+    """Cut, turn and colour samples {"image": (C, H, W), "mask": (H, W) uint8 where there is one, ...}.
 
     options       as conf/data/augment/none.yaml documents them; what is not named is off
     size          pixels a side of what comes out
@@ -29,6 +30,7 @@ class Augment:
                   not fit its image is refused with ValueError
     balance       probability that a crop is laid around a pixel of a class drawn so that every class is met as often
     areas         (K,) summed over the training images, for `balance`: as `data.loading.sampler.balanced` counts them
+    moments       mean and standard deviation of each channel, of images in float32; None: they are uint8
     """
 
     def __init__(
@@ -38,9 +40,12 @@ class Augment:
         ignore_index: int | None = None,
         balance: float = 0.0,
         areas: NDArray[np.float64] | None = None,
+        moments: tuple[Sequence[float], Sequence[float]] | None = None,
     ) -> None:
         self.options, self.size, self.ignore_index = read_augment(options), size, ignore_index
         self.balance, self.areas = balance, areas
+        self.moments = None if moments is None else torch.tensor(moments, dtype=torch.float32)[..., None, None]
+        self.padding = PADDING if self.moments is None else self.moments[0]
         # A crop to be rotated is cut wide enough to leave no empty corner, whatever the angle.
         angle = math.radians(min(self.options.rotation, 45))
         self.margin = math.ceil(size * (math.cos(angle) + math.sin(angle) - 1) / 2)
@@ -72,7 +77,7 @@ class Augment:
         # The margin in pixels of the image: what is cut stays centred on what was drawn.
         above, beside = (round(window * self.margin / self.size) for window in extents)
         box = (top - above, left - beside, height + 2 * above, width + 2 * beside)
-        return cut(planes, *box, self.size + 2 * self.margin, self.ignore_index)
+        return cut(planes, *box, self.size + 2 * self.margin, self.ignore_index, self.padding)
 
     def _draw(self, random: np.random.Generator) -> Tensor:
         """(8,) float32: three flips, 0 or 1, the angle in radians, and what `jitter` takes. Nothing is drawn for
@@ -100,7 +105,10 @@ class Augment:
         if o.rotation:
             planes = self._rotate(planes, drawn[:, 3])
         if o.brightness or o.contrast or o.saturation or o.hue:
-            planes[0] = jitter(planes[0], *drawn[:, 4:].unbind(1))
+            if self.moments is None:
+                planes[0] = jitter(planes[0], *drawn[:, 4:].unbind(1))
+            else:
+                planes[0] = jitter_stored(planes[0], drawn[:, 4], drawn[:, 5], self.moments[1].to(drawn.device))
         return done | {"image": planes[0]} | ({"mask": planes[1][:, 0]} if "mask" in done else {})
 
     def _rotate(self, planes: list[Tensor], angle: Tensor) -> list[Tensor]:
@@ -110,8 +118,9 @@ class Augment:
         matrix = torch.stack([cos, -sin, zero, sin, cos, zero], 1).view(-1, 2, 3) * (self.size / side)
         grid = F.affine_grid(matrix, [len(angle), 1, self.size, self.size], align_corners=False)
         turned = []
-        for x, beyond, mode in zip(planes, (PADDING, self.ignore_index), ("bilinear", "nearest"), strict=False):
+        padding = self.padding.to(angle.device) if isinstance(self.padding, Tensor) else self.padding
+        for x, beyond, mode in zip(planes, (padding, self.ignore_index), ("bilinear", "nearest"), strict=False):
             assert beyond is not None
-            x = F.grid_sample(x.float() - beyond, grid, mode, "zeros", align_corners=False) + beyond
-            turned.append(x.round().to(torch.uint8))
+            y = F.grid_sample(x.float() - beyond, grid, mode, "zeros", align_corners=False) + beyond
+            turned.append(y.round().to(torch.uint8) if x.dtype == torch.uint8 else y)
         return turned

@@ -40,15 +40,26 @@ class Cache:
              decoded when asked for
     sizes    of the pairs' images
     version  whatever else the pixels depend on
+    channels of the images; floating: they are float32, else uint8
     """
 
     def __init__(
-        self, kind: str, pairs: Sequence[Pair], sizes: Sequence[Size], decode: Callable[[Pair], Decoded], version: str
+        self,
+        kind: str,
+        pairs: Sequence[Pair],
+        sizes: Sequence[Size],
+        decode: Callable[[Pair], Decoded],
+        version: str,
+        channels: int = 3,
+        floating: bool = False,
     ) -> None:
         self.pairs, self.sizes, self.decode = pairs, sizes, decode
+        self.channels, self.dtype = channels, torch.float32 if floating else torch.uint8
         self.starts = [0]
         for pair, (height, width) in zip(pairs, sizes, strict=True):
-            self.starts.append(self.starts[-1] + (3 if pair.mask is None else 4) * height * width)
+            size = (self.dtype.itemsize * channels + (pair.mask is not None)) * height * width
+            size += -size % self.dtype.itemsize  # the next one begins where its numbers may
+            self.starts.append(self.starts[-1] + size)
         self.pixels: Tensor | None = None
         total = self.starts[-1]
         if kind == "ram":
@@ -70,14 +81,17 @@ class Cache:
             return torch.from_numpy(image), None if labels is None else torch.from_numpy(labels)
         (height, width), area = self.sizes[index], self.sizes[index][0] * self.sizes[index][1]
         kept = self.pixels[self.starts[index] : self.starts[index + 1]]
-        mask = None if self.pairs[index].mask is None else kept[3 * area :].view(height, width)
-        return kept[: 3 * area].view(3, height, width), mask
+        taken = self.dtype.itemsize * self.channels * area  # bytes of the image
+        mask = None if self.pairs[index].mask is None else kept[taken : taken + area].view(height, width)
+        return kept[:taken].view(self.dtype).view(self.channels, height, width), mask
 
     def _fill(self, pixels: Tensor) -> None:
         def one(index: int) -> None:
             image, mask = self.decode(self.pairs[index])
-            parts = [image.ravel()] if mask is None else [image.ravel(), mask.ravel()]
-            np.concatenate(parts, out=pixels[self.starts[index] : self.starts[index + 1]].numpy())
+            image_bytes = image.ravel().view(np.uint8)
+            parts = [image_bytes] if mask is None else [image_bytes, mask.ravel()]
+            start = self.starts[index]
+            np.concatenate(parts, out=pixels[start : start + sum(map(len, parts))].numpy())
 
         for _ in in_threads(one, range(len(self.pairs)), "Decoding"):
             pass

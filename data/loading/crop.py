@@ -77,10 +77,19 @@ def position(length: int, window: int, around: int | None, random: np.random.Gen
 
 
 def cut(
-    planes: dict[str, Tensor], top: int, left: int, height: int, width: int, side: int, ignore_index: int | None
+    planes: dict[str, Tensor],
+    top: int,
+    left: int,
+    height: int,
+    width: int,
+    side: int,
+    ignore_index: int | None,
+    padding_value: float | Tensor = PADDING,
 ) -> dict[str, Tensor]:
-    """The window of "image" (C, H, W) uint8 and "mask" (H, W) uint8, resized to side x side and padded where it
-    reaches beyond the image: bilinear and antialiased, and the nearest label.
+    """The window of "image" (C, H, W) and "mask" (H, W) uint8, resized to side x side and padded where it reaches
+    beyond the image: bilinear and antialiased, and the nearest label.
+
+    padding_value  of the image, one number or (C, 1, 1)
 
     Raises ValueError for a window beyond an image whose ignore_index is None.
     """
@@ -100,7 +109,7 @@ def cut(
         )
     done = {}
     for key, mode, beyond in (
-        ("image", InterpolationMode.BILINEAR, PADDING),
+        ("image", InterpolationMode.BILINEAR, padding_value),
         ("mask", InterpolationMode.NEAREST_EXACT, ignore_index),
     ):
         if key in planes:
@@ -108,6 +117,11 @@ def cut(
             part = part[None] if key == "mask" else part
             if part.shape[-2:] != (y1 - y0, x1 - x0):
                 part = v2.resize(part, [y1 - y0, x1 - x0], interpolation=mode, antialias=True)
-            part = v2.pad(part, padding, fill=beyond) if any(padding) else part
+            if any(padding):
+                part = (
+                    v2.pad(part - beyond, padding) + beyond
+                    if isinstance(beyond, Tensor)
+                    else v2.pad(part, padding, fill=beyond)
+                )
             done[key] = part[0] if key == "mask" else part
     return done

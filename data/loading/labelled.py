@@ -25,7 +25,18 @@ def load(files: LabelledFiles, options: LabelledOptions, finder: Finder, seed: i
     Raises ValueError where a class never occurs in them, unless that is asked for, and for a split without a class.
     """
     version = f"{files.colours}{files.numbers()}{files.ignored}"
-    found = stored(files.name, files.splits, finder, options, files.look, files.decode, version, known)
+    found = stored(
+        files.name,
+        files.splits,
+        finder,
+        options,
+        files.look,
+        files.decode,
+        version,
+        known,
+        wish=files.wish,
+        mean=options.mean,
+    )
     train, val, test = split_samples(found.parts, options.crops_per_image)
     kept = test.cache
     alike = len({kept.sizes[i] for part in (val, test) for i in part.indices}) == 1
@@ -47,13 +58,13 @@ def load(files: LabelledFiles, options: LabelledOptions, finder: Finder, seed: i
             shares = Counts(FileSamples(kept, train.indices)).shares(classes)
         refuse_absent([name for name, n in zip(files.classes, shares, strict=True) if not n], options.absent_classes)
         refuse_unlabelled({"val": val, "test": test}, files, kept)
-    moments = counts.moments()
+    mean, std = moments_of(options, found.moments or counts.moments())
     labels = counts.labels[:, :classes]
     areas = labels / labels.sum(1, keepdims=True).clip(1)
     info = LabelledImages(
         files.name,
-        tuple(options.mean or moments[0]),
-        tuple(options.std or moments[1]),
+        mean,
+        std,
         files.classes,
         files.palette,
         chosen_weights(options.class_weights, shares),
@@ -61,21 +72,51 @@ def load(files: LabelledFiles, options: LabelledOptions, finder: Finder, seed: i
         files.numbers(),
         files.ignored,
         span=found.span,
+        bands=found.bands,
     )
+    floating = found.bands is not None and found.bands.floating
     return Loaded(
         info,
         train,
         val,
         test,
-        augment=Augment(options.augment, options.crop, IGNORED, options.balance, areas.sum(0)),
+        augment=Augment(
+            options.augment, options.crop, IGNORED, options.balance, areas.sum(0), (mean, std) if floating else None
+        ),
         batch_size=options.batch_size,
         test_batch_size=options.batch_size if alike else 1,
         seed=seed,
         probability=balanced(areas.repeat(options.crops_per_image, 0), options.balance) if train.indices else None,
         workers=options.workers,
-        notes=[*files.notes, *found.notes, *finder.notes(), *notes],
+        notes=[*files.notes, *found.notes, *band_notes(info, options), *finder.notes(), *notes],
         skipped=finder.skipped,
     )
+
+
+def moments_of(
+    options: LabelledOptions, counted: tuple[tuple[float, ...], tuple[float, ...]]
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and deviation of each channel: those of the configuration, else those counted. Raises ValueError."""
+    for key, given in (("mean", options.mean), ("std", options.std)):
+        if given is not None and len(given) != len(counted[0]):
+            raise ValueError(f"data.{key} has {len(given)} numbers for images of {len(counted[0])} channels")
+        if key == "std" and given is not None and min(given) <= 0:
+            raise ValueError(f"data.std={given} must be numbers above 0, by which images are divided")
+    return tuple(options.mean or counted[0]), tuple(options.std or counted[1])
+
+
+def band_notes(info: LabelledImages, options: LabelledOptions) -> list[str]:
+    """Mean and deviation of bands as they are stored, and what of data.augment they cannot have."""
+    if info.bands is None:
+        return []
+    notes = []
+    if info.bands.floating:
+        each = zip(info.bands.order, info.mean, info.std, strict=True)
+        notes.append("Mean and SD by band: " + ", ".join(f"{n}: {mean:.4g}, {std:.4g}" for n, mean, std in each))
+    dropped = [key for key in ("saturation", "hue") if options.augment.get(key)]
+    if dropped and len(info.bands.order) != 3:
+        notes.append(f"Of data.augment {' and '.join(dropped)} are of colours, and left out for bands")
+    return notes
 
 
 def refuse_absent(absent: list[str], wish: Literal["refuse", "keep"]) -> None:

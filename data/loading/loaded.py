@@ -5,31 +5,56 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
+from data.files.bands import Bands
 from data.loading.augment import Augment
 
 
 class Samples(Sized, Protocol):
-    """A data set of {"image": (C, H, W) uint8, "name": str}, for segmentation with "mask": (H, W) uint8."""
+    """A data set of {"image": (C, H, W) uint8 or, of bands, float32, "name": str}, for segmentation with "mask": (H, W)
+    uint8."""
 
     def __getitem__(self, index: int) -> dict[str, Any]: ...
 
 
 @dataclass(frozen=True)
 class Images:
-    """What a task must know of images. mean and std are per channel, of the training images in [0, 1]; span holds the
-    values that became 0 and 255 in files of more than 8 bits, None where there are none."""
+    """What a task must know of images. mean and std are per channel, of the training images in [0, 1] or, where bands
+    come in float32, in stored numbers; span holds the values that became 0 and 255 in files of more than 8 bits, None
+    where there are none; bands says which are taken as they are stored, None: pictures of three colours."""
 
     name: str
     mean: tuple[float, ...]
     std: tuple[float, ...]
     span: tuple[float, float] | None = field(default=None, kw_only=True)
+    bands: Bands | None = field(default=None, kw_only=True)
 
     @property
     def channels(self) -> int:
-        """1 for grey images, 3 for colour."""
+        """1 for grey images, 3 for colour, or as many as bands are taken."""
         return len(self.mean)
+
+    def picture(self, image: Tensor) -> Tensor:
+        """Images (..., C, H, W) as they can be shown, (..., 3, H, W) uint8, or (..., 1, H, W) where one band is.
+
+        Pictures are as they are, of bands it is those of data.show, as `levels` has them.
+        """
+        return image if self.bands is None else self.levels(image, self.bands.shown)
+
+    def levels(self, image: Tensor, which: Sequence[int] | slice = slice(None)) -> Tensor:
+        """Channels of images (..., C, H, W) in uint8: in float32 each is spread from two standard deviations below its
+        mean to two above, over 0 to 255.
+
+        which  the places of the channels
+        """
+        image = image[..., which, :, :]
+        if image.dtype == torch.uint8:
+            return image
+        mean, std = (image.new_tensor(each)[which][:, None, None] for each in (self.mean, self.std))
+        return ((image - mean) / std * 64 + 128).clamp(0, 255).to(torch.uint8)
 
 
 @dataclass(frozen=True)

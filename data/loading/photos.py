@@ -7,8 +7,8 @@ import numpy as np
 
 from data.contract import Known
 from data.files.finding import Finder, Pair
-from data.files.reading import Header, Span, Unreadable, read_header, read_image
-from data.forms import Decoded, InFiles, PhotoFiles, PhotoOptions
+from data.files.reading import Header, Unreadable, read_header
+from data.forms import Decoded, InFiles, PhotoFiles, PhotoOptions, Read
 from data.loading.augment import Augment
 from data.loading.loaded import Images, Loaded
 from data.loading.samples import FileSamples, Stored, split_samples, stored
@@ -43,9 +43,9 @@ class CropsFit:
         return header
 
 
-def whole_image(pair: Pair, span: Span | None = None) -> Decoded:
+def whole_image(pair: Pair, read: Read) -> Decoded:
     """The image, (3, H, W) uint8."""
-    return read_image(pair.image, span), None
+    return read(pair.image)[0], None
 
 
 def load_images(

@@ -4,19 +4,26 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 from data.contract import Known
+from data.files import bands as bands_of
+from data.files.bands import Bands, Chosen, Wish
 from data.files.finding import Finder, Pair
-from data.files.reading import Header, Span, value_range
-from data.forms import Decoded, InFiles
+from data.files.reading import Header, Span, read_image, value_range
+from data.forms import Decoded, InFiles, Read
 from data.loading.cache import Cache
+
+COUNTED = 500  # training images at most in which the bands' mean and deviation are counted
 
 
 class FileSamples(Dataset[dict[str, Any]]):
-    """Pairs as {"image": (3, H, W) uint8, "mask": (H, W) uint8, "name": str}, as they are.
+    """Pairs as {"image": (C, H, W), "mask": (H, W) uint8, "name": str}, as they are.
 
     indices  of the pairs in the cache
     each     so many neighbouring samples are the same pair: an epoch then takes as many random crops of it
@@ -55,10 +62,13 @@ def split_samples(parts: dict[str, FileSamples], each: int = 1) -> tuple[FileSam
 
 @dataclass(frozen=True)
 class Stored:
-    """The samples of each split; the values that became 0 and 255 in files of more than 8 bits; and notes."""
+    """The samples of each split; the values that became 0 and 255 in files of more than 8 bits; which bands are taken,
+    and their mean and deviation where these are counted, else None; and notes."""
 
     parts: dict[str, FileSamples]
     span: Span | None
+    bands: Bands | None
+    moments: tuple[tuple[float, ...], tuple[float, ...]] | None
     notes: list[str]
 
 
@@ -68,35 +78,81 @@ def stored(
     finder: Finder,
     options: InFiles,
     look: Callable[[Pair], Header],
-    decode: Callable[..., Decoded],
+    decode: Callable[[Pair, Read], Decoded],
     version: str,
     known: Known | None = None,
     side: int | None = None,
+    wish: Wish | None = None,
+    mean: Sequence[float] | None = None,
 ) -> Stored:
     """Headers checked, then, where unusable files are skipped, all pixels, then cached.
 
-    look     at the header of a pair's image; decode gives its pixels, of files of more than 8 bits by a span of their
-             values. Both raise Unreadable
+    look     at the header of a pair's image; decode gives its pixels, by what reads a file. Both raise Unreadable
     version  whatever else than the files the pixels depend on
     side     pixels a side of what `decode` gives; None: as many as the image has
+    wish     what is asked of bands, and the mean that is said of them; None: images are pictures of three colours
     """
     pairs = list(dict.fromkeys(pair for split in splits.values() for pair in split))
     headers = finder.usable(look, pairs, "Reading the headers")
-    span, notes = chosen_span(headers, finder, options.range, None if known is None else known.span)
-    read: Callable[[Pair], Decoded] = partial(decode, span=span)
+    found = taken(headers, splits, finder, options, known, wish, mean)
+    span: Span | None = None
+    if found is None:
+        span, notes = chosen_span(headers, finder, options.range, None if known is None else known.span)
+        read: Read = partial(as_picture, span=span)
+        notes += band_notes(headers.values())
+    else:
+        headers = {pair: header for pair, header in headers.items() if pair in found.having}
+        notes, read = found.notes, partial(bands_of.read, bands=found.bands)
+    bands = None if found is None else found.bands
+    decoded: Callable[[Pair], Decoded] = lambda pair: decode(pair, read)  # noqa: E731
     if finder.on_error == "skip":
-        sound = finder.usable(lambda pair: read(pair) is not None, list(headers), "Checking the pixels")
+        sound = finder.usable(lambda pair: decoded(pair) is not None, list(headers), "Checking the pixels")
         headers = {pair: headers[pair] for pair in sound}
     at = {pair: i for i, pair in enumerate(headers)}
-    where = {split: [at[pair] for pair in found if pair in at] for split, found in splits.items()}
-    for split, found in where.items():
-        if not found:
+    where = {split: [at[pair] for pair in given if pair in at] for split, given in splits.items()}
+    for split, places in where.items():
+        if not places:
             why = f" after skipping {len(finder.skipped)}: {finder.skipped[0]}" if finder.skipped else "; give it more"
             raise ValueError(f"{name} has no usable image for {split}{why}")
     sizes = [header.upright if side is None else (side, side) for header in headers.values()]
-    kept = Cache(options.cache, list(headers), sizes, read, f"{version}{span}")
-    parts = {split: FileSamples(kept, found) for split, found in where.items()}
-    return Stored(parts, span, [*notes, *band_notes(headers.values())])
+    form = (3, False) if bands is None else (len(bands.order), bands.floating)
+    version += f"{span}" if bands is None else f"{bands}"
+    kept = Cache(options.cache, list(headers), sizes, decoded, version, *form)
+    parts = {split: FileSamples(kept, given) for split, given in where.items()}
+    return Stored(parts, span, bands, None if found is None else found.moments, notes)
+
+
+def as_picture(path: Path, span: Span | None) -> tuple[NDArray[Any], None]:
+    """(3, H, W) uint8 as `read_image` gives it; what a picture lacks is not known."""
+    return read_image(path, span), None
+
+
+def taken(
+    headers: Mapping[Pair, Header],
+    splits: Mapping[str, list[Pair]],
+    finder: Finder,
+    options: InFiles,
+    known: Known | None,
+    wish: Wish | None,
+    mean: Sequence[float] | None,
+) -> Chosen | None:
+    """Which bands are taken: those of a trained network's training, which brings its own mean and deviation, else as is
+    asked; None: three colours."""
+    if known is not None:
+        if known.bands is None:
+            return None
+        unit = 1 if known.bands.floating else 255
+        return Chosen(
+            known.bands, (tuple(x / unit for x in known.bands.fill), (1.0,) * len(known.bands.fill)), headers, []
+        )
+    if wish is None:
+        return None
+    train = [pair for pair in splits.get("train", splits["test"]) if pair in headers]
+    some = np.random.default_rng(0).permutation(len(train))[:COUNTED]
+    found = bands_of.chosen(headers, wish, finder, [train[i] for i in sorted(some.tolist())], mean)
+    if found is not None and options.range is not None:
+        raise ValueError("data.range makes 8 bits of pictures, but bands are taken as they are stored; leave it out")
+    return found
 
 
 def chosen_span(

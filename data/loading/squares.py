@@ -20,8 +20,8 @@ from torch.utils.data import Dataset
 from data.augment_options import flips_alone
 from data.contract import Known
 from data.files.finding import Finder, Pair
-from data.files.reading import Header, Span, Unreadable, read_header, read_image
-from data.forms import Decoded, InFiles, SquareArrays, SquareFiles, SquareOptions
+from data.files.reading import Header, Unreadable, read_header
+from data.forms import Decoded, InFiles, Read, SquareArrays, SquareFiles, SquareOptions
 from data.loading.augment import Augment
 from data.loading.loaded import Images, Loaded
 from data.loading.photos import load_images
@@ -85,9 +85,9 @@ def look_at_square(pair: Pair, side: int) -> Header:
     return header
 
 
-def decoded_square(pair: Pair, span: Span | None = None, *, side: int) -> Decoded:
+def decoded_square(pair: Pair, read: Read, *, side: int) -> Decoded:
     """The square in the middle of an image file, (3, side, side) uint8."""
-    return centre_square(torch.from_numpy(read_image(pair.image, span)), side).numpy(), None
+    return centre_square(torch.from_numpy(read(pair.image)[0]), side).numpy(), None
 
 
 def load_files(files: SquareFiles, options: InFiles, finder: Finder, seed: int, known: Known | None) -> Loaded:

@@ -8,9 +8,9 @@ from data.loading.loaded import Samples
 
 
 class Counts:
-    """Counts over samples {"image": (C, H, W) uint8, "mask": (H, W) uint8 of labels, where there are any}.
+    """Counts over samples {"image": (C, H, W), "mask": (H, W) uint8 of labels, where there are any}.
 
-    levels  (C, 256) pixels of each brightness
+    levels  (C, 256) pixels of each brightness, of images in uint8
     labels  (n, 256) pixels of each label, for each sample
     """
 
@@ -18,7 +18,8 @@ class Counts:
         def one(index: int) -> tuple[list[NDArray[np.int64]], NDArray[np.int64] | None]:
             sample = samples[index]
             image, mask = sample["image"].numpy(), sample.get("mask")
-            levels = [np.bincount(channel.ravel(), minlength=256) for channel in image]
+            eight = image if image.dtype == np.uint8 else image[:0]
+            levels = [np.bincount(channel.ravel(), minlength=256) for channel in eight]
             return levels, None if mask is None else np.bincount(mask.numpy().ravel(), minlength=256)
 
         counted = list(in_threads(one, range(len(samples)), "Counting the pixels"))

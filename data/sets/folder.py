@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from data.contract import USERS_OWN, Known, data_set
 from data.files import labels, layout
+from data.files.bands import Wish
 from data.files.finding import Finder, Pair
 from data.files.labels import Labelling
 from data.files.masks import Colours
@@ -30,6 +31,9 @@ def folder(
     val_share: Share = 0.15,
     test_share: Share = 0.15,
     split_seed: Annotated[int, Range(0)] = 0,
+    bands: Literal["auto", "rgb", "all"] | list[int] = "auto",
+    nodata: Literal["auto", "none"] | float = "auto",
+    show: list[int] | None = None,
 ) -> LabelledFiles | SquareFiles:
     """What conf/data/folder.yaml describes. Raises ValueError for what cannot be a data set."""
     masks = kind == "labelled_images"
@@ -66,6 +70,7 @@ def folder(
         labelling.ignored,
         by_colour,
         notes,
+        Wish(bands, nodata, show),
     )
 
 

@@ -7,7 +7,8 @@ from torch import Tensor, nn
 
 
 class Normalise(nn.Module):
-    """(N, C, H, W) uint8, or floating in [0, 1], to float32 of about zero mean and unit variance per channel."""
+    """(N, C, H, W) uint8, or floating in [0, 1] or in whatever unit mean and std are, to float32 of about zero mean and
+    unit variance per channel."""
 
     def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
         super().__init__()

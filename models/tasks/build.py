@@ -1,6 +1,7 @@
 """A configuration's data, network and task."""
 
 import json
+from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -65,6 +66,8 @@ def describe(config: dict[str, Any], network: Network, info: Images) -> dict[str
     sections = ("task", "model", "upsample", "data", *(["encoder"] if isinstance(info, LabelledImages) else []))
     mean, std = network.normalisation or (info.mean, info.std)
     described = {key: config[key] for key in (*sections, "seed")} | {"mean": mean, "std": std, "span": info.span}
+    if info.bands is not None:
+        described["bands"] = asdict(info.bands)
     if isinstance(info, LabelledImages):
         described |= {"classes": info.classes, "palette": info.palette, "ignore_index": info.ignore_index}
         described |= {"labels": info.labels or list(range(len(info.classes))), "ignored": info.ignored}

@@ -8,6 +8,7 @@ import pytorch_lightning as pl
 
 import data
 from data import Known
+from data.files.bands import Bands
 from data.loading.datamodule import DataModule
 from data.loading.loaded import LabelledImages
 from models.tasks import task as table
@@ -36,13 +37,14 @@ def data_of(stored: Saved, source: dict[str, Any] | None = None, split: str | No
         if split == "all":
             raise ValueError("split=all scores data that the network was trained on; name other data, or split=test")
         named = harmless(config["data"]) if source is None else source
-        module = data.build(named, kind.kind, config["seed"], Known(part=None, span=span_of(config)))
+        own = Known(part=None, span=span_of(config), bands=bands_of(config))
+        module = data.build(named, kind.kind, config["seed"], own)
     else:
         classes = config.get("classes")
         labels = config.get("labels") or numbered(classes or [])
         here = source.get("root") is not None and source["root"] == config["data"].get("root")
         part = split or ("test" if here else "auto")  # where it was trained, not on what it was trained on
-        known = Known(classes, labels, tuple(config.get("ignored", (255,))), span_of(config), part)
+        known = Known(classes, labels, tuple(config.get("ignored", (255,))), span_of(config), bands_of(config), part)
         module = data.build(source, kind.kind, config["seed"], known)
     if split == "val" and module.val is not module.test:
         module.test, module.val = module.val, module.test
@@ -66,6 +68,11 @@ def span_of(config: dict[str, Any]) -> tuple[float, float] | None:
     """The values that became 0 and 255 in training."""
     span = config.get("span")
     return None if span is None else (span[0], span[1])
+
+
+def bands_of(config: dict[str, Any]) -> Bands | None:
+    """The bands that are taken of each file, as in training; None: images are pictures of three colours."""
+    return Bands.of(config["bands"]) if config.get("bands") else None
 
 
 def numbered(classes: list[str]) -> list[int]:

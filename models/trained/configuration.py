@@ -37,7 +37,9 @@ def check(config: Any) -> None:
         )
     if not is_whole(config.get("seed"), 0, 2**32 - 1):
         raise ValueError("the configuration has no 'seed' that is a whole number from 0 to 4294967295")
-    check_normalisation(config.get("mean"), config.get("std"))
+    check_normalisation(
+        config.get("mean"), config.get("std"), bool(check_bands(config.get("bands"), config.get("mean")))
+    )
     if config["task"]["name"] == "segmentation":
         if not isinstance(config.get("encoder"), dict):
             raise ValueError("the configuration has no section 'encoder'")
@@ -82,12 +84,38 @@ def is_whole(value: Any, low: int, high: int) -> bool:
     return type(value) is int and low <= value <= high
 
 
-def check_normalisation(mean: Any, std: Any) -> None:
-    """Raise ValueError unless these are as many numbers each: means of images in [0, 1], and what divides them."""
+def check_bands(bands: Any, mean: Any) -> bool:
+    """Raise ValueError unless this is a section as `data.files.bands.Bands` has it, or there is none. Returns whether
+    images come as stored, in float32, with mean and deviation in any unit."""
+    if bands is None:
+        return False
+    fits = isinstance(bands, dict) and set(bands) == {"order", "floating", "nodata", "fill", "show"}
+    fits = fits and all(isinstance(bands[key], list) for key in ("order", "fill", "show"))
+    fits = fits and all(is_whole(number, 1, 65535) for number in bands["order"] + bands["show"])
+    fits = fits and all(is_number(value) for value in bands["fill"]) and type(bands["floating"]) is bool
+    fits = fits and (bands["nodata"] in ("auto", "none") or is_number(bands["nodata"]))
+    fits = fits and len(bands["show"]) in (1, 3) and set(bands["show"]) <= set(bands["order"])
+    count = len(mean) if isinstance(mean, list) else 0
+    if not fits or not count == len(bands["order"]) == len(set(bands["order"])) == len(bands["fill"]):
+        raise ValueError("bands of the configuration are not the order, fill and choice for pictures of as many bands")
+    return bands["floating"]
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value is a finite number; true and false are none."""
+    return type(value) in (int, float) and math.isfinite(value)
+
+
+def check_normalisation(mean: Any, std: Any, any_unit: bool = False) -> None:
+    """Raise ValueError unless these are as many numbers each: means of images in [0, 1], or of bands in any unit, and
+    what divides them."""
     for name, values, low in (("mean", mean, 0.0), ("std", std, 1e-6)):
         numbers = isinstance(values, list) and all(type(v) in (int, float) and low <= v <= 1 for v in values)
+        if any_unit:
+            numbers = isinstance(values, list) and all(is_number(v) and (v > 0 or name == "mean") for v in values)
         if not numbers or not values:
-            raise ValueError(f"the configuration has no '{name}' that is a list of numbers from {low:g} to 1")
+            ends = "that are finite" if any_unit else f"from {low:g} to 1"
+            raise ValueError(f"the configuration has no '{name}' that is a list of numbers {ends}")
     if len(mean) != len(std):
         raise ValueError("mean and std of the configuration are not as many numbers each")
 

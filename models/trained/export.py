@@ -51,9 +51,17 @@ def examples(net: Trained, as_bytes: bool) -> list[Tensor]:
     p = net.period
     sizes = ((2, 5 * p + 3, 6 * p + 1), (1, 4 * p, 3 * p), (3, 2 * p + 1, 7 * p - 1), (1, 6 * p - 1, 5 * p + 2))
     shapes = [(count, net.channels, height, width) for count, height, width in sizes]
+    if as_bytes and floating(net):
+        mean, std = (torch.tensor(net.config[key]).view(-1, 1, 1) for key in ("mean", "std"))
+        return [torch.randn(shape, generator=random) * std + mean for shape in shapes]
     if as_bytes:
         return [torch.randint(256, shape, generator=random, dtype=torch.uint8) for shape in shapes]
     return [torch.randn(shape, generator=random) for shape in shapes]
+
+
+def floating(net: Trained) -> bool:
+    """Whether a network takes bands in float32, with the numbers that files store."""
+    return net.bands is not None and net.bands["floating"]
 
 
 def trace(module: nn.Module, example: Tensor) -> ExportedProgram:
@@ -75,8 +83,12 @@ def about(net: Trained, preprocess: bool) -> dict[str, str]:
     """What someone who is handed the file must know, as text to lie in it."""
     known = {"task": net.task, "upsampler": net.upsampler}
     if net.latent is None:
+        order = f"bands {net.bands['order']}" if net.bands is not None else "RGB" if net.channels == 3 else "grey"
+        taken, unit = ("as stored, float32", "as stored") if floating(net) else ("0 to 255", "of [0, 1]")
         known["input"] = (
-            "RGB, 0 to 255" if preprocess else f"RGB of [0, 1], less {net.config['mean']}, over {net.config['std']}"
+            f"{order}, {taken}"
+            if preprocess
+            else f"{order} {unit}, less {net.config['mean']}, over {net.config['std']}"
         )
     if net.classes:
         known |= {"classes": json.dumps(net.classes), "palette": json.dumps(net.palette)}
@@ -125,7 +137,8 @@ def export(net: Trained, path: Path, format: str, preprocess: bool = True, folde
     """Write a network for another runtime, whole or not at all, and run what was written against it.
 
     path        of the file; its folder is made
-    preprocess  True: what `net` computes, of uint8 images; False: what `net.network` does, of normalised float32 images
+    preprocess  True: what `net` computes, of uint8 images or of bands as stored; False: what `net.network` does, of
+                normalised float32 images
     folded      simplify the graph first: `models.trained.folding`
 
     Batch size, and height and width of images, stay free. Raises ValueError, in one sentence, where the format does

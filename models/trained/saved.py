@@ -27,7 +27,8 @@ class Saved(NamedTuple):
     config   the sections `task`, `model`, `upsample`, `data`, for segmentation `encoder`, as in conf/; `seed`; `mean`
              and `std` of the input per channel; for segmentation `classes`, `palette`, `ignore_index`. Older files
              lack `labels`, the number of each class in the masks of its training, `ignored`, the numbers there of no
-             class, and `span`, the values of files of more than 8 bits that became 0 and 255, or null
+             class, and `span`, the values of files of more than 8 bits that became 0 and 255, or null. Only where bands
+             are taken as they are stored is there `bands`, as `data.files.bands.Bands` has it
     weights  by their names in the network that `build` returns
     """
 
@@ -107,6 +108,8 @@ class Trained(nn.Module):
     classes, palette, ignore_index   of a segmentation: names, (R, G, B) each, the label of no class; else [], [], None
     labels       of a segmentation: the number of each class in the masks of its training
     span         of values in files of more than 8 bits that became 0 and 255 in training; None: there were none
+    bands        that it takes of a file, a section as `Saved` has it; None: pictures. Where these are floating, images
+                 are in float32 with the numbers that files store
     config       as `Saved` describes
     """
 
@@ -126,6 +129,7 @@ class Trained(nn.Module):
         self.ignore_index: int | None = config.get("ignore_index")
         self.labels: list[int] = config.get("labels") or list(range(len(self.classes)))
         self.span: tuple[float, float] | None = tuple(config["span"]) if config.get("span") else None
+        self.bands: dict[str, Any] | None = config.get("bands")
         self.eval()
 
     def forward(self, x: Tensor) -> Tensor:

@@ -117,3 +117,19 @@ def test_differing_keys_are_named_and_an_unknown_fingerprint_is_like_any() -> No
 
 def test_keys_of_any_type_have_a_digest() -> None:
     assert name(data={"name": "folder", "colours": {1: [1, 2, 3], "b": [0, 0, 0]}})
+
+
+def test_a_key_that_came_later_tells_no_run_from_another_until_it_changes_something() -> None:
+    """The digest of a run of a folder as it was before these keys were there."""
+    own = configuration("data=folder")
+    before = own | {"data": {key: value for key, value in own["data"].items() if f"data.{key}" not in identity.LATER}}
+    assert before != own
+    assert identity.digest(own) == identity.digest(before)
+    assert identity.differing(own, before) == []
+    for change in ("data.bands=rgb", "data.bands=[1]", "data.nodata=0", "data.show=[3,2,1]"):
+        assert identity.digest(configuration("data=folder", change)) != identity.digest(own)
+
+
+def test_each_key_that_came_later_has_the_default_that_changes_nothing() -> None:
+    known = identity.flat(configuration("data=folder"))
+    assert {key: known.get(key, "missing") for key in identity.LATER} == identity.LATER

@@ -16,7 +16,8 @@ class TimmBackbone(Encoder):
     """A network of timm (Wightman, "PyTorch Image Models", 2019) without its classifier; needs the extra `timm`.
 
     name           as timm knows it: resnet34, mobilenetv3_large_100, convnext_atto, ...
-    pretrained     with timm's weights, fetched from its hub where they are not cached yet
+    pretrained     with timm's weights, fetched from its hub where they are not cached yet. Of other channels than 3
+                   timm widens the first convolution (`adapt_input_conv`), and the normalisation is the data's own
     output_stride  of the deepest map: 32, or 16 or 8 where timm can dilate this backbone
 
     Of several maps at one stride the last is kept. Raises ValueError, naming the backbone, where timm is missing,
@@ -52,7 +53,7 @@ class TimmBackbone(Encoder):
         self.channels = [info.channels()[i] for i in self.last]
         self.indices_channels = [None] * (len(last) - 1)
         self._check(name, in_channels, output_stride)
-        if pretrained:
+        if pretrained and in_channels == 3:
             trained: Any = self.body.pretrained_cfg
             self.normalisation = Normalisation(tuple(trained["mean"]), tuple(trained["std"]))
 

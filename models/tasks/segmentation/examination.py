@@ -45,7 +45,7 @@ class Examination(nn.Module):
         gradient_checkerboard: bool,
     ) -> None:
         super().__init__()
-        self.classes, self.palette, self.inference = info.classes, info.palette, inference
+        self.info, self.classes, self.palette, self.inference = info, info.classes, info.palette, inference
         self.scores = SegmentationScores(info.classes, info.ignore_index)
         # A window may be as large as four periods and their margins make it.
         window = max(WINDOW, 16 * period)
@@ -92,7 +92,8 @@ class Examination(nn.Module):
             self.checkerboard.update(network(image) if seen is None else seen)
             if self.gradient is not None:
                 # The clone, made where gradients are on, can take part in them; what Lightning's test makes cannot.
-                gradient = input_gradient(lambda x: loss(network(x), mask.clone()), image.float() / 255)
+                seen_image = image.float() / 255 if image.dtype == torch.uint8 else image
+                gradient = input_gradient(lambda x: loss(network(x), mask.clone()), seen_image)
                 self.gradient.update(gradient)
 
     def results(self) -> dict[str, Any]:
@@ -126,7 +127,8 @@ class Examination(nn.Module):
         rows, columns = mixed_window(mask, len(self.classes), SHOWN)
         paint = torch.zeros(256, 3, dtype=torch.uint8)  # labels of no class stay black
         paint[: len(self.palette)] = torch.tensor(self.palette, dtype=torch.uint8)
-        pictures = {"image": image.permute(1, 2, 0), "truth": paint[mask.long()], "output": paint[prediction]}
+        seen = self.info.picture(image).expand(3, -1, -1).permute(1, 2, 0)
+        pictures = {"image": seen, "truth": paint[mask.long()], "output": paint[prediction]}
         return {key: each[rows, columns].numpy() for key, each in pictures.items()} | {
             "spectrum": line_spectrum(logits)
         }

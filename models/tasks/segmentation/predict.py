@@ -12,6 +12,10 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from data.files.bands import Bands
+from data.files.bands import read as read_bands
+from data.files.reading import read_image
+from data.loading.loaded import Images
 from models.tasks.picture_files import as_channels, write_picture
 from models.tasks.segmentation.inference import Inference
 from models.trained.saved import Trained
@@ -19,15 +23,16 @@ from plumbing.atomic import whole
 
 
 @torch.no_grad()
-def segment(net: Trained, image: Tensor, inference: Inference, output: Path, name: str, probabilities: bool) -> None:
+def segment(net: Trained, path: Path, inference: Inference, output: Path, name: str, probabilities: bool) -> None:
     """Write masks/<name>.png in the numbers of the masks of training; overlays/<name>.png, half image and half palette;
     and if asked probabilities/<name>.npz, whose `probabilities` is (H, W, classes) float16.
 
-    image: (3, H, W) uint8.
+    path  of an image file, which is read as those of the network's training were. Where it has no data in any band, the
+          mask holds the number of no class
     """
-    height, width = image.shape[-2:]
+    seen, shown, missing = read(net, path)
+    height, width = seen.shape[-2:]
     device = next(net.parameters()).device
-    seen = as_channels(image, net.channels)[None]
     mask = np.empty((height, width), np.uint8)
     done = 0
 
@@ -47,15 +52,44 @@ def segment(net: Trained, image: Tensor, inference: Inference, output: Path, nam
             pass
 
     palette = np.array(net.palette, np.uint8)
-    write_mask(output / "masks" / name, mask, net)
-    overlay = image.permute(1, 2, 0).numpy() // 2 + palette[mask] // 2
+    write_mask(output / "masks" / name, mask, net, missing)
+    painted = palette[mask]
+    if missing is not None:
+        painted[missing] = 0
+    overlay = shown.permute(1, 2, 0).numpy() // 2 + painted // 2
     write_picture(output / "overlays" / f"{name}.png", Image.fromarray(overlay))
 
 
-def write_mask(path: Path, mask: NDArray[np.uint8], net: Trained) -> None:
+def read(net: Trained, path: Path) -> tuple[Tensor, Tensor, NDArray[np.bool_] | None]:
+    """An image as the network takes it, (1, C, H, W); as it can be shown, (3, H, W) uint8; and (H, W) where it has no
+    data, None where there is no such pixel. Raises Unreadable."""
+    if net.bands is None:
+        image = torch.from_numpy(read_image(path, net.span))
+        return as_channels(image, net.channels)[None], image, None
+    bands, config = Bands.of(net.bands), net.config
+    pixels, missing = read_bands(path, bands)
+    image = torch.from_numpy(pixels)
+    picture = Images("", tuple(config["mean"]), tuple(config["std"]), bands=bands).picture(image)
+    return image[None], picture.expand(3, -1, -1), missing
+
+
+def no_class(net: Trained) -> int:
+    """The number that a predicted mask holds where there is no class: as in the masks of training, else the first of
+    255, 0 and -1 that stands for none."""
+    candidates = (*net.config.get("ignored", ()), 255, 0, -1)
+    return next(number for number in candidates if number not in net.labels)
+
+
+def write_mask(path: Path, mask: NDArray[np.uint8], net: Trained, missing: NDArray[np.bool_] | None = None) -> None:
     """Write (H, W) of places in `net.classes` as their numbers: indices with the palette in a PNG or, where a number is
-    above 255, 16 bits of grey; where one is negative or beyond 16 bits, a TIFF of 32 bits."""
+    above 255, 16 bits of grey; where one is negative or beyond 16 bits, a TIFF of 32 bits.
+
+    missing  (H, W) where there is no class
+    """
     numbers = np.array(net.labels, np.int64)
+    if missing is not None:
+        numbers = np.append(numbers, no_class(net))
+        mask = np.where(missing, len(net.labels), mask.astype(np.int64))
     if numbers.min() < 0 or numbers.max() > 65535:
         with whole(path.with_name(f"{path.name}.tif")) as partial:
             Image.fromarray(numbers.astype(np.int32)[mask]).save(partial, "TIFF", compression="tiff_lzw")
@@ -66,7 +100,7 @@ def write_mask(path: Path, mask: NDArray[np.uint8], net: Trained) -> None:
         return
     picture = Image.fromarray(numbers.astype(np.uint8)[mask])
     colours = np.zeros((256, 3), np.uint8)
-    colours[numbers] = np.array(net.palette, np.uint8)
+    colours[net.labels] = np.array(net.palette, np.uint8)
     picture.putpalette(colours[: numbers.max() + 1].tobytes())  # makes it an indexed picture
     write_picture(place, picture)
 

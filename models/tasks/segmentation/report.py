@@ -34,8 +34,8 @@ def segmentation_report(
 ) -> None:
     """Input, truth, prediction, error, a logit map and its spectrum, as a PNG at `path`.
 
-    example: image (3, H, W) uint8, mask and prediction (H, W) int64, logits (K, H, W) float32 of one pass of the
-    network. The logits shown are of the class with the largest area in this image.
+    example: image (3, H, W) or grey (1, H, W) uint8, mask and prediction (H, W) int64, logits (K, H, W) float32 of one
+    pass of the network. The logits shown are of the class with the largest area in this image.
     """
     image, mask, prediction, logits = (example[name] for name in ("image", "mask", "prediction", "logits"))
     kept = mask != ignore_index
@@ -45,7 +45,7 @@ def segmentation_report(
     figure.suptitle(title)
     axes = figure.subplots(2, 3)
 
-    axes[0, 0].imshow(image.permute(1, 2, 0).numpy())
+    axes[0, 0].imshow(image.expand(3, -1, -1).permute(1, 2, 0).numpy())
     axes[0, 0].set_title("input")
     for axis, labels, name in ((axes[0, 1], mask.where(kept, 0), "truth"), (axes[0, 2], prediction, "prediction")):
         axis.imshow(labels.numpy(), cmap=colours, vmin=-0.5, vmax=len(classes) - 0.5, interpolation="nearest")

@@ -14,7 +14,7 @@ from models.networks.interfaces import Network
 from models.networks.normalise import Normalise
 from models.tasks import task
 from models.tasks.segmentation.auxiliary_head import AuxiliaryHead
-from models.tasks.segmentation.baseline import colour_counts, lookup_miou
+from models.tasks.segmentation.baseline import code_counts, lookup_miou, table_name
 from models.tasks.segmentation.confusion_picture import confusion_picture
 from models.tasks.segmentation.examination import Examination
 from models.tasks.segmentation.inference import Inference
@@ -33,10 +33,10 @@ SHOWN = 128  # pixels a side of what a comparison shows of one test image
 class Segmentation(Task):
     """A pixel loss plus Dice, AdamW with a schedule of the learning rate; scores over whole data sets.
 
-    network   maps (N, 3, H, W) normalised images to (N, K, H, W) logits
-    The options are documented in conf/task/segmentation.yaml. A batch is {"image": (N, 3, H, W) uint8,
-    "mask": (N, H, W) uint8} with labels below K or `info.ignore_index`; validation, test and prediction take batches
-    of any size, and go through `inference`.
+    network   maps (N, C, H, W) normalised images to (N, K, H, W) logits
+    The options are documented in conf/task/segmentation.yaml. A batch is {"image": (N, C, H, W) uint8, or float32 of
+    bands as they are stored, "mask": (N, H, W) uint8} with labels below K or `info.ignore_index`; validation, test and
+    prediction take batches of any size, and go through `inference`.
     """
 
     kind = "labelled_images"
@@ -63,6 +63,7 @@ class Segmentation(Task):
         super().__init__()
         self.network = network.to(memory_format=torch.channels_last)
         self.normalise = Normalise(*(network.normalisation or (info.mean, info.std)))
+        self.info = info
         self.classes, self.palette, self.ignore_index = info.classes, info.palette, info.ignore_index
         self.class_weights: Tensor
         self.register_buffer("class_weights", torch.tensor(info.class_weights, dtype=torch.float32), persistent=False)
@@ -86,7 +87,8 @@ class Segmentation(Task):
         )
 
     def forward(self, image: Tensor) -> Tensor:
-        """(N, 3, H, W) uint8, or floating in [0, 1], to float32 logits (N, K, H, W), in one pass of the network."""
+        """Images (N, C, H, W), uint8, or floating in [0, 1], or bands as stored, to float32 logits (N, K, H, W), in one
+        pass of the network."""
         x = self.normalise(image).contiguous(memory_format=torch.channels_last)
         return self.network(x).float()
 
@@ -116,15 +118,13 @@ class Segmentation(Task):
 
     def baseline(self, data: DataModule) -> dict[str, Any]:
         """What a table from colour to class scores, fitted on training images; nothing where there are none."""
-        if not len(data.train):
-            return {}
         if not len(data.train):  # a folder that is scored whole has nothing to fit a table to
-            return self.examination.results()
-        loaders = (data.train_dataloader(), data.test_dataloader())
-        counts = torch.stack([colour_counts(batches, len(self.classes)) for batches in loaders])
+            return {}
+        loaders, bands = (data.train_dataloader(), data.test_dataloader()), self.info.channels
+        counts = torch.stack([code_counts(batches, len(self.classes), self.info.levels, bands) for batches in loaders])
         # Each process has counted its share.
         fitted, scored = self.trainer.strategy.reduce(counts.to(self.device), reduce_op="sum").cpu()
-        return {"baseline": "colour table", "baseline/miou": lookup_miou(fitted, scored)}
+        return {"baseline": table_name(bands), "baseline/miou": lookup_miou(fitted, scored)}
 
     def on_test_start(self) -> None:
         data: DataModule = self.trainer.datamodule  # type: ignore[attr-defined]  # Lightning declares none
@@ -142,28 +142,20 @@ class Segmentation(Task):
         return self.examination.example_arrays()
 
     def example_input(self) -> Tensor:
-        """One test image, or a window of it, (1, 3, H, W) uint8."""
+        """One test image, or a window of it, (1, C, H, W)."""
         assert self.examination.example is not None
         return self.examination.example["image"][None]
 
     def results(self, data: DataModule) -> dict[str, Any]:
         """All scores of the test just run, and the baseline's on the same data, keyed as in metrics.json."""
-        if not len(data.train):  # a folder that is scored whole has nothing to fit a table to
-            return self.examination.results()
-        loaders = (data.train_dataloader(), data.test_dataloader())
-        counts = torch.stack([colour_counts(batches, len(self.classes)) for batches in loaders])
-        # Each process has counted its share.
-        fitted, scored = self.trainer.strategy.reduce(counts.to(self.device), reduce_op="sum").cpu()
-        baseline = {"baseline": "colour table", "baseline/miou": lookup_miou(fitted, scored)}
-        return self.examination.results() | baseline
+        return self.examination.results() | self.baseline(data)
 
     def report(self, path: Path, title: str) -> None:
         """Draw the most telling test image, as a PNG at `path`; beside it, in confusion.png, the confusion matrix."""
         seen = self.examination
         assert seen.example is not None
-        segmentation_report(
-            path, title, seen.example, self.classes, self.palette, self.ignore_index, self.network.period
-        )
+        example = seen.example | {"image": self.info.picture(seen.example["image"])}
+        segmentation_report(path, title, example, self.classes, self.palette, self.ignore_index, self.network.period)
         confusion_picture(path.with_name("confusion.png"), title, seen.confusion, self.classes)
 
     def notes(self) -> list[str]:

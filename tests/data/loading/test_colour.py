@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torchvision.transforms.v2 import functional as v2
 
-from data.loading.colour import LUMA, jitter
+from data.loading.colour import LUMA, jitter, jitter_stored
 
 
 def images(channels: int = 3) -> Tensor:
@@ -66,3 +66,22 @@ def test_what_is_too_bright_or_too_dark_is_clipped() -> None:
     one, zero = torch.ones(1), torch.zeros(1)
     assert jitter(x, 2 * one, one, one, zero)[0, 0, 0].tolist() == [0, 200, 255]
     assert jitter(x, one, 3 * one, one, zero)[0, 0, 0].tolist() == [0, 63, 255]  # luma is 355 / 3: 300 - 2 * 118.33
+
+
+def test_bands_in_uint8_keep_their_own_mean_under_contrast() -> None:
+    x = torch.randint(60, 190, (2, 5, 8, 8), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    one, zero = torch.ones(2), torch.zeros(2)
+    y = jitter(x, one, 0.5 * one, one, zero).float()
+    assert (y.mean((2, 3)) - x.float().mean((2, 3))).abs().max() < 0.6
+    expected = 0.5 * (x.float() - x.float().mean((2, 3), keepdim=True)) + x.float().mean((2, 3), keepdim=True)
+    assert (y - expected).abs().max() <= 0.51
+
+
+def test_bands_as_stored_move_by_their_own_deviation_whatever_their_unit() -> None:
+    x = torch.randn(2, 3, 8, 8, generator=torch.Generator().manual_seed(0)) * torch.tensor([1, 100, 0.01]).view(3, 1, 1)
+    std = torch.tensor([2.0, 200.0, 0.02]).view(3, 1, 1)
+    y = jitter_stored(x, torch.tensor([1.0, 1.5]), torch.tensor([1.0, 1.0]), std)
+    assert torch.allclose(y[0], x[0], atol=1e-4)
+    assert torch.allclose(y[1], x[1] + 0.5 * std, rtol=1e-4)
+    wide = jitter_stored(x, torch.ones(2), torch.full((2,), 2.0), std)
+    assert torch.allclose(wide.std((2, 3)), 2 * x.std((2, 3)), rtol=1e-4)

@@ -155,19 +155,23 @@ def test_the_bits_that_are_in_use_become_eight(
     assert [note for note in loaded.notes if re.search(said, note)]
 
 
-@pytest.mark.parametrize(("bands", "said"), [(2, "first are"), (4, "first three are"), (13, "first three are")])
-def test_bands_beyond_the_networks_are_said(bands: int, said: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("bands", "said"), [(2, "the first are"), (4, "the first three are"), (13, "the first three")])
+def test_bands_are_taken_or_by_rgb_the_first_ones_and_that_is_said(bands: int, said: str, tmp_path: Path) -> None:
     write(tmp_path)
     for path in (tmp_path / "images").iterdir():
         image = scene(int(path.stem))[0]
         path.unlink()
         stored = np.concatenate([image] * 5, 2)[..., :bands]
         tifffile.imwrite(path.with_suffix(".tif"), stored, photometric="minisblack", planarconfig="contig")
-    loaded = load(tmp_path)
+    loaded = load(tmp_path, "data.bands=rgb")
     (note,) = (note for note in loaded.notes if f"12 images have {bands} bands" in note)
     assert said.replace(" are", "") in note
     sample = loaded.test[0]
+    assert sample["image"].shape[0] == 3
     assert np.array_equal(sample["image"][0].numpy(), scene(int(sample["name"]))[0][..., 0])
+    all_of_them = load(tmp_path).test[0]["image"]
+    assert all_of_them.shape[0] == bands
+    assert np.array_equal(all_of_them[-1].numpy(), scene(int(sample["name"]))[0][..., (bands - 1) % 3])
 
 
 def test_floating_point_images_need_a_range_and_take_one(tmp_path: Path) -> None:

@@ -71,6 +71,16 @@ def test_without_the_wheel_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -
         EfficientNetLite0(pretrained=True)
 
 
-def test_trained_weights_are_for_colour() -> None:
-    with pytest.raises(ValueError, match="images of 3 channels, not 1"):
-        EfficientNetLite0(1, pretrained=True)
+@pytest.mark.parametrize("channels", [1, 4, 6, 13])
+def test_weights_for_other_channels_are_widened_as_timm_widens_its_own(channels: int, photograph: Tensor) -> None:
+    wide, colour = (EfficientNetLite0(n, pretrained=True).eval() for n in (channels, 3))
+    first = colour.body.conv_stem.weight.data
+    theirs = timm.models._manipulate.adapt_input_conv(channels, first)
+    assert torch.equal(wide.body.conv_stem.weight.data, theirs)
+    assert wide.normalisation is None
+    if channels in (1, 6):  # grey in every channel is the same grey; colours twice are the same colours
+        image = photograph[:, :1] if channels == 1 else photograph.repeat(1, 2, 1, 1)
+        with torch.no_grad():
+            same = colour(photograph[:, :1].expand(-1, 3, -1, -1) if channels == 1 else photograph)[0]
+            for a, b in zip(wide(image)[0], same, strict=True):
+                assert torch.allclose(a, b, atol=1e-3)

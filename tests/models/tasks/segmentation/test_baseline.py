@@ -1,16 +1,17 @@
 import pytest
 import torch
 
-from models.tasks.segmentation.baseline import colour_codes, colour_counts, lookup_miou
+from models.tasks.segmentation.baseline import code_counts, codes_of, lookup_miou
 
 
 def test_a_code_holds_the_four_highest_bits_of_each_channel() -> None:
-    assert colour_codes(torch.tensor([0xAB, 0x1F, 0xC0], dtype=torch.uint8).view(1, 3, 1, 1)).item() == 0xA1C
+    assert codes_of(torch.tensor([0xAB, 0x1F, 0xC0], dtype=torch.uint8).view(1, 3, 1, 1)).item() == 0xA1C
 
 
 def test_counts_leave_out_labels_beyond_the_classes() -> None:
     image = torch.zeros(1, 3, 1, 3, dtype=torch.uint8)
-    counts = colour_counts([{"image": image, "mask": torch.tensor([[[0, 1, 255]]], dtype=torch.uint8)}], 2)
+    batch = {"image": image, "mask": torch.tensor([[[0, 1, 255]]], dtype=torch.uint8)}
+    counts = code_counts([batch], 2, lambda x: x, 3)
     assert counts[0].tolist() == [1, 1]
     assert counts.sum() == 2
 

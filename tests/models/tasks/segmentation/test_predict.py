@@ -23,7 +23,8 @@ def test_masks_are_indexed_overlays_half_and_probabilities_sum_to_one(
 ) -> None:
     net = trained({"name": "bilinear"})
     inference = Inference(net.period, window)
-    segment(net, image, inference, tmp_path, "deep/x", True)
+    Image.fromarray(image.permute(1, 2, 0).numpy()).save(tmp_path / "x.png")
+    segment(net, tmp_path / "x.png", inference, tmp_path, "deep/x", True)
     with torch.no_grad():
         logits = torch.cat([strip.clone() for strip in inference.strips(net, image[None])], 2)[0]
     expected = logits.argmax(0).numpy()
