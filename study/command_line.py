@@ -17,13 +17,13 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from models.zoo import folders
 from plumbing.messages import MAX_SENTENCE, printable
 from plumbing.options import MOVED, near
 from study import streams
 
 IMPORTING_TORCH = "Importing torch ..."  # seconds on a cold disk: a command says so before it does
 CONF = Path(__file__).parents[1] / "conf"
-ZOO = CONF.with_name("zoo")
 # Whatever stands behind one of these is a path, or a name such as zoo:NAME, and not Hydra's to take apart.
 PATHS = ("checkpoint", "output", "root", "test_root", "dir", "init")
 
@@ -114,7 +114,7 @@ def refuse_absent(checkpoint: str) -> None:
         if not os.path.exists(checkpoint):
             raise ValueError(f"there is no checkpoint {checkpoint}; name a file, a folder of a zoo, or zoo:NAME")
         return
-    known = sorted(path.name for path in ZOO.iterdir() if path.is_dir()) if ZOO.is_dir() else []
+    known = folders.names()
     if name not in known:
         hint = near(name, known) or "; python -m models.zoo list shows what there is"
         raise ValueError(f"the zoo has no {name[:100]!r}{hint}")

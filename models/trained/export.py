@@ -40,7 +40,8 @@ class Written:
 
 def place(where: str, format: str) -> Path:
     """Where the export of a checkpoint goes by default: beside it; of a zoo entry, into the current folder."""
-    return Path(where.removeprefix("zoo:")).with_suffix(SUFFIXES.get(format, ""))
+    path = Path(where.removeprefix("zoo:").rstrip("/"))
+    return path.with_name(path.name.removesuffix(".ckpt") + SUFFIXES.get(format, ""))
 
 
 def examples(net: Trained, as_bytes: bool) -> list[Tensor]:

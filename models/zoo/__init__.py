@@ -4,6 +4,14 @@ An entry is a folder: model.safetensors (weights), config.yaml (what builds the 
 data it was scored on), card.md, preview.png; index.yaml lists the entries with their scores and checksums.
 """
 
-from models.zoo.entry import FOLDER, load
+from typing import Any
 
-__all__ = ["FOLDER", "load"]
+__all__ = ["load"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "load":
+        from models.zoo.entry import load  # here, so that commands see what entries there are without torch
+
+        return load
+    raise AttributeError(f"models.zoo has no '{name}'")

@@ -4,13 +4,13 @@ import argparse
 import sys
 import tempfile
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import yaml
 
 from models.zoo import entry as entries
 from models.zoo import index
-from models.zoo.entry import FOLDER
+from models.zoo.folders import PROJECTS, own, zoo_of
 from plumbing.messages import MAX_SENTENCE, printable
 
 # What `list` shows of each task: the first that was measured.
@@ -27,7 +27,12 @@ class Parser(argparse.ArgumentParser):
 def build_parser() -> Parser:
     """The commands and their arguments."""
     parser = Parser(prog="python -m models.zoo", description=__doc__.partition(": ")[2])
-    parser.add_argument("--zoo", type=Path, default=FOLDER, metavar="FOLDER", help="of entries (default: zoo/)")
+    parser.add_argument(
+        "--zoo",
+        type=Path,
+        metavar="FOLDER",
+        help=f"of entries (default: your own, {own()}, or what EVENLY_ZOO names; and, to read only, this project's)",
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("list", help="name, task, upsampler, score and size of every entry")
     show = commands.add_parser("show", help="the card of an entry")
@@ -56,10 +61,15 @@ def build_parser() -> Parser:
     return parser
 
 
-def listing(zoo: Path) -> str:
-    """The entries of a zoo, a line for each, in columns."""
+def known(zoo: Path | None) -> index.Index:
+    """The entries of a zoo; None: of the user's and of the project's, of which the user's hides one of its name."""
+    return index.read(zoo) if zoo else index.read(PROJECTS) | index.read(own())
+
+
+def listing(found: index.Index) -> str:
+    """The entries of an index, a line for each, in columns."""
     rows = [("name", "task", "upsampler", "score", "MB")]
-    for name, entry in index.read(zoo).items():
+    for name, entry in found.items():
         key = next((key for key in HEADLINES if entry.scores.get(key) is not None), "")
         score = f"{key.removeprefix('test/')} {entry.scores[key]:.4g}" if key else ""
         rows.append((name, entry.task, entry.upsampler, score, f"{entry.size / 1e6:.2f}"))
@@ -68,18 +78,31 @@ def listing(zoo: Path) -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
+def value_of(text: str) -> Any:
+    """What KEY=VALUE says, as in YAML. Raises ValueError for what is none."""
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise ValueError(f"the value {text!r} cannot be read; quote it") from None
+
+
 def verify_each(arguments: argparse.Namespace) -> None:
     """Verify what was asked for, a line for each; exit code 1 where anything is not as its card says."""
     from models.zoo.verify import verify
 
     if bool(arguments.name) == arguments.all:
         raise ValueError("verify takes a name or --all")
-    changes = dict(change.split("=", 1) if "=" in change else (change, "") for change in arguments.data)
-    names, failed = list(index.read(arguments.zoo)) if arguments.all else [arguments.name], 0
+    changes = {key: value_of(text) for key, _, text in (each.partition("=") for each in arguments.data)}
+    names, failed = list(known(arguments.zoo)) if arguments.all else [index.check_name(arguments.name)], 0
     for name in names:
         try:
             with tempfile.TemporaryDirectory() as folder:
-                said = verify(name, arguments.zoo, {k: yaml.safe_load(v) for k, v in changes.items()}, Path(folder))
+                said = verify(
+                    name,
+                    arguments.zoo or zoo_of(name),
+                    {k: yaml.safe_load(v) for k, v in changes.items()},
+                    Path(folder),
+                )
             print(f"{name}: {said}", flush=True)
         except (ValueError, OSError) as error:
             failed += 1
@@ -89,20 +112,29 @@ def verify_each(arguments: argparse.Namespace) -> None:
         raise SystemExit(1)
 
 
+def to_write(arguments: argparse.Namespace) -> Path:
+    """The zoo that an entry goes to. Raises ValueError where it would hide one of the project's."""
+    if arguments.zoo:
+        return arguments.zoo  # type: ignore[no-any-return]  # argparse declares no types
+    if index.check_name(arguments.name) in index.read(PROJECTS):
+        raise ValueError(f"this project's zoo has a {arguments.name}, which yours would hide; choose another name")
+    return own()
+
+
 def run(arguments: argparse.Namespace) -> None:
     """Carry out the parsed command. Raises ValueError for what cannot be done."""
-    zoo: Path = arguments.zoo
     if arguments.command == "list":
-        print(listing(zoo))
+        print(listing(known(arguments.zoo)))
     elif arguments.command == "show":
-        found = index.read(zoo)
-        entries.read_named(arguments.name, zoo)  # refuses an unknown name and altered files
-        card = entries.stored(zoo / arguments.name, "card.md", found[arguments.name].files["card.md"])
+        zoo = arguments.zoo or zoo_of(index.check_name(arguments.name))
+        entries.read_named(arguments.name, arguments.zoo)  # refuses an unknown name and altered files
+        card = entries.stored(zoo / arguments.name, "card.md", index.read(zoo)[arguments.name].files["card.md"])
         text = card.decode(errors="backslashreplace")
         print("".join(c for c in text if c.isprintable() or c == "\n"))  # anyone's text: no escape codes
     elif arguments.command == "export":
         from models.zoo.from_run import export
 
+        zoo = to_write(arguments)
         made = export(arguments.checkpoint, arguments.name, zoo, arguments.half, arguments.licence)
         print(f"{zoo / arguments.name}: {made.size / 1e6:.2f} MB")
     elif arguments.command == "verify":
@@ -111,9 +143,9 @@ def run(arguments: argparse.Namespace) -> None:
         from models.zoo import hub
 
         if arguments.command == "push":
-            hub.push(arguments.name, arguments.hub, zoo)
+            hub.push(arguments.name, arguments.hub, arguments.zoo or zoo_of(index.check_name(arguments.name)))
         else:
-            hub.pull(arguments.name, arguments.hub, zoo)
+            hub.pull(arguments.name, arguments.hub, to_write(arguments))
         print(f"{arguments.name}: {arguments.command}ed, checksums agree")
 
 

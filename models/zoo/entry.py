@@ -11,11 +11,10 @@ import safetensors.torch
 
 from models.trained.configuration import check
 from models.trained.saved import Saved, Trained
-from models.zoo import index
+from models.zoo import folders, index
 from models.zoo.index import FILES, Entry, File
+from models.zoo.plain_file import contents, held
 from plumbing import plain_yaml
-
-FOLDER = Path(__file__).parents[2] / "zoo"
 
 
 def stored(folder: Path, name: str, file: File | None) -> bytes:
@@ -24,13 +23,12 @@ def stored(folder: Path, name: str, file: File | None) -> bytes:
     What is checked is what is used: the file is not opened a second time. Raises ValueError.
     """
     path = folder / name
-    if folder.is_symlink() or path.is_symlink():
-        raise ValueError(f"{path} is or lies behind a symbolic link; an entry of a zoo holds plain files only")
-    if not path.is_file():
-        raise ValueError(f"{folder} is no entry of a zoo: it holds no {name}")
-    if path.stat().st_size > FILES[name]:
-        raise ValueError(f"{path} is larger than the {FILES[name]:,} bytes that it may have")
-    found = path.read_bytes()
+    if folder.is_symlink():
+        raise ValueError(f"{folder} is a symbolic link; a zoo holds plain files and folders only")
+    try:
+        found = contents(path, FILES[name])
+    except (FileNotFoundError, NotADirectoryError):
+        raise ValueError(f"{folder} is no entry of a zoo: it holds no {name}") from None
     if file is not None and (len(found), hashlib.sha256(found).hexdigest()) != (file.size, file.sha256):
         raise ValueError(
             f"{path} is not the file that the index describes: its size or SHA-256 differs; fetch it again"
@@ -66,14 +64,15 @@ def read_folder(folder: Path) -> Saved:
 
 
 def read_named(name: str, zoo: str | Path | None = None) -> Saved:
-    """`read` by name, always against the index of the zoo (None: this project's).
+    """`read` by name, always against the index of the zoo (None: the user's, or else this project's).
 
     Raises ValueError, naming what is near, for an unknown name.
     """
-    zoo = Path(zoo or FOLDER)
+    known = folders.names() if zoo is None else None
+    zoo = folders.zoo_of(index.check_name(name)) if zoo is None else Path(zoo)
     entries = index.read(zoo)
     if name not in entries:
-        near = difflib.get_close_matches(name, entries, n=1)
+        near = difflib.get_close_matches(name, known or entries, n=1)
         hint = f"; did you mean {near[0]}?" if near else "; python -m models.zoo list shows what there is"
         raise ValueError(f"the zoo has no {name[:100]!r}{hint}")
     return read(zoo / name, entries[name])
@@ -87,9 +86,11 @@ def load(name: str, zoo: str | Path | None = None) -> Trained:
 def install(staged: Path, zoo: Path, name: str, entry: Entry) -> None:
     """Move a whole entry to its place in a zoo, instead of the one that was there, and into the index."""
     final, old = zoo / name, zoo / f".{name}.old"
-    shutil.rmtree(old, ignore_errors=True)
-    if final.exists():
-        os.replace(final, old)
-    os.replace(staged, final)
-    index.write(zoo, index.read(zoo) | {name: entry})
-    shutil.rmtree(old, ignore_errors=True)
+    with held(zoo):  # two that install at once would each write an index without the other's entry
+        entries = index.read(zoo) | {name: entry}
+        shutil.rmtree(old, ignore_errors=True)
+        if final.exists():
+            os.replace(final, old)
+        os.replace(staged, final)
+        index.write(zoo, entries)
+        shutil.rmtree(old, ignore_errors=True)

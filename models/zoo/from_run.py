@@ -18,8 +18,16 @@ from models.zoo import entry as entries
 from models.zoo import index
 from models.zoo.card import card
 from models.zoo.index import Entry
+from models.zoo.plain_file import contents
 from models.zoo.preview import write_preview
 from models.zoo.verify import score
+from plumbing.messages import printable
+
+MAX_BYTES = 2**20  # of a run's metrics.json and command.txt
+# What a card tells of a run's metrics.json beside its scores, which are numbers.
+MEASURED: dict[str, tuple[type, ...]] = {
+    "parameters": (int,), "seconds": (int, float), "precision": (str,), "machine": (str,)
+}  # fmt: skip
 
 
 def used_weights(stored: Saved, half: bool) -> dict[str, Tensor]:
@@ -38,14 +46,26 @@ def used_weights(stored: Saved, half: bool) -> dict[str, Tensor]:
 
 
 def metrics_and_command(run: Path) -> tuple[dict[str, Any], str]:
-    """What a finished run measured, and the command that started it. Raises ValueError where there is none."""
+    """What a finished run measured, and the command that started it. Raises ValueError where there is none, or where
+    it is not as train.py writes it."""
+    found = {}
     for name in ("metrics.json", "command.txt"):
-        if not (run / name).is_file():
+        try:
+            found[name] = contents(run / name, MAX_BYTES)
+        except (FileNotFoundError, NotADirectoryError):
             raise ValueError(
                 f"{run} holds no {name}, so it is no folder of a run that train.py finished; a card needs it"
-            )
-    metrics = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
-    return metrics, (run / "command.txt").read_text(encoding="utf-8").strip()
+            ) from None
+    try:
+        metrics = json.loads(found["metrics.json"])
+    except (ValueError, RecursionError):
+        metrics = None
+    for key, kinds in MEASURED.items():
+        value = metrics.get(key, "") if isinstance(metrics, dict) else None
+        if type(value) not in kinds or not str(value).isprintable():
+            raise ValueError(f"{run / 'metrics.json'} is not as train.py writes it: it gives no {key}")
+    numbers = {k: v for k, v in metrics.items() if k in MEASURED or type(v) in (int, float, type(None))}
+    return numbers, printable(found["command.txt"].decode(errors="backslashreplace"), MAX_BYTES)
 
 
 def without_places(config: dict[str, Any], command: str) -> tuple[dict[str, Any], str]:

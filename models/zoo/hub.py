@@ -9,7 +9,8 @@ from models.trained import saved
 from models.zoo import entry as entries
 from models.zoo import index
 from models.zoo.index import FILES, MAX_INDEX, Entry, File
-from models.zoo.transfer import fetch, hugging_face, local_folder, repository
+from models.zoo.plain_file import contents, held
+from models.zoo.transfer import answered, fetch, hugging_face, local_folder, repository
 
 
 def fetch_index(hub: str) -> index.Index:
@@ -17,7 +18,7 @@ def fetch_index(hub: str) -> index.Index:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "index.yaml")
         fetch(hub, "index.yaml", path, MAX_INDEX)
-        return index.parse(path.read_bytes(), f"the index of {hub}")
+        return index.parse(contents(path, MAX_INDEX), f"the index of {hub}")
 
 
 def fetch_checked(hub: str, path: str, to: Path, file: File) -> None:
@@ -26,11 +27,11 @@ def fetch_checked(hub: str, path: str, to: Path, file: File) -> None:
     for _ in range(2):  # the first try may go on with what a broken transfer left of an older version
         before = partial.stat().st_size if partial.exists() else 0
         fetch(hub, path, partial, file.size)
-        found = partial.read_bytes()
+        found = contents(partial, file.size)
         if (len(found), hashlib.sha256(found).hexdigest()) == (file.size, file.sha256):
             partial.replace(to)
             return
-        if before < len(found) < file.size and hub.startswith("http"):
+        if before < len(found) < file.size and hub.lower().startswith("http"):
             raise ValueError(f"{path} of {hub} broke off; the same command goes on where it stopped")
         partial.unlink()
         if not before:
@@ -43,13 +44,14 @@ def pull(name: str, hub: str, zoo: Path) -> Entry:
     index.check_name(name)
     there = fetch_index(hub)
     if name not in there:
-        raise ValueError(f"{hub} has no '{name}'; it has {', '.join(there) or 'nothing'}")
+        some = ", ".join(list(there)[:10]) + (f" and {len(there) - 10} more" if len(there) > 10 else "")
+        raise ValueError(f"{hub} has no '{name}'; it has {some or 'nothing'}")
     wanted, staged = there[name], zoo / f".{name}.partial"
-    staged.mkdir(parents=True, exist_ok=True)
-    for file, described in wanted.files.items():
-        fetch_checked(hub, f"{name}/{file}", staged / file, described)
-    saved.build(entries.read(staged, wanted))
-    entries.install(staged, zoo, name, wanted)
+    with held(staged):  # the same entry may come twice at once
+        for file, described in wanted.files.items():
+            fetch_checked(hub, f"{name}/{file}", staged / file, described)
+        saved.build(entries.read(staged, wanted))
+        entries.install(staged, zoo, name, wanted)
     return wanted
 
 
@@ -61,6 +63,7 @@ def push(name: str, hub: str, zoo: Path) -> None:
     if hub.startswith("file://"):
         folder = local_folder(hub)
         folder.mkdir(parents=True, exist_ok=True)
+        index.read(folder)  # where that cannot be read, nothing is copied there
         with tempfile.TemporaryDirectory(dir=folder, prefix=".") as staged:
             shutil.copytree(zoo / name, Path(staged, name))
             entries.install(Path(staged, name), folder, name, entry)
@@ -74,12 +77,10 @@ def _push_to_hugging_face(name: str, entry: Entry, repo: str, zoo: Path) -> None
     """One commit of the entry's files and the index, so that nobody sees the one without the other."""
     hub = hugging_face()
     api = hub.HfApi()
-    try:
+    with answered(f"hf://{repo} did not take {name}"):
         api.create_repo(repo, exist_ok=True)
         there = fetch_index(f"hf://{repo}") if api.file_exists(repo, "index.yaml") else {}
-        contents: dict[str, Path | bytes] = {f"{name}/{file}": zoo / name / file for file in FILES}
-        contents["index.yaml"] = index.text(there | {name: entry}).encode()
-        operations = [hub.CommitOperationAdd(path, source) for path, source in contents.items()]
+        files: dict[str, Path | bytes] = {f"{name}/{file}": zoo / name / file for file in FILES}
+        files["index.yaml"] = index.text(there | {name: entry}).encode()
+        operations = [hub.CommitOperationAdd(path, source) for path, source in files.items()]
         api.create_commit(repo, operations, commit_message=f"Add {name}")
-    except (hub.errors.HfHubHTTPError, OSError) as error:
-        raise ValueError(f"hf://{repo} did not take {name} ({str(error).partition(chr(10))[0]})") from None

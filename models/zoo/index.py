@@ -1,5 +1,6 @@
 """The index of a zoo or a hub: what is there, what it scored, and the checksum of every file."""
 
+import os
 import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from models.zoo.plain_file import contents
 from plumbing import plain_yaml
 from plumbing.atomic import write_text
 
@@ -88,7 +90,7 @@ def parse(stored: bytes, what: str) -> Index:
 def read(folder: Path) -> Index:
     """The index of a folder of entries; without one, an empty index."""
     path = folder / "index.yaml"
-    return parse(path.read_bytes(), str(path)) if path.exists() else {}
+    return parse(contents(path, MAX_INDEX), str(path)) if os.path.lexists(path) else {}
 
 
 def text(index: Index) -> str:

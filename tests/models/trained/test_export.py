@@ -136,6 +136,7 @@ def test_the_error_is_relative_where_outputs_are_large() -> None:
 def test_files_lie_beside_their_checkpoint_and_zoo_entries_here() -> None:
     assert place("runs/a-b/best.ckpt", "onnx") == Path("runs/a-b/best.onnx")
     assert place("zoo:unet-earth-deconv", "torch_export") == Path("unet-earth-deconv.pt2")
+    assert place("mine/net-v1.2/", "onnx") == Path("mine/net-v1.2.onnx")
 
 
 def test_nothing_is_warned(trained: Any, tmp_path: Path) -> None:

@@ -14,9 +14,9 @@ import yaml
 
 from models import loading
 from models.training.task import Task
-from models.zoo import entry, index
+from models.zoo import folders, index
 from models.zoo.__main__ import main
-from models.zoo.from_run import without_places
+from models.zoo.from_run import metrics_and_command, without_places
 from study import run_folder
 from tests.tiny import configuration
 
@@ -162,9 +162,21 @@ def test_listing_showing_and_their_mistakes(
 
 def test_torch_hub_loads_every_entry(exported: tuple[str, Task, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     kind, _, zoo = exported
-    monkeypatch.setattr(entry, "FOLDER", zoo)
+    monkeypatch.setattr(folders, "PROJECTS", zoo)
     root = str(Path(run_folder.__file__).parents[1])
     assert torch.hub.load(root, "my_net", source="local").task == kind
+
+
+@pytest.mark.parametrize("metrics", [
+    "", "[]", "{}", "[" * 100_000, '{"parameters": "many", "seconds": 1, "precision": "32", "machine": "a"}',
+    '{"parameters": 1, "seconds": null, "precision": "32", "machine": "a"}',
+    '{"parameters": 1, "seconds": 1, "precision": "32", "machine": "\\u001b[2J"}',
+])  # fmt: skip
+def test_metrics_that_train_py_did_not_write_are_refused(metrics: str, tmp_path: Path) -> None:
+    (tmp_path / "command.txt").write_text("python train.py")
+    (tmp_path / "metrics.json").write_text(metrics)
+    with pytest.raises(ValueError, match=r"metrics.json is not as train.py writes it: it gives no \w+$"):
+        metrics_and_command(tmp_path)
 
 
 def test_where_data_lay_stays_on_the_machine_that_trained() -> None:

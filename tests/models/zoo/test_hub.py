@@ -114,7 +114,7 @@ def test_a_file_that_is_not_what_the_index_says_is_not_installed(
     path = zoo / "small" / "card.md"
     path.write_bytes(path.read_bytes() + change if change else path.read_bytes().swapcase())
     for where in (serve.url, zoo.as_uri()):
-        with pytest.raises(ValueError, match=r"larger than the \d+ bytes it should have|its size or SHA-256 differs"):
+        with pytest.raises(ValueError, match=r"larger than the \d+ bytes |its size or SHA-256 differs"):
             hub.pull("small", where, tmp_path / "mine")
     assert not (tmp_path / "mine" / "small").exists()
     assert index.read(tmp_path / "mine") == {}
