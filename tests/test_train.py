@@ -30,6 +30,13 @@ def command(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, str(ROOT / "train.py"), *arguments], capture_output=True, text=True)
 
 
+def here(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
+    """Run the command in this process, which has imported torch already."""
+    monkeypatch.setattr(sys, "argv", ["train.py", *arguments])
+    GlobalHydra.instance().clear()
+    runpy.run_path(str(ROOT / "train.py"), run_name="__main__")
+
+
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
     """A finished run: its folder and what it returned."""
@@ -136,8 +143,9 @@ def test_every_option_of_the_task_and_auto_batch_at_once(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in (ROOT / "conf/upsample").glob("*.yaml")))
 def test_a_unet_trains_an_epoch_with_every_upsampler(name: str, tmp_path: Path) -> None:
-    metrics = train.run(tiny(f"upsample={name}", "trainer.max_epochs=1"), tmp_path)
+    metrics = train.run(tiny(f"upsample={name}", "trainer.max_epochs=1", "data.test_crop=64"), tmp_path)
     assert metrics["upsampler"] == name
+    assert metrics["test/grid/fixed"] >= 0
     assert 0 < metrics["test/miou"] < 1
     assert torch.load(tmp_path / "last.ckpt", weights_only=True)["global_step"] == 2
 
@@ -146,9 +154,7 @@ def test_a_finished_run_is_found_and_its_result_printed(
     finished: tuple[Path, dict[str, Any]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder, metrics = finished
-    monkeypatch.setattr(sys, "argv", ["train.py", *TINY, f"hydra.run.dir='{folder}'"])
-    GlobalHydra.instance().clear()
-    runpy.run_path(str(ROOT / "train.py"), run_name="__main__")
+    here(monkeypatch, *TINY, f"hydra.run.dir='{folder}'")
     printed = capsys.readouterr().out
     assert f"This run is finished (resume=never starts it afresh): {folder}" in printed
     assert f"{metrics['test/miou']:.4g}" in printed
@@ -171,12 +177,14 @@ def test_torch_is_not_imported_to_compose_a_run() -> None:
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
 
 
-def test_what_cannot_be_built_is_refused_in_one_sentence(tmp_path: Path) -> None:
-    folder = f"hydra.run.dir='{tmp_path / 'run'}'"
-    refused = command("upsample=deconv", "upsample.kernel_size=3", "upsample.dilation=2", folder)
-    assert refused.returncode == 1
-    assert refused.stderr.count("\n") == 1
-    assert refused.stderr.startswith(
-        "Error: upsample.kernel_size=3, dilation=2 at stride 2 leaves 75% of the output pixels"
-    )
+def test_what_cannot_be_built_is_refused_in_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wrong = ["upsample=deconv", "upsample.kernel_size=3", "upsample.dilation=2"]
+    with pytest.raises(SystemExit) as refused:
+        here(monkeypatch, *TINY, *wrong, f"hydra.run.dir='{tmp_path / 'run'}'")
+    assert refused.value.code == 1
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert said.startswith("Error: upsample.kernel_size=3, dilation=2 at stride 2 leaves 75% of the output pixels")
     assert list(tmp_path.iterdir()) == []
