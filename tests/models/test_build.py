@@ -18,6 +18,15 @@ from tests.tiny import composed, configuration
 CONF = Path(models.__file__).parents[1] / "conf"
 PLAIN = {"family": "plain", "width": 16, "depth": 3}
 LITTLE = {"blocks": 1, "width": 16}
+
+
+def of_yaml(section: str, name: str) -> dict[str, Any]:
+    """What a file of conf/ says of one of a kind."""
+    options: dict[str, Any] = yaml.safe_load((CONF / section / f"{name}.yaml").read_text())
+    options.pop("defaults", None)
+    return options
+
+
 # A small configuration of each network, and whether it offers all that an upsampler may need.
 NETWORKS: dict[str, tuple[dict[str, Any], bool]] = {
     "unet": ({"name": "unet"}, True),
@@ -34,10 +43,18 @@ NETWORKS: dict[str, tuple[dict[str, Any], bool]] = {
         for scale in (2, 3, 4)
     },
 }  # fmt: skip
-
-
-def test_every_network_is_here() -> None:
-    assert {model["name"] for model, _ in NETWORKS.values()} == set(table)
+listed = {model["name"] for model, _ in NETWORKS.values()}
+NETWORKS |= {name: (of_yaml("model", name), table[name].takes_encoder) for name in table if name not in listed}
+ENCODERS: list[dict[str, Any]] = [
+    {"family": "plain", "width": 4, "depth": 2},
+    {"family": "resnet", "name": "resnet18", "output_stride": 32},
+    {"family": "resnet", "name": "resnet18", "output_stride": 8},
+    {"family": "timm", "name": "mobilenetv3_small_050", "output_stride": 32},
+    {"family": "timm", "name": "convnext_atto", "output_stride": 16},
+    {"family": "efficientnet_lite0", "output_stride": 16},
+]
+listed = {encoder["family"] for encoder in ENCODERS}
+ENCODERS += [of_yaml("encoder", name) for name in families if name not in listed]
 
 
 @pytest.mark.parametrize("upsampler", upsample.available())
@@ -77,24 +94,16 @@ def test_every_network_runs_with_every_upsampler_or_says_why_not(network: str, u
 
 @pytest.mark.parametrize("model", [name for name, kind in table.items() if kind.takes_encoder])
 @pytest.mark.parametrize(
-    "encoder",
-    [
-        {"family": "plain", "width": 4, "depth": 2},
-        {"family": "resnet", "name": "resnet18", "output_stride": 32},
-        {"family": "resnet", "name": "resnet18", "output_stride": 8},
-        {"family": "timm", "name": "mobilenetv3_small_050", "output_stride": 32},
-        {"family": "timm", "name": "convnext_atto", "output_stride": 16},
-        {"family": "efficientnet_lite0", "output_stride": 16},
-    ],
-    ids=lambda encoder: f"{encoder['family']}-{encoder.get('output_stride', 4)}",
+    "encoder", ENCODERS, ids=lambda encoder: f"{encoder['family']}-{encoder.get('output_stride', 4)}"
 )
 def test_segmentation_networks_take_every_encoder_at_any_size(model: str, encoder: dict[str, Any]) -> None:
     small: dict[str, Any] = {"width": 8, "channels": 8} if model == "deeplab" else {}
-    if model == "deeplab" and encoder["family"] == "plain":
+    if model == "deeplab" and "output_stride" not in encoder:
         small["version"] = "3"  # 3+ wants a map deeper than stride 4
     config = {"model": {"name": model, **small}, "encoder": encoder, "upsample": {"name": "resize_conv"}}
     network = models.build(config, 3, 4).eval()
-    assert network.period == encoder.get("output_stride", 4)
+    built = families[encoder["family"]](**{key: value for key, value in encoder.items() if key != "family"})
+    assert network.period == encoder.get("output_stride", built.strides[-1])
     with torch.no_grad():
         for size in ((1, 1), (33, 47)):
             assert network(torch.randn(1, 3, *size)).shape == (1, 4, *size)
