@@ -99,7 +99,8 @@ def outcome(overrides: list[str], folder: Path) -> str:
 
 def tried(count: int, seed: int, folder: Path) -> tuple[Counter[str], list[str]]:
     """Outcomes, and the command and error of each configuration that ended in neither."""
-    draw, found, wrong = random.Random(seed), Counter(), []
+    draw, wrong = random.Random(seed), []
+    found: Counter[str] = Counter()
     for _ in range(count):
         overrides = drawn(draw, folder)
         try:

@@ -211,7 +211,7 @@ def other_header(content: bytes, draw: random.Random) -> bytes:
     elif kind == 1:
         header["__metadata__"] = draw.choice([{"a": "\x1b[2J"}, {"a": 1}, [], None])
     else:
-        change = {
+        change: tuple[str, Any] = {
             2: ("dtype", draw.choice(DTYPES)),
             3: ("shape", draw.choice([[], [0], [-1], [2**62, 4], [1, 1], ["x"], None, [1e9]])),
             4: ("data_offsets", draw.choice([[0, 0], [10, 5], [0, 2**60], [-4, 0], None, [0], [0, 4]])),

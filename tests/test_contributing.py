@@ -79,8 +79,8 @@ def followed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     copy.mkdir()
     for name in ("upsample", "data", "models", "plumbing", "study", "conf", "tests"):
         shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for path in (*ROOT.glob("*.py"), ROOT / "pyproject.toml"):
-        shutil.copy(path, copy)
+    for file in (*ROOT.glob("*.py"), ROOT / "pyproject.toml"):
+        shutil.copy(file, copy)
     for _, language, path, content in blocks():
         follow(language, copy / path, content)
     (copy / "tests" / "test_training.py").write_text(TRAINED)

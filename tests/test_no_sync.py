@@ -58,7 +58,7 @@ def test_no_step_reads_a_number_from_the_device(tmp_path: Path, overrides: list[
     limits = {"max_epochs": -1, "max_steps": len(COUNTED) + 1, "limit_val_batches": 0, "precision": "32-true"}
     trainer = build_trainer(config["trainer"] | limits, tmp_path, task)
     watch = Watch()
-    trainer.callbacks.insert(0, watch)  # type: ignore[attr-defined]
+    trainer.callbacks.insert(0, watch)
     fit(trainer, task, module, tmp_path)
     assert watch.steps == len(COUNTED)
     assert not watch.readings.count

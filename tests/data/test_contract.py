@@ -138,6 +138,6 @@ def test_what_a_loader_holds_can_be_pickled_as_macos_starts_workers(name: str, t
         given = {"root": str(tmp_path)} | {"workers": 2, "cache": "none"}
         small = {"crop": 32 if kind == "images_of_one_size" else 16, "batch_size": 2}
         changed = section | {key: value for key, value in (given | small).items() if key in section}
-        module = data.build(changed, kind, seed=0)  # type: ignore[arg-type]  # of the set's own
+        module = data.build(changed, kind, seed=0)
         for loader in (module.train_dataloader(), module.val_dataloader()):
             assert ForkingPickler.dumps(loader.dataset)

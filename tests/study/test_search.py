@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,7 +29,7 @@ def test_a_study_that_was_killed_runs_only_the_trials_still_missing(tmp_path: Pa
             text=True,
         )
 
-    def trials() -> list[optuna.trial.FrozenTrial]:
+    def trials() -> list[Any]:
         return optuna.load_study("unet_optuna", f"sqlite:///{tmp_path}/unet_optuna.db").get_trials()
 
     killed = start()

@@ -23,7 +23,7 @@ print("done", file=sys.stderr)
 
 
 def start(lines: int, **options: object) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([sys.executable, "-c", PRINTS, str(lines)], cwd=ROOT, stderr=subprocess.PIPE, **options)  # type: ignore[call-overload]
+    return subprocess.Popen([sys.executable, "-c", PRINTS, str(lines)], cwd=ROOT, stderr=subprocess.PIPE, **options)
 
 
 def test_all_that_is_printed_arrives_in_order() -> None:

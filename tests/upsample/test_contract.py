@@ -4,7 +4,9 @@ Export is tested in tests/models/test_export.py, in a U-Net, and at every scale 
 """
 
 import copy
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -23,18 +25,18 @@ def relative_error(value: Tensor, reference: Tensor) -> float:
     return ((value - reference).abs().max() / reference.abs().max().clamp(min=1e-30)).item()
 
 
-def test_yaml_files_and_operators_are_the_same_set():
+def test_yaml_files_and_operators_are_the_same_set() -> None:
     assert {path.stem for path in CONF.glob("*.yaml")} == set(upsample.available())
 
 
 @pytest.mark.parametrize("name", upsample.available())
-def test_yaml_holds_every_option_with_its_default(name):
+def test_yaml_holds_every_option_with_its_default(name: str) -> None:
     config = yaml.safe_load((CONF / f"{name}.yaml").read_text())
     assert config == {"name": name, **upsample.available()[name].options}
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
-def test_shapes_gradients_and_dtypes(build_variant, offer, scale):
+def test_shapes_gradients_and_dtypes(build_variant: Callable[..., Any], offer: Callable[..., Any], scale: int) -> None:
     channels = scale**2
     layer = build_variant(channels, 4, scale)
     for size in SIZES:
@@ -64,7 +66,9 @@ def test_shapes_gradients_and_dtypes(build_variant, offer, scale):
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
-def test_channels_last_and_equal_channels(build_variant, offer, scale):
+def test_channels_last_and_equal_channels(
+    build_variant: Callable[..., Any], offer: Callable[..., Any], scale: int
+) -> None:
     channels = 4 * scale**2
     layer = build_variant(channels, channels, scale)
     twin = copy.deepcopy(layer).to(memory_format=torch.channels_last)
@@ -80,7 +84,7 @@ def test_channels_last_and_equal_channels(build_variant, offer, scale):
             assert relative_error(value, reference) < 1e-5
 
 
-def test_half_precision_weights(build_variant, offer):
+def test_half_precision_weights(build_variant: Callable[..., Any], offer: Callable[..., Any]) -> None:
     x, skip, indices = offer(8, 5, 3, 2)
     layer = build_variant(8, 4, 2)
     y = layer.bfloat16()(x.bfloat16(), skip.bfloat16(), indices)
@@ -88,7 +92,7 @@ def test_half_precision_weights(build_variant, offer):
     assert y.isfinite().all()
 
 
-def test_state_dict_restores_the_layer(build_variant, offer):
+def test_state_dict_restores_the_layer(build_variant: Callable[..., Any], offer: Callable[..., Any]) -> None:
     inputs = offer(8, 5, 3, 2)
     layer, other = build_variant(8, 4, 2), build_variant(8, 4, 2)
     with torch.no_grad():
@@ -98,7 +102,7 @@ def test_state_dict_restores_the_layer(build_variant, offer):
     assert torch.equal(layer(*inputs), other(*inputs))
 
 
-def test_compiles_without_a_graph_break(build_variant, offer):
+def test_compiles_without_a_graph_break(build_variant: Callable[..., Any], offer: Callable[..., Any]) -> None:
     torch.compiler.reset()
     inputs = offer(8, 5, 3, 2)
     layer = build_variant(8, 4, 2)
@@ -114,36 +118,36 @@ def test_compiles_without_a_graph_break(build_variant, offer):
         assert torch.allclose(value, reference, rtol=1e-4, atol=1e-5)
 
 
-def refusal(*args, **kwargs) -> str:
+def refusal(*args: Any, **kwargs: Any) -> str:
     with pytest.raises(ValueError, match=r".") as caught:
         upsample.build(*args, **kwargs)
     return str(caught.value)
 
 
-def test_unknown_names_get_a_suggestion():
+def test_unknown_names_get_a_suggestion() -> None:
     message = refusal("dilated_decov", 4, 4, 2)
     assert "did you mean dilated_deconv?" in message
     assert "nearest" in message
 
 
-def test_unknown_options_are_named_with_the_known_ones():
+def test_unknown_options_are_named_with_the_known_ones() -> None:
     message = refusal("deconv", 4, 4, 2, kernel=3)
     assert "no option kernel" in message
     assert "kernel_size" in message
 
 
 @pytest.mark.parametrize("scale", [1, 0, -2, 2.0, True, "2"])
-def test_scale_must_be_an_integer_of_at_least_two(scale):
+def test_scale_must_be_an_integer_of_at_least_two(scale: Any) -> None:
     assert "scale must be an integer of at least 2" in refusal("nearest", 4, 4, scale)
 
 
 @pytest.mark.parametrize(("channels", "key"), [((0, 4), "in_channels"), ((4, 1.5), "out_channels")])
-def test_channels_must_be_positive_integers(channels, key):
+def test_channels_must_be_positive_integers(channels: tuple[Any, Any], key: str) -> None:
     assert key in refusal("nearest", *channels, 2)
 
 
 @pytest.mark.parametrize("name", [n for n, operator in upsample.available().items() if operator.needs])
-def test_a_need_that_is_not_offered_fails_at_build(name):
+def test_a_need_that_is_not_offered_fails_at_build(name: str) -> None:
     offers = {"skip_channels": 6, "indices_channels": 5}
     for need in upsample.available()[name].needs:
         assert need in refusal(name, 4, 4, 2, **{k: v for k, v in offers.items() if k != f"{need}_channels"})
@@ -161,11 +165,13 @@ def test_a_need_that_is_not_offered_fails_at_build(name):
         ("carafe", (4, 7), {"groups": 2}, "6 or 8"),
     ],
 )
-def test_channels_that_groups_do_not_divide_fail_with_the_counts_that_would_work(name, channels, options, works):
+def test_channels_that_groups_do_not_divide_fail_with_the_counts_that_would_work(
+    name: str, channels: tuple[int, int], options: dict[str, Any], works: str
+) -> None:
     assert works in refusal(name, *channels, 2, **options)
 
 
-def test_registering_makes_an_operator_available(monkeypatch):
+def test_registering_makes_an_operator_available(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("upsample.contract._operators", {})
 
     @upsample.operator("mine", needs=("skip",))

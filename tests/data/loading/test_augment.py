@@ -118,7 +118,7 @@ def module(options: dict[str, Any], workers: int = 0) -> DataModule:
 def epochs(module: DataModule, finish: bool = False) -> list[dict[str, Any]]:
     loader, batches = module.train_dataloader(), []
     for epoch in range(2):
-        loader.sampler.set_epoch(epoch)  # type: ignore[attr-defined]
+        loader.sampler.set_epoch(epoch)
         batches += [module.on_after_batch_transfer(batch, 0) if finish else batch for batch in loader]
     return batches
 

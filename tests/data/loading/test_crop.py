@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -7,9 +9,9 @@ from data.loading.crop import PADDING, cut, extent, pixel_of_a_class, position
 from data.loading.sampler import balanced
 
 
-def draws(*arguments: object, count: int = 2000) -> np.ndarray:
+def draws(*arguments: Any, count: int = 2000) -> np.ndarray:
     random = np.random.default_rng(0)
-    return np.array([extent(*arguments, random) for _ in range(count)])  # type: ignore[arg-type]
+    return np.array([extent(*arguments, random) for _ in range(count)])
 
 
 def test_scale_halves_as_often_as_it_doubles_and_the_window_is_its_inverse() -> None:

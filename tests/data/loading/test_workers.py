@@ -50,8 +50,8 @@ class Fatal(Noise):
 @pytest.mark.parametrize("split", ["train", "val"])
 @pytest.mark.parametrize("how", ["SIGKILL", "SIGSEGV", "raises"])
 def test_a_lost_worker_ends_the_run_soon_in_a_sentence_with_its_file(how: str, split: str, tmp_path: Path) -> None:
-    parts = [Fatal(64, 3 if split == part else -1, how) for part in ("train", "val")]
-    data = DataModule(Loaded(INFO, *parts, Noise(4), augment=Augment({}, 32), batch_size=4, seed=0, workers=2))
+    first, second = (Fatal(64, 3 if split == part else -1, how) for part in ("train", "val"))
+    data = DataModule(Loaded(INFO, first, second, Noise(4), augment=Augment({}, 32), batch_size=4, seed=0, workers=2))
     task = build("segmentation")
     options = {"accelerator": "cpu", "precision": "32-true", "max_epochs": 3}
     began = time.monotonic()
@@ -67,15 +67,16 @@ def test_a_lost_worker_ends_the_run_soon_in_a_sentence_with_its_file(how: str, s
 
 
 def test_a_worker_lost_between_batches_ends_the_run_too(tmp_path: Path) -> None:
-    parts = [Noise(64) for _ in range(3)]
-    data = DataModule(Loaded(INFO, *parts, augment=Augment({}, 32), batch_size=4, seed=0, workers=2))
+    data = DataModule(
+        Loaded(INFO, Noise(64), Noise(64), Noise(64), augment=Augment({}, 32), batch_size=4, seed=0, workers=2)
+    )
     task = build("segmentation")
 
     def kill(*_: Any) -> None:
         if task.trainer.global_step == 5:
             os.kill(next(pid for each in data.prepared for pid, _ in each.at.tolist() if pid), signal.SIGKILL)
 
-    task.on_before_optimizer_step = kill  # type: ignore[method-assign]
+    task.on_before_optimizer_step = kill
     options = {"accelerator": "cpu", "precision": "32-true", "max_epochs": 3}
     with pytest.raises(ValueError, match=r"a process that prepares batches was killed at sample \d+, as Linux"):
         fit(build_trainer(options, tmp_path, task), task, data, tmp_path)

@@ -132,9 +132,9 @@ def test_what_comes_out_is_read_as_data(tmp_path: Path) -> None:
     small = ["data.crop=16", "data.batch_size=1", "data.absent_classes=keep"]
     config = configuration("data=folder", f"data.root='{tmp_path / 'out'}'", *small)
     loaded = data.load(config["data"], "labelled_images", seed=0)
-    assert loaded.info.classes == ["background", "cat, big", "dog"]  # type: ignore[attr-defined]
-    assert loaded.info.labels == [0, 3, 18]  # type: ignore[attr-defined]
-    assert loaded.info.ignored == (255,)  # type: ignore[attr-defined]
+    assert loaded.info.classes == ["background", "cat, big", "dog"]
+    assert loaded.info.labels == [0, 3, 18]
+    assert loaded.info.ignored == (255,)
 
 
 def broken_json(top: Path) -> Path:

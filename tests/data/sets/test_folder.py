@@ -146,7 +146,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def epoch(found: DataModule) -> list[Any]:
     loader = found.train_dataloader()
-    loader.sampler.set_epoch(3)  # type: ignore[attr-defined]
+    loader.sampler.set_epoch(3)
     return [*loader, *found.val_dataloader()]
 
 

@@ -130,8 +130,8 @@ def test_the_line_to_paste_works(tmp_path: Path) -> None:
         load(tmp_path)
     line = str(refusal.value).rpartition(": '")[2].rstrip("'")
     loaded = load(tmp_path, line)
-    assert loaded.info.classes == ["class0", "class1"]  # type: ignore[attr-defined]
-    assert loaded.info.palette == [(0, 0, 255), (255, 0, 0)]  # type: ignore[attr-defined]
+    assert loaded.info.classes == ["class0", "class1"]
+    assert loaded.info.palette == [(0, 0, 255), (255, 0, 0)]
     assert seen(loaded) == {"outside": 0, "inside": 1, "top": 0}
 
 
@@ -147,7 +147,7 @@ def test_palettes_give_their_colours_and_are_refused_where_they_differ(tmp_path:
     for i in range(12):
         labels = scene(i)[1].astype(np.uint8)
         palette_picture(labels, [9, 8, 7, 200, 100, 50], tmp_path / "masks" / f"{i:02d}.png")
-    assert load(tmp_path).info.palette == [(9, 8, 7), (200, 100, 50)]  # type: ignore[attr-defined]
+    assert load(tmp_path).info.palette == [(9, 8, 7), (200, 100, 50)]
     palette_picture(1 - labels, [200, 100, 50, 9, 8, 7], tmp_path / "masks" / "11.png")  # the same picture
     with pytest.raises(ValueError, match=r"palettes of masks differ: index 0 is \(9, .*00.png and \(200, .*11.png"):
         load(tmp_path)
@@ -163,7 +163,7 @@ def test_numbers_of_every_width_and_sign_are_read_as_stored(dtype: Any, tmp_path
         path.unlink()
         tifffile.imwrite(path.with_suffix(".tif"), labels)
     loaded = load(root)
-    assert (loaded.info.classes, loaded.info.labels) == (["low", "high"], [low, 100])  # type: ignore[attr-defined]
+    assert (loaded.info.classes, loaded.info.labels) == (["low", "high"], [low, 100])
     assert seen(loaded) == {"outside": 0, "inside": 1, "top": 0}
 
 
@@ -186,7 +186,7 @@ def test_classes_txt_is_read_in_any_encoding_with_a_mark_or_named(
     write(tmp_path)
     (tmp_path / "classes.txt").write_bytes(stored)
     if told is None:
-        assert load(tmp_path).info.classes == ["a", "b"]  # type: ignore[attr-defined]
+        assert load(tmp_path).info.classes == ["a", "b"]
     else:
         with pytest.raises(ValueError, match=told):
             load(tmp_path)

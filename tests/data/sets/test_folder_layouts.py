@@ -76,7 +76,7 @@ def test_layouts_are_read_and_what_is_left_alone_is_named(
     layout(tmp_path)
     loaded = load(tmp_path, *overrides)
     assert sizes(loaded) == expected
-    assert loaded.info.classes == ["0", "1"]  # type: ignore[attr-defined]
+    assert loaded.info.classes == ["0", "1"]
     notes = "\n".join(loaded.notes)
     assert re.search(said, notes)
     assert ("Not used" in notes) == said.startswith("Not used")

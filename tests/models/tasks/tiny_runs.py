@@ -72,7 +72,7 @@ def build(kind: str) -> Task:
         return Segmentation(
             Dropping(), INFO, loss="cross_entropy", dice=0.0, auxiliary=0.0, lr=1e-2, schedule="one_cycle", warmup=0.1,
             weight_decay=1e-2, layer_decay=1.0, inference={}, checkerboard_images=1, gradient_checkerboard=False,
-        )  # type: ignore[arg-type]  # fmt: skip
+        )  # fmt: skip
     if kind == "super_resolution":
         enlarger = ESPCN(1, partial(upsample.build, "pixel_shuffle"), scale=2)
         return SuperResolution(enlarger, GREY, loss="l1", lr=1e-3, warmup=0.1, checkerboard_images=1)
@@ -124,7 +124,7 @@ def train_until(step: int, task: Task, folder: Path, workers: int = 0, **options
         if task.trainer.global_step == step:
             raise RuntimeError("the power went out")
 
-    task.on_train_batch_start = failing  # type: ignore[method-assign]
+    task.on_train_batch_start = failing
     with pytest.raises(RuntimeError, match="the power went out"):
         train(task, folder, workers, **options)
 

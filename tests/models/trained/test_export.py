@@ -122,7 +122,7 @@ def test_what_cannot_be_traced_is_refused_in_one_sentence(trained: Any, tmp_path
 def test_a_missing_extra_is_named(trained: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(ValueError, match=r"needs onnx, onnxscript, onnxruntime, .*--extra export"):
-        exporting.write_onnx(None, tmp_path / "net.onnx", {})  # type: ignore[arg-type]  # refused before it is used
+        exporting.write_onnx(None, tmp_path / "net.onnx", {})
 
 
 def test_the_error_is_relative_where_outputs_are_large() -> None:

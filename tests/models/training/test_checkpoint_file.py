@@ -58,7 +58,7 @@ def test_a_file_without_the_right_to_read_it_is_refused(tmp_path: Path, monkeypa
     def refusing(path: Path, *arguments: object, **options: object) -> object:
         if path == last:
             raise PermissionError(13, "Permission denied", str(path))
-        return opened(path, *arguments, **options)  # type: ignore[call-overload]
+        return opened(path, *arguments, **options)
 
     monkeypatch.setattr(Path, "open", refusing)
     with pytest.raises(ValueError, match=r"last.ckpt is there, but cannot be opened \(Permission denied\)"):

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import zipfile
+from typing import Any
 
 import pytest
 import torch
@@ -64,5 +65,5 @@ def test_every_lost_end_is_noticed(sealed: bool) -> None:
     lambda whole: bytes(len(whole)),
     lambda whole: written(sealed=False)[:200] + whole[200:-1] + b"0",
 ])  # fmt: skip
-def test_other_faults_are_noticed(change) -> None:  # type: ignore[no-untyped-def]
+def test_other_faults_are_noticed(change: Any) -> None:
     assert verdict(change(written())) in ("damaged", "no checkpoint")

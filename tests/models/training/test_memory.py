@@ -37,7 +37,7 @@ def test_memory_that_ends_is_told_with_what_would_fit(
 ) -> None:
     task = build("segmentation")
     step = task.training_step
-    task.training_step = lambda *batch: (fail if task.trainer.global_step == 4 else step)(*batch)  # type: ignore[method-assign]
+    task.training_step = lambda *batch: (fail if task.trainer.global_step == 4 else step)(*batch)
     with pytest.raises(SystemExit) as ended, run_folder.one_sentence(debug=False):
         train(task, tmp_path, **EPOCHS)
     assert ended.value.code == 1
@@ -53,7 +53,7 @@ def test_memory_that_ends_is_told_with_what_would_fit(
 
 def test_memory_that_ends_in_a_validation_is_told_too(tmp_path: Path) -> None:
     task = build("segmentation")
-    task.validation_step = python  # type: ignore[method-assign]
+    task.validation_step = python
     with pytest.raises(
         ValueError, match=r"out of memory in scoring on cpu with .* data.batch_size=2 is likely to fit: that"
     ):
@@ -62,7 +62,7 @@ def test_memory_that_ends_in_a_validation_is_told_too(tmp_path: Path) -> None:
 
 def test_other_errors_stay_what_they_are(tmp_path: Path) -> None:
     task = build("segmentation")
-    task.training_step = lambda *_: {}["memory"]  # type: ignore[method-assign]
+    task.training_step = lambda *_: {}["memory"]
     with pytest.raises(KeyError, match="memory"):
         train(task, tmp_path, **EPOCHS)
 
@@ -85,7 +85,7 @@ def test_auto_batch_finds_what_fits_and_changes_nothing_else(
     training, data = build(kind), noise(2)
     fit(build_trainer(OPTIONS, given, training), training, data, given)
 
-    step = task.training_step  # type: ignore[attr-defined]
+    step = task.training_step
 
     def small(self: Any, batch: dict[str, Any], index: int) -> Any:
         return step(self, batch, index) if len(batch["image"]) <= 2 else python()

@@ -60,7 +60,7 @@ def test_a_norm_over_one_value_is_told_of_with_the_mend(tmp_path: Path) -> None:
     def forward(image: torch.Tensor) -> torch.Tensor:
         return torch.nn.BatchNorm2d(3)(image[:1, :1, :1, :1].float().expand(1, 3, 1, 1))
 
-    task.forward = forward  # type: ignore[method-assign]
+    task.forward = forward
     data = DataModule(Loaded(INFO, Noise(4), Noise(2), Noise(2), augment=Augment({}, 32), batch_size=1, seed=0))
     with pytest.raises(ValueError, match=r"data.batch_size=1 gives a BatchNorm of the network one value .* choose 2"):
         fit(build_trainer(PLAIN, tmp_path, task), task, data, tmp_path)

@@ -20,9 +20,9 @@ def test_a_training_that_diverged_is_stopped_with_what_would_help(value: float) 
         callback_metrics={"train/loss": torch.tensor(value)},
     )
     with pytest.raises(ValueError, match=f"training diverged: train/loss is {value} at step 7; lower task.lr"):
-        RefuseDivergence().on_validation_start(trainer)  # type: ignore[arg-type]
+        RefuseDivergence().on_validation_start(trainer)
     trainer.callback_metrics = {"train/loss": torch.tensor(1.0), "val/miou": torch.tensor(float("nan"))}
-    RefuseDivergence().on_validation_start(trainer)  # type: ignore[arg-type]  # a class may be absent
+    RefuseDivergence().on_validation_start(trainer)
 
 
 @pytest.mark.parametrize("options", [

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -72,7 +73,7 @@ def test_an_entry_goes_to_a_folder_and_comes_back_from_it(zoo: Path, tmp_path: P
     assert (net.upsampler, net.classes) == ("dilated_deconv", ["ocean", "land", "lake"])
 
 
-def test_an_entry_is_replaced_and_its_neighbours_stay(zoo: Path, tmp_path: Path, files, make_entry) -> None:  # type: ignore[no-untyped-def]
+def test_an_entry_is_replaced_and_its_neighbours_stay(zoo: Path, tmp_path: Path, files: Any, make_entry: Any) -> None:
     there = (tmp_path / "hub").as_uri()
     hub.push("small", there, zoo)
     make_entry(zoo, "other", files)

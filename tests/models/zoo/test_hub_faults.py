@@ -113,7 +113,7 @@ ANSWERS: dict[str, bytes] = {
     "partial content unasked": b"HTTP/1.1 206 Partial\r\nContent-Range: bytes 5-9/10\r\nContent-Length: 5\r\n\r\nabcde",
     "no content": b"HTTP/1.1 204 No Content\r\n\r\n",
     "reset content": b"HTTP/1.1 205 Reset\r\nContent-Length: 0\r\n\r\n",
-    **{f"status {code}": b"HTTP/1.1 %b Nope\r\nContent-Length: 0\r\n\r\n" % code
+    **{f"status {code.decode()}": b"HTTP/1.1 %b Nope\r\nContent-Length: 0\r\n\r\n" % code
        for code in (b"300", b"304", b"400", b"401", b"403", b"404", b"407", b"410", b"416", b"418", b"429", b"500",
                     b"503", b"999")},
     "a reason of escape codes": b"HTTP/1.1 404 \x1b]0;owned\x07\x1b[2J\r\nContent-Length: 0\r\n\r\n",

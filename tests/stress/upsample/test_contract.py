@@ -4,6 +4,7 @@ Run with `pytest tests/stress/upsample`.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import onnxruntime
 import pytest
@@ -32,17 +33,19 @@ def check_compiled(layer: nn.Module, offer: Callable[..., tuple[Tensor, Tensor, 
 
 
 @pytest.mark.parametrize("channels_last", [False, True])
-def test_inductor(build_variant, offer, channels_last):
+def test_inductor(build_variant: Callable[..., Any], offer: Callable[..., Any], channels_last: bool) -> None:
     check_compiled(build_variant(8, 4, 2), offer, channels_last)
 
 
 @pytest.mark.parametrize("padding_mode", ["reflect", "replicate", "circular"])
-def test_inductor_with_other_borders(offer, padding_mode):
+def test_inductor_with_other_borders(offer: Callable[..., Any], padding_mode: str) -> None:
     check_compiled(upsample.build("resize_conv", 8, 4, 2, padding_mode=padding_mode), offer, True)
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
-def test_onnx(build_variant, offer, offered, scale):
+def test_onnx(
+    build_variant: Callable[..., Any], offer: Callable[..., Any], offered: Callable[..., Any], scale: int
+) -> None:
     channels = 4 * scale**2
     layer = offered(build_variant(channels, channels, scale)).eval()
     free = {2: torch.export.Dim.DYNAMIC, 3: torch.export.Dim.DYNAMIC}

@@ -151,7 +151,7 @@ def test_each_group_is_beside_its_own_floor(nine_runs: Path) -> None:
             metrics |= {key: 4.0, f"{key}/null": 3.0 + int("-0-" in folder.name) * 0.75}
         (folder / "metrics.json").write_text(json.dumps(metrics))
     found = board(nine_runs)
-    floors = [found.entry(each, "test/checkerboard/spectral_peak_db").floor for each in found.groups]  # type: ignore[union-attr]
+    floors = [found.entry(each, "test/checkerboard/spectral_peak_db").floor for each in found.groups]
     assert floors == [10, 3.25, 5]
     line = next(
         each for each in csv.DictReader(io.StringIO(to_csv(found))) if each["score"].endswith("spectral_peak_db")

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import matplotlib.image
@@ -92,7 +93,7 @@ def test_no_cell_of_the_csv_is_a_formula(hostile: Path) -> None:
 def test_no_name_leads_out_of_the_folder(nine_runs: Path, make_run: Callable[..., Path], tmp_path: Path) -> None:
     for i, (task, name) in enumerate([("../../up", "earth"), ("/abs", ".."), ("a/b", "c\\d")]):
         folder = make_run("deconv", 0, 0.5, at=f"path{i}")
-        edit(folder / "config.yaml", lambda held, t=task, n=name: held.update(task={"name": t}, data={"name": n}))
+        edit(folder / "config.yaml", partial(dict.update, task={"name": task}, data={"name": name}))
     out = tmp_path / "deep/er/out"
     compare(read(nine_runs), out)
     written = set(tmp_path.rglob("comparison.*"))
@@ -183,6 +184,6 @@ def test_a_picture_that_cannot_be_drawn_costs_a_warning(
 def test_numbers_at_the_ends_of_what_there_is_are_shown(nine_runs: Path, tmp_path: Path) -> None:
     values = (1e100, -1e100, 5e-324, 0, -0.0, 1e15)
     for folder, value in zip(sorted(nine_runs.iterdir()), values, strict=False):
-        edit(folder / "metrics.json", lambda held, v=value: held.update({"test/miou": v, "parameters": v}))
+        edit(folder / "metrics.json", partial(dict.update, **{"test/miou": value, "parameters": value}))
     compare(read(nine_runs), tmp_path / "out")
     print_board(Board(read(nine_runs)))

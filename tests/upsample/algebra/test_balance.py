@@ -2,6 +2,7 @@
 
 import copy
 from itertools import product
+from typing import Any
 
 import pytest
 import torch
@@ -45,7 +46,7 @@ def train(layer: nn.Module, channels: int) -> None:
 
 
 @pytest.mark.parametrize(("name", "scale", "options"), SETTINGS)
-def test_no_imbalance_before_and_after_training(name, scale, options):
+def test_no_imbalance_before_and_after_training(name: str, scale: int, options: dict[str, Any]) -> None:
     for balanced in (True, False):
         torch.manual_seed(0)
         layer = upsample.build(name, 3, 4, scale, balanced=balanced, **options)
@@ -60,7 +61,7 @@ def test_no_imbalance_before_and_after_training(name, scale, options):
             assert after > 0.1
 
 
-def test_projection_is_the_formula_tap_by_tap():
+def test_projection_is_the_formula_tap_by_tap() -> None:
     """The nearest weights with equal sums: every tap of phase r gets (mean S - S_r) / n_r more."""
     for kernel_size, stride, dilation in [(3, 2, 1), (3, 2, 3), (4, 2, 1), (7, 3, 2), (4, 4, 1), (6, 4, 3)]:
         conv = nn.ConvTranspose2d(2, 3, kernel_size, stride, dilation=dilation).double()
@@ -120,7 +121,9 @@ def departures(layer: nn.Module, channels: int, scale: int) -> tuple[float, floa
 
 
 @pytest.mark.parametrize(("name", "scale", "options"), RAMPS)
-def test_order_two_answers_ramps_with_ramps_and_order_one_does_not(name, scale, options):
+def test_order_two_answers_ramps_with_ramps_and_order_one_does_not(
+    name: str, scale: int, options: dict[str, Any]
+) -> None:
     torch.manual_seed(0)
     for order in (2, True):
         layer = upsample.build(name, 4, 4, scale, balanced=order, **options).double()
@@ -131,7 +134,7 @@ def test_order_two_answers_ramps_with_ramps_and_order_one_does_not(name, scale, 
 
 
 @pytest.mark.parametrize("scale", [2, 3])
-def test_order_two_slopes_are_the_gain_over_the_scale(scale):
+def test_order_two_slopes_are_the_gain_over_the_scale(scale: int) -> None:
     """y = (o * S - M) / s: on a ramp of slope 1 each output channel's slope is its answer to a constant over s."""
     layer = upsample.build("deconv", 1, 3, scale, balanced=2, bias=False).double()
     ramp = torch.arange(16, dtype=torch.float64).expand(1, 1, 16, 16)
@@ -141,7 +144,7 @@ def test_order_two_slopes_are_the_gain_over_the_scale(scale):
     torch.testing.assert_close(slope, gain / scale, rtol=1e-6, atol=1e-9)
 
 
-def test_bilinear_is_of_order_two_and_nearest_of_order_one():
+def test_bilinear_is_of_order_two_and_nearest_of_order_one() -> None:
     """Known kernels: the projection leaves those alone that keep its conditions."""
     hat, box = torch.tensor([1.0, 3, 3, 1]) / 4, torch.tensor([0.0, 1, 1, 0])
     for order in (1, 2):
@@ -163,7 +166,7 @@ def test_bilinear_is_of_order_two_and_nearest_of_order_one():
     ],
 )
 @pytest.mark.parametrize("order", [1, 2])
-def test_one_two_and_three_axes(conv, order):
+def test_one_two_and_three_axes(conv: Any, order: int) -> None:
     conv = copy.deepcopy(conv).double()
     balance_transposed(conv, order)
     assert upsample.phase_imbalance(conv) < 1e-9
@@ -176,7 +179,7 @@ def test_one_two_and_three_axes(conv, order):
         assert (bends.abs().max() < 1e-9) == (order == 2 or conv.stride[axis] == 1)
 
 
-def test_it_stays_exact_in_any_precision():
+def test_it_stays_exact_in_any_precision() -> None:
     layer = upsample.build("deconv", 3, 4, 2, balanced=2).to(torch.bfloat16).float()
     with torch.autocast("cpu", torch.bfloat16):
         weight = layer.conv.weight
@@ -184,7 +187,7 @@ def test_it_stays_exact_in_any_precision():
     assert (sums - sums.mean((2, 3), keepdim=True)).abs().max() < 1e-6
 
 
-def test_pixel_shuffle_ties_its_bias():
+def test_pixel_shuffle_ties_its_bias() -> None:
     layer = upsample.build("pixel_shuffle", 3, 4, 2, icnr=False, balanced=True)
     bias = layer.conv.bias.unflatten(0, (4, 4))
     assert torch.allclose(bias, bias[:, :1].expand(-1, 4), atol=1e-7)
@@ -192,7 +195,7 @@ def test_pixel_shuffle_ties_its_bias():
 
 
 @pytest.mark.parametrize("order", [1, 2])
-def test_gradients(order):
+def test_gradients(order: int) -> None:
     conv, shuffled = nn.ConvTranspose2d(2, 2, 3, 2).double(), nn.Conv2d(2, 8, 3, padding=1).double()
     balance_transposed(conv, order)
     balance_shuffle(shuffled, 2, order)
@@ -202,14 +205,14 @@ def test_gradients(order):
         assert torch.autograd.gradcheck(projection, weight)
 
 
-def test_assigned_weights_are_projected():
+def test_assigned_weights_are_projected() -> None:
     layer = upsample.build("deconv", 3, 4, 2, kernel_size=3, balanced=True)
     layer.conv.weight = torch.ones(3, 4, 3, 3)
     assert imbalance(layer, 3, 2) <= 1e-6
 
 
 @pytest.mark.parametrize("options", [{"kernel_size": 1}, {"kernel_size": 3, "dilation": 2}])
-def test_holes_are_refused(options):
+def test_holes_are_refused(options: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="balanced needs a kernel without holes"):
         upsample.build("deconv", 3, 4, 2, allow_holes=True, balanced=True, **options)
 
@@ -223,7 +226,7 @@ def test_holes_are_refused(options):
         ("deconv", {"balanced": 3}, "balanced must be true or false or 2, not 3"),
     ],
 )
-def test_kernels_too_short_for_ramps_are_refused(name, options, sentence):
+def test_kernels_too_short_for_ramps_are_refused(name: str, options: dict[str, Any], sentence: str) -> None:
     options = {"balanced": 2, "scale": 2, **options}
     with pytest.raises(ValueError, match=sentence):
         upsample.build(name, 3, 4, **options)

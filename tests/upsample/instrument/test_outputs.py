@@ -10,7 +10,7 @@ from upsample.instrument.words import verdict
 
 
 def found(images: Tensor, *periods: int, **options: object) -> OutputResult:
-    metric = GridInOutputs(periods, **options)  # type: ignore[arg-type]
+    metric = GridInOutputs(periods, **options)
     metric.update(images)
     return metric.result()
 

@@ -12,8 +12,8 @@ from upsample.instrument.words import content, verdict
 
 
 def measured(network: object, images: Tensor, period: int, **options: object) -> ShiftResult:
-    metric = GridByShifting(period, **options)  # type: ignore[arg-type]
-    metric.update(network, images)  # type: ignore[arg-type]
+    metric = GridByShifting(period, **options)
+    metric.update(network, images)
     return metric.result()
 
 
@@ -216,7 +216,7 @@ def test_super_resolution_moves_by_input_pixels() -> None:
 )
 def test_settings_that_cannot_be_are_refused(options: dict[str, int], sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
-        GridByShifting(8, **options)  # type: ignore[arg-type]
+        GridByShifting(8, **options)
 
 
 def test_an_output_of_another_size_is_refused() -> None:

@@ -1,6 +1,8 @@
 """A pattern planted in one layer is found in that layer; networks that print nothing are said to."""
 
 from itertools import pairwise
+from pathlib import Path
+from typing import Any
 
 import matplotlib.image
 import pytest
@@ -59,7 +61,7 @@ def test_a_pattern_is_born_where_it_was_planted(level: int, images: Tensor) -> N
     assert all(torch.equal(p, q) for p, q in zip(network.parameters(), before, strict=True))
 
 
-def test_a_pattern_of_two_layers_and_its_picture(images: Tensor, tmp_path) -> None:
+def test_a_pattern_of_two_layers_and_its_picture(images: Tensor, tmp_path: Path) -> None:
     network = Decoder((0, 1)).eval()
     found = attribute(network, list(images.split(3)), period=8)
     assert {part.name for part in found.sources} == {"levels.0.conv", "levels.1.conv"}
@@ -93,7 +95,7 @@ class Generator(nn.Module):
 def test_what_makes_images_of_latents_is_measured_by_its_outputs() -> None:
     latents = F.interpolate(torch.randn(16, 4, 6, 6, generator=torch.Generator().manual_seed(1)), scale_factor=4)
 
-    def measure(network: nn.Module):
+    def measure(network: nn.Module) -> Any:
         grid = GridInOutputs((2, 4))
         with torch.no_grad():
             grid.update(network(latents + 1))

@@ -3,6 +3,7 @@
 import copy
 from itertools import product
 from math import prod
+from typing import Any
 
 import pytest
 import torch
@@ -194,7 +195,7 @@ def hooked() -> nn.Module:
         ),
     ],
 )
-def test_what_is_kept_says_why_and_is_not_changed(make, reason: str) -> None:
+def test_what_is_kept_says_why_and_is_not_changed(make: Any, reason: str) -> None:
     model = make()
     before = copy.deepcopy(model.state_dict())
     report = repair(model)

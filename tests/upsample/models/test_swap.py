@@ -2,6 +2,7 @@
 
 import copy
 from functools import partial
+from typing import Any
 
 import pytest
 import torch
@@ -288,7 +289,7 @@ def tied() -> nn.Module:
         (lambda: hooked(upsample.build("deconv", 3, 3, 2)), "it has hooks"),
     ],
 )
-def test_what_cannot_be_replaced_is_kept_with_the_reason(make, reason: str) -> None:
+def test_what_cannot_be_replaced_is_kept_with_the_reason(make: Any, reason: str) -> None:
     model = nn.Sequential(make())
     modules = [*model.modules()]
     (done,) = swap(model, "nearest")

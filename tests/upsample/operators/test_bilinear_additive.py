@@ -6,7 +6,7 @@ import upsample
 
 
 @pytest.mark.parametrize("scale", [2, 3])
-def test_interpolates_then_adds_consecutive_channels_then_convolves(scale):
+def test_interpolates_then_adds_consecutive_channels_then_convolves(scale: int) -> None:
     layer = upsample.build("bilinear_additive", 2 * scale**2, 3, scale)
     x = torch.randn(2, 2 * scale**2, 4, 5)
     large = F.interpolate(x, scale_factor=scale, mode="bilinear")

@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 import torch
 
@@ -15,7 +17,7 @@ import upsample
         ("dilated_deconv", 4, 8, 3, 9),
     ],
 )
-def test_defaults_are_even_and_centred(name, scale, kernel_size, dilation, padding):
+def test_defaults_are_even_and_centred(name: str, scale: int, kernel_size: int, dilation: int, padding: int) -> None:
     conv = upsample.build(name, 3, 2, scale).conv
     assert conv.kernel_size == (kernel_size, kernel_size)
     assert conv.dilation == (dilation, dilation)
@@ -24,19 +26,19 @@ def test_defaults_are_even_and_centred(name, scale, kernel_size, dilation, paddi
     assert upsample.overlap(kernel_size, scale, dilation).even
 
 
-def test_holes_fail_at_build_with_settings_that_work():
+def test_holes_fail_at_build_with_settings_that_work() -> None:
     with pytest.raises(ValueError, match=r"holes.*what works: kernel_size=\d+ dilation=\d+") as caught:
         upsample.build("deconv", 3, 2, 2, kernel_size=3, dilation=2)
     assert "75%" in str(caught.value)
 
 
 @pytest.mark.parametrize("options", [{"kernel_size": 0}, {"kernel_size": 4, "dilation": 0}])
-def test_empty_kernels_fail_at_build(options):
+def test_empty_kernels_fail_at_build(options: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="at least 1"):
         upsample.build("deconv", 3, 2, 2, **options)
 
 
-def test_worked_example_of_a_dilated_kernel_on_a_centre_impulse():
+def test_worked_example_of_a_dilated_kernel_on_a_centre_impulse() -> None:
     """k3 s2 d2 p2 on 3 x 3 (apache/mxnet #11203), with the output_padding that makes the output even."""
     layer = upsample.build("dilated_deconv", 1, 1, 2, kernel_size=3, dilation=2, bias=False, allow_holes=True)
     with torch.no_grad():
@@ -47,7 +49,7 @@ def test_worked_example_of_a_dilated_kernel_on_a_centre_impulse():
     assert layer(impulse)[0, 0].tolist() == [[float(digit) for digit in row] for row in rows]
 
 
-def test_separable_is_a_transposed_convolution_of_rank_one():
+def test_separable_is_a_transposed_convolution_of_rank_one() -> None:
     layer = upsample.build("separable_deconv", 3, 2, 2)
     dense = upsample.build("deconv", 3, 2, 2)
     with torch.no_grad():

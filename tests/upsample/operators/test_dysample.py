@@ -1,4 +1,5 @@
 from itertools import product
+from typing import Any
 
 import pytest
 import torch
@@ -8,10 +9,10 @@ from torch import Tensor
 import upsample
 
 
-def literal(layer, x: Tensor, scale: int, style: str, groups: int) -> Tensor:
+def literal(layer: Any, x: Tensor, scale: int, style: str, groups: int) -> Tensor:
     """Liu et al. (2023), equations 1 to 5, pixel by pixel: offset, scope, position, four-pixel bilinear sample."""
 
-    def linear(conv, pixel: Tensor) -> Tensor:
+    def linear(conv: Any, pixel: Tensor) -> Tensor:
         return conv.weight[:, :, 0, 0] @ pixel + (0 if conv.bias is None else conv.bias)
 
     features = layer.project(x)
@@ -43,7 +44,9 @@ def literal(layer, x: Tensor, scale: int, style: str, groups: int) -> Tensor:
 @pytest.mark.parametrize(
     ("style", "scale", "groups", "channels"), [("lp", 2, 4, (4, 8)), ("lp", 3, 1, (3, 3)), ("pl", 2, 2, (8, 4))]
 )
-def test_equals_its_formula_and_gradients(style, scale, groups, channels, dynamic_scope):
+def test_equals_its_formula_and_gradients(
+    style: str, scale: int, groups: int, channels: tuple[int, int], dynamic_scope: Any
+) -> None:
     torch.manual_seed(0)
     layer = upsample.build("dysample", *channels, scale, style=style, groups=groups, dynamic_scope=dynamic_scope)
     layer = layer.double()
@@ -61,13 +64,13 @@ def test_equals_its_formula_and_gradients(style, scale, groups, channels, dynami
 
 
 @pytest.mark.parametrize(("options", "count"), [({}, 8224), ({"style": "pl"}, 520), ({"dynamic_scope": True}, 16416)])
-def test_parameter_counts_at_256_channels(options, count):
+def test_parameter_counts_at_256_channels(options: dict[str, Any], count: int) -> None:
     layer = upsample.build("dysample", 256, 256, 2, **options)
     assert sum(parameter.numel() for parameter in layer.parameters()) == count
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
-def test_zero_offsets_are_bilinear(scale):
+def test_zero_offsets_are_bilinear(scale: int) -> None:
     layer = upsample.build("dysample", 8, 8, scale)
     with torch.no_grad():
         layer.offset.weight.zero_()
@@ -77,13 +80,13 @@ def test_zero_offsets_are_bilinear(scale):
     assert torch.allclose(layer.double()(x), F.interpolate(x, scale_factor=scale, mode="bilinear"), atol=1e-12)
 
 
-def test_starts_close_to_bilinear():
+def test_starts_close_to_bilinear() -> None:
     torch.manual_seed(0)
     x = torch.randn(2, 64, 8, 8)
     start = upsample.build("dysample", 64, 64, 2, dynamic_scope=True)(x)
     assert torch.allclose(start, F.interpolate(x, scale_factor=2, mode="bilinear"), atol=0.05)
 
 
-def test_unknown_styles_are_refused():
+def test_unknown_styles_are_refused() -> None:
     with pytest.raises(ValueError, match="lp or pl"):
         upsample.build("dysample", 8, 8, 2, style="l")

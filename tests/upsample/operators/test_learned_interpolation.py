@@ -7,7 +7,7 @@ import upsample
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
-def test_every_new_pixel_lies_between_its_neighbours(scale):
+def test_every_new_pixel_lies_between_its_neighbours(scale: int) -> None:
     torch.manual_seed(0)
     layer = upsample.build("learned_interpolation", 3, 3, scale).double()
     down, across = (torch.nn.init.normal_(weight) for weight in (layer.weight_down, layer.weight_across))
@@ -25,7 +25,7 @@ def test_every_new_pixel_lies_between_its_neighbours(scale):
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
-def test_starts_linear_and_keeps_the_input_pixels(scale):
+def test_starts_linear_and_keeps_the_input_pixels(scale: int) -> None:
     layer = upsample.build("learned_interpolation", 1, 1, scale)
     ramp = torch.arange(5.0).expand(1, 1, 5, 5)
     y = layer(ramp)
@@ -35,6 +35,6 @@ def test_starts_linear_and_keeps_the_input_pixels(scale):
     assert torch.all(y[..., 4 * scale :] == 4)
 
 
-def test_has_scale_minus_one_weights_per_channel_and_axis():
+def test_has_scale_minus_one_weights_per_channel_and_axis() -> None:
     layer = upsample.build("learned_interpolation", 7, 7, 4)
     assert sum(parameter.numel() for parameter in layer.parameters()) == 2 * 3 * 7

@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -6,7 +8,7 @@ from torch import Tensor
 import upsample
 
 
-def literal(layer, x: Tensor, scale: int, order: int) -> Tensor:
+def literal(layer: Any, x: Tensor, scale: int, order: int) -> Tensor:
     """Zeros between the pixels, the kernel, `order` boxes, then the middle scale * H x scale * W, times scale**2."""
     height, width = x.shape[2:]
     kernel = layer.conv.weight.flip(2, 3).transpose(0, 1)
@@ -36,7 +38,7 @@ def literal(layer, x: Tensor, scale: int, order: int) -> Tensor:
         ("smooth_deconv", 4, {"kernel_size": 9}),
     ],
 )
-def test_equals_zero_insertion_kernel_and_boxes(name, scale, options):
+def test_equals_zero_insertion_kernel_and_boxes(name: str, scale: int, options: dict[str, Any]) -> None:
     torch.manual_seed(0)
     layer = upsample.build(name, 3, 2, scale, **options).double()
     if layer.bias is not None:
@@ -47,7 +49,7 @@ def test_equals_zero_insertion_kernel_and_boxes(name, scale, options):
         assert torch.allclose(layer(x), literal(layer, x, scale, order), atol=1e-12)
 
 
-def test_fir_at_scale_two_is_1_3_3_1_with_gain_two_per_axis():
+def test_fir_at_scale_two_is_1_3_3_1_with_gain_two_per_axis() -> None:
     layer = upsample.build("fir", 4, 4, 2)
     assert layer.taps.tolist() == [1, 3, 3, 1]
     assert layer.taps.sum() / layer.divisor == 2
@@ -55,7 +57,7 @@ def test_fir_at_scale_two_is_1_3_3_1_with_gain_two_per_axis():
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
 @pytest.mark.parametrize("name", ["fir", "smooth_deconv"])
-def test_a_constant_comes_out_flat_with_the_gain_of_the_kernel(name, scale):
+def test_a_constant_comes_out_flat_with_the_gain_of_the_kernel(name: str, scale: int) -> None:
     torch.manual_seed(0)
     layer = upsample.build(name, 3, 2, scale).double()
     with torch.no_grad():
@@ -65,7 +67,7 @@ def test_a_constant_comes_out_flat_with_the_gain_of_the_kernel(name, scale):
     assert torch.allclose(y, expected[:, None, None].expand_as(y), atol=1e-12)
 
 
-def test_smooth_deconv_is_resize_conv_with_the_kernel_turned():
+def test_smooth_deconv_is_resize_conv_with_the_kernel_turned() -> None:
     for scale, kernel_size in ((2, 3), (3, 5), (4, 1)):
         layer = upsample.build("smooth_deconv", 3, 2, scale, kernel_size=kernel_size)
         twin = upsample.build("resize_conv", 3, 2, scale, kernel_size=kernel_size)
@@ -85,6 +87,6 @@ def test_smooth_deconv_is_resize_conv_with_the_kernel_turned():
         ("smooth_deconv", {"order": 0}, "order must be at least 1"),
     ],
 )
-def test_what_is_refused(name, options, says):
+def test_what_is_refused(name: str, options: dict[str, Any], says: str) -> None:
     with pytest.raises(ValueError, match=says):
         upsample.build(name, 3, 2, 2, **options)

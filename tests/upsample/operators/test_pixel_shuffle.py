@@ -8,7 +8,7 @@ import upsample
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
-def test_channels_are_dealt_out_to_the_phases(scale):
+def test_channels_are_dealt_out_to_the_phases(scale: int) -> None:
     layer = upsample.build("pixel_shuffle", 3, 2, scale, icnr=False)
     x = torch.randn(2, 3, 4, 5)
     low, y = layer.conv(x), layer(x)
@@ -18,7 +18,7 @@ def test_channels_are_dealt_out_to_the_phases(scale):
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
 @pytest.mark.parametrize("bias", [True, False])
-def test_icnr_starts_as_nearest_after_convolution(scale, bias):
+def test_icnr_starts_as_nearest_after_convolution(scale: int, bias: bool) -> None:
     torch.manual_seed(0)
     layer = upsample.build("pixel_shuffle", 3, 2, scale, bias=bias)
     one_phase = layer.conv.weight[:: scale**2], layer.conv.bias[:: scale**2] if bias else None
@@ -30,7 +30,7 @@ def test_icnr_starts_as_nearest_after_convolution(scale, bias):
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
-def test_blur_averages_a_window_of_the_shuffled_pixels(scale):
+def test_blur_averages_a_window_of_the_shuffled_pixels(scale: int) -> None:
     layer = upsample.build("pixel_shuffle", 3, 2, scale, icnr=False, blur=True)
     x = torch.randn(2, 3, 4, 5)
     sharp = F.pixel_shuffle(layer.conv(x), scale)

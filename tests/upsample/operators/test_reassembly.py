@@ -1,6 +1,7 @@
 """CARAFE and SAPA against their formulas written out pixel by pixel, and what they keep in memory."""
 
 from itertools import product
+from typing import Any
 
 import pytest
 import torch
@@ -11,7 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 import upsample
 
 
-def literal_carafe(layer, x: Tensor, scale: int, window: int, groups: int) -> Tensor:
+def literal_carafe(layer: Any, x: Tensor, scale: int, window: int, groups: int) -> Tensor:
     """Wang et al. (2019), equations 1 to 4: kernels by encoder and softmax, then the weighted sum, pixel by pixel."""
     features, encoded = layer.project(x), layer.encode(layer.compress(x))
     batch, channels, height, width = features.shape
@@ -33,7 +34,7 @@ def literal_carafe(layer, x: Tensor, scale: int, window: int, groups: int) -> Te
 @pytest.mark.parametrize(
     ("scale", "window", "groups", "out_channels"), [(2, 5, 1, 4), (3, 3, 2, 4), (2, 3, 3, 6), (4, 5, 1, 2)]
 )
-def test_carafe_equals_its_formula_and_gradients(scale, window, groups, out_channels):
+def test_carafe_equals_its_formula_and_gradients(scale: int, window: int, groups: int, out_channels: int) -> None:
     torch.manual_seed(0)
     layer = upsample.build("carafe", 4, out_channels, scale, up_kernel=window, mid_channels=5, groups=groups).double()
     with torch.no_grad():
@@ -47,17 +48,17 @@ def test_carafe_equals_its_formula_and_gradients(scale, window, groups, out_chan
         assert torch.allclose(one, other, atol=1e-10)
 
 
-def test_carafe_starts_as_a_mean_of_its_window():
+def test_carafe_starts_as_a_mean_of_its_window() -> None:
     torch.manual_seed(0)
     x = torch.randn(1, 8, 7, 7)
     mean = F.interpolate(F.avg_pool2d(x, 5, 1, 2), scale_factor=2)
     assert torch.allclose(upsample.build("carafe", 8, 8, 2)(x), mean, atol=0.02)
 
 
-def literal_sapa(layer, x: Tensor, skip: Tensor, scale: int, window: int) -> Tensor:
+def literal_sapa(layer: Any, x: Tensor, skip: Tensor, scale: int, window: int) -> Tensor:
     """Lu et al. (2022), section 4: softmax over the window of <query(skip pixel), key(x pixel)>, pixel by pixel."""
 
-    def embed(pixel: Tensor, norm, linear) -> Tensor:
+    def embed(pixel: Tensor, norm: Any, linear: Any) -> Tensor:
         whitened = (pixel - pixel.mean()) / (pixel.var(correction=0) + norm.eps).sqrt() * norm.weight
         whitened = whitened if norm.bias is None else whitened + norm.bias
         return linear.weight @ whitened + (0 if linear.bias is None else linear.bias)
@@ -80,7 +81,7 @@ def literal_sapa(layer, x: Tensor, skip: Tensor, scale: int, window: int) -> Ten
 
 
 @pytest.mark.parametrize(("scale", "window", "out_channels"), [(2, 5, 4), (3, 3, 2)])
-def test_sapa_equals_its_formula_and_gradients(scale, window, out_channels):
+def test_sapa_equals_its_formula_and_gradients(scale: int, window: int, out_channels: int) -> None:
     torch.manual_seed(0)
     layer = upsample.build("sapa", 4, out_channels, scale, skip_channels=3, window_size=window, embedding=6).double()
     with torch.no_grad():
@@ -96,7 +97,7 @@ def test_sapa_equals_its_formula_and_gradients(scale, window, out_channels):
         assert torch.allclose(one, other, atol=1e-10)
 
 
-def test_sapa_keeps_constants_up_to_the_border():
+def test_sapa_keeps_constants_up_to_the_border() -> None:
     layer = upsample.build("sapa", 4, 4, 2, skip_channels=3)
     assert torch.allclose(layer(torch.ones(1, 4, 3, 3), torch.randn(1, 3, 6, 6)), torch.ones(1, 4, 6, 6), atol=1e-6)
 
@@ -106,7 +107,7 @@ class Largest(TorchDispatchMode):
 
     elements = 0
 
-    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = function(*args, **(kwargs or {}))
         if isinstance(result, Tensor):
             self.elements = max(self.elements, result.numel())
@@ -114,7 +115,7 @@ class Largest(TorchDispatchMode):
 
 
 @pytest.mark.parametrize("name", ["carafe", "sapa"])
-def test_memory_holds_no_unfolded_features(name):
+def test_memory_holds_no_unfolded_features(name: str) -> None:
     channels, scale, size = 64, 2, 16
     layer = upsample.build(name, channels, channels, scale, skip_channels=8)
     x = torch.randn(1, channels, size, size, requires_grad=True)

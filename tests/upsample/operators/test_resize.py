@@ -1,5 +1,6 @@
 from itertools import product
 from math import floor
+from typing import Any
 
 import pytest
 import torch
@@ -21,7 +22,7 @@ def linear(t: float) -> float:
     return max(0.0, 1 - abs(t))
 
 
-def literal(x: Tensor, scale: int, kernel) -> Tensor:
+def literal(x: Tensor, scale: int, kernel: Any) -> Tensor:
     """Every output pixel is the kernel-weighted sum over the input, half-pixel centres, indices clamped."""
     height, width = x.shape[2:]
     y = x.new_zeros(*x.shape[:2], scale * height, scale * width)
@@ -35,19 +36,19 @@ def literal(x: Tensor, scale: int, kernel) -> Tensor:
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
 @pytest.mark.parametrize(("name", "kernel"), [("bilinear", linear), ("bicubic", cubic)])
-def test_interpolation_equals_the_kernel_sum(name, kernel, scale):
+def test_interpolation_equals_the_kernel_sum(name: str, kernel: Any, scale: int) -> None:
     x = torch.randn(2, 3, 4, 3, dtype=torch.float64)
     assert torch.allclose(upsample.build(name, 3, 3, scale)(x), literal(x, scale, kernel), atol=1e-12)
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
-def test_nearest_makes_blocks(scale):
+def test_nearest_makes_blocks(scale: int) -> None:
     x = torch.randn(2, 3, 4, 3)
     assert torch.equal(upsample.build("nearest", 3, 3, scale)(x), torch.kron(x, torch.ones(scale, scale)))
 
 
 @pytest.mark.parametrize("name", ["nearest", "bilinear", "bicubic"])
-def test_fixed_operators_learn_only_a_projection(name):
+def test_fixed_operators_learn_only_a_projection(name: str) -> None:
     assert not list(upsample.build(name, 3, 3, 2).parameters())
     layer = upsample.build(name, 3, 5, 2)
     x = torch.randn(2, 3, 4, 3)
@@ -57,7 +58,7 @@ def test_fixed_operators_learn_only_a_projection(name):
 
 @pytest.mark.parametrize("mode", ["nearest", "bilinear", "bicubic"])
 @pytest.mark.parametrize("padding_mode", ["zeros", "reflect", "replicate", "circular"])
-def test_resize_conv_is_a_resize_then_a_convolution(mode, padding_mode):
+def test_resize_conv_is_a_resize_then_a_convolution(mode: str, padding_mode: str) -> None:
     layer = upsample.build("resize_conv", 3, 2, 2, mode=mode, padding_mode=padding_mode)
     x = torch.randn(2, 3, 4, 5)
     large = F.pad(
@@ -70,6 +71,6 @@ def test_resize_conv_is_a_resize_then_a_convolution(mode, padding_mode):
     ("options", "says"),
     [({"mode": "linear"}, "mode must be"), ({"kernel_size": 4}, "odd"), ({"padding_mode": "zero"}, "padding_mode")],
 )
-def test_what_resize_conv_refuses(options, says):
+def test_what_resize_conv_refuses(options: dict[str, Any], says: str) -> None:
     with pytest.raises(ValueError, match=says):
         upsample.build("resize_conv", 3, 2, 2, **options)

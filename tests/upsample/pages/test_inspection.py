@@ -105,7 +105,7 @@ def test_what_is_no_image_is_refused_in_one_sentence(
     make: object, sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as stopped:
-        main(["inspect", str(make(tmp_path))])  # type: ignore[operator]
+        main(["inspect", str(make(tmp_path))])
     assert stopped.value.code == 2
     message = capsys.readouterr().err
     assert sentence in message

@@ -80,4 +80,4 @@ def test_rates_are_cycled_over_the_blocks_of_the_last_two_stages() -> None:
 )
 def test_what_cannot_be_is_refused(options: dict[str, object], sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
-        ResNet(**options)  # type: ignore[arg-type]
+        ResNet(**options)

@@ -45,7 +45,7 @@ def test_inception_comes_first_but_only_where_its_weights_are(
     installed.add("torch_fidelity")
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
     assert find() is None
-    weights = tmp_path / feature_networks.INCEPTION_WEIGHTS  # type: ignore[operator]
+    weights = tmp_path / feature_networks.INCEPTION_WEIGHTS
     weights.parent.mkdir()
     weights.touch()
     monkeypatch.setattr(feature_networks, "InceptionFeatures", torch.nn.Identity)

@@ -4,6 +4,7 @@ import tempfile
 from collections.abc import Callable
 from math import exp
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -178,7 +179,12 @@ def test_what_memory_does_not_hold_lies_in_a_file_that_goes_away(
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr(inference, "IN_MEMORY", 0)
     mapped = []
-    monkeypatch.setattr(inference, "blank", lambda *arguments: mapped.append(blank(*arguments)) or mapped[-1])
+
+    def kept(*arguments: Any) -> Tensor:
+        mapped.append(blank(*arguments))
+        return mapped[-1]
+
+    monkeypatch.setattr(inference, "blank", kept)
     assert torch.equal(logits(windows, network, image), expected)
     assert [tensor.shape for tensor in mapped] == [(16, 1, 5, 50)]
     assert mapped[0].untyped_storage().filename is not None

@@ -67,8 +67,8 @@ def trainer() -> pl.Trainer:
 
 
 def mean_iou(predictions: list[Tensor], masks: list[Tensor]) -> float:
-    flat = [torch.cat([each.flatten().long() for each in several]) for several in (predictions, masks)]
-    return jaccard_index(*flat, "multiclass", num_classes=3, ignore_index=255).item()
+    predicted, true = (torch.cat([each.flatten().long() for each in several]) for several in (predictions, masks))
+    return jaccard_index(predicted, true, "multiclass", num_classes=3, ignore_index=255).item()
 
 
 @pytest.mark.parametrize("windows", [WINDOWS, WINDOWS | {"window": None, "flip": False}])

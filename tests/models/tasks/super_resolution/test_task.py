@@ -158,7 +158,7 @@ def test_scores_are_of_float32_whatever_the_training_computes_in(folders: list[s
         torch.manual_seed(0)
         ours, module = build_task(configuration(*folders, "upsample=resize_conv"))
         silent = {"logger": False, "enable_progress_bar": False, "enable_checkpointing": False}
-        trainer = pl.Trainer(accelerator="cpu", precision=precision, **silent)  # type: ignore[arg-type]
+        trainer = pl.Trainer(accelerator="cpu", precision=precision, **silent)
         trainer.test(ours, module, verbose=False)
         found.append(ours.results(module))
     assert found[0] == found[1]

@@ -36,7 +36,9 @@ def test_two_runs_end_with_the_same_weights_under_torchs_switch(
 
     monkeypatch.setattr(Segmentation, "training_step", watched)
     config = configuration(*TINY, "trainer.max_epochs=1", "deterministic=true")
-    first, second = (train.run(config, folder) for folder in (tmp_path / "1", tmp_path / "2") if not folder.mkdir())
+    for folder in (tmp_path / "1", tmp_path / "2"):
+        folder.mkdir()
+    first, second = (train.run(config, tmp_path / name) for name in ("1", "2"))
     assert seen == [(True, False)] * 4
     assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
     assert first["test/miou"] == second["test/miou"]
@@ -48,7 +50,7 @@ def test_two_runs_end_with_the_same_weights_under_torchs_switch(
 def test_an_operation_without_a_deterministic_form_is_named(tmp_path: Path) -> None:
     task = build("segmentation")
     # One of the few that torch refuses on a CPU, too.
-    task.on_train_batch_start = lambda *_: torch.zeros(2).put_(torch.tensor([0]), torch.ones(1)) and None  # type: ignore[method-assign]
+    task.on_train_batch_start = lambda *_: torch.zeros(2).put_(torch.tensor([0]), torch.ones(1)) and None
     with pytest.raises(
         ValueError, match=r"^deterministic=true: put_ has no form on cpu .* or set deterministic=false$"
     ):

@@ -35,7 +35,7 @@ def test_a_validation_without_numbers_ends_the_run_though_training_has_some(
 ) -> None:
     """One value of one image: its class, or grey, would be as any other, and the mean hardly another."""
     task = build(kind)
-    task.network = BadInEvaluation(value, task.network)  # type: ignore[assignment]
+    task.network = BadInEvaluation(value, task.network)
     sentence = r"the network gave NaN or infinity, first on 0, 1, 2, 3, with its weights after step 9, so it has no"
     with pytest.raises(ValueError, match=sentence) as error:
         train(task, tmp_path, **EPOCHS)

@@ -44,7 +44,7 @@ def test_a_signal_saves_ends_as_no_success_and_the_run_continues(
 
 def test_a_signal_in_the_last_validation_ends_the_run_before_its_test(tmp_path: Path) -> None:
     task = build("segmentation")
-    task.on_validation_end = lambda: os.kill(os.getpid(), signal.SIGTERM)  # type: ignore[method-assign]
+    task.on_validation_end = lambda: os.kill(os.getpid(), signal.SIGTERM)
     with pytest.raises(SystemExit, match="143"):
         train(task, tmp_path, max_epochs=1)
     assert train(build("segmentation"), tmp_path, max_epochs=1).global_step == 3
@@ -59,7 +59,7 @@ def test_a_second_signal_ends_a_run_at_once(tmp_path: Path) -> None:
         os.kill(os.getpid(), signal.SIGINT)
         os.kill(os.getpid(), signal.SIGINT)
 
-    task.on_train_batch_start = send  # type: ignore[method-assign]
+    task.on_train_batch_start = send
     with pytest.raises(SystemExit, match="130"):
         train(task, tmp_path, **EPOCHS)
     assert begun == [0]

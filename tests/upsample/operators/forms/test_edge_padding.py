@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -7,7 +9,7 @@ from upsample.operators.forms.edge_padding import replicate
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 5), (4, 3)])
 @pytest.mark.parametrize(("before", "after"), [(0, 0), (1, 0), (2, 2), (0, 3)])
-def test_equals_torch(size, before, after):
+def test_equals_torch(size: Any, before: Any, after: Any) -> None:
     x = torch.randn(2, 3, *size, dtype=torch.float64, requires_grad=True)
     y, expected = replicate(x, before, after), F.pad(x, [before, after, before, after], mode="replicate")
     assert torch.equal(y, expected)

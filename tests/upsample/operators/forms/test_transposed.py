@@ -7,6 +7,7 @@ The definition is `literal`: input pixel i and tap k meet at output pixel s*i + 
 from collections.abc import Sequence
 from functools import partial
 from itertools import product
+from typing import Any
 
 import jax
 import numpy as np
@@ -76,7 +77,7 @@ def definition() -> dict[tuple[int, int, int], tuple[Arrays, Arrays]]:
 
 
 @pytest.mark.parametrize("dtype", TOLERANCE)
-def test_torch(definition, dtype):
+def test_torch(definition: Any, dtype: Any) -> None:
     for setting, (inputs, reference) in definition.items():
         x, weight, gradient = (torch.from_numpy(array.astype(dtype)) for array in inputs)
         x.requires_grad_(), weight.requires_grad_()
@@ -119,7 +120,7 @@ def jax_transposed(
 
 
 @pytest.mark.parametrize("dtype", TOLERANCE)
-def test_jax(definition, dtype):
+def test_jax(definition: Any, dtype: Any) -> None:
     with jax.enable_x64(True):
         for (kernel_size, stride, dilation), (inputs, reference) in definition.items():
             arrays = [array.astype(dtype) for array in inputs]
@@ -128,7 +129,7 @@ def test_jax(definition, dtype):
 
 
 @pytest.mark.parametrize(("dtype", "torch_dtype"), [(np.float32, torch.float32), (np.float64, torch.float64)])
-def test_our_layer(definition, dtype, torch_dtype):
+def test_our_layer(definition: Any, dtype: Any, torch_dtype: Any) -> None:
     for setting, (inputs, reference) in definition.items():
         kernel_size, stride, dilation = setting
         if stride == 1:
@@ -143,7 +144,7 @@ def test_our_layer(definition, dtype, torch_dtype):
         check([t.detach().numpy() for t in results], reference, TOLERANCE[dtype])
 
 
-def test_overlap_counts_the_taps_and_holes_of_the_definition():
+def test_overlap_counts_the_taps_and_holes_of_the_definition() -> None:
     for kernel_size, stride, dilation in GRID:
         reach = dilation * (kernel_size - 1)
         first = -(-reach // stride) * stride  # the first period that every tap can reach
@@ -176,7 +177,7 @@ class AllSettings(nn.Module):
         return [layer(x) for layer in self.layers]
 
 
-def test_onnx_runtime(definition):
+def test_onnx_runtime(definition: Any) -> None:
     x = next(iter(definition.values()))[0][0]
     weights = [inputs[1] for inputs, _ in definition.values()]
     model = AllSettings([torch.from_numpy(weight).float() for weight in weights]).eval()
@@ -185,5 +186,6 @@ def test_onnx_runtime(definition):
     session = onnxruntime.InferenceSession(program.model_proto.SerializeToString())
     results = session.run(None, {session.get_inputs()[0].name: example_input.numpy()})
     for (setting, (inputs, _)), weight, result in zip(definition.items(), weights, results, strict=True):
-        reference = literal(x, weight, inputs[2], *setting[1:], geometry(*setting)[0])[0]
+        _, stride, dilation = setting
+        reference = literal(x, weight, inputs[2], stride, dilation, geometry(*setting)[0])[0]
         check([result], [reference], TOLERANCE[np.float32])

@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -23,7 +24,7 @@ def scored(scores: dict[int, float]) -> Task:
     def on_validation_epoch_end() -> None:
         task.log("val/miou", torch.tensor(scores[task.trainer.global_step]))
 
-    task.on_validation_epoch_end = on_validation_epoch_end  # type: ignore[method-assign]
+    task.on_validation_epoch_end = on_validation_epoch_end
     return task
 
 
@@ -37,7 +38,7 @@ def same(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
 
 @pytest.mark.parametrize("move", [shutil.move, shutil.copytree])
 @pytest.mark.parametrize("step", [4, 7])
-def test_a_folder_that_was_moved_or_copied_keeps_its_best(move, step: int, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_a_folder_that_was_moved_or_copied_keeps_its_best(move: Any, step: int, tmp_path: Path) -> None:
     here, there, whole = tmp_path / "here", tmp_path / "else" / "where", tmp_path / "whole"
     train(scored(SCORES), whole, **EPOCHS)
     train_until(step, scored(SCORES), here, **EPOCHS)
@@ -75,7 +76,7 @@ def other_content(path: Path) -> None:
     (Path.unlink, "best.ckpt is missing"), (damaged, "best.ckpt is damaged"), (other_content, "does not say what it"),
 ])  # fmt: skip
 def test_where_best_is_lost_a_later_one_takes_its_place_and_the_run_says_so(
-    break_it, reason: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]  # type: ignore[no-untyped-def]
+    break_it: Any, reason: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:  # fmt: skip
     train_until(7, scored(SCORES), tmp_path, **EPOCHS)
     break_it(tmp_path / "best.ckpt")
