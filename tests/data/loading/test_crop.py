@@ -11,7 +11,7 @@ from data.loading.sampler import balanced
 
 def draws(*arguments: Any, count: int = 2000) -> np.ndarray:
     random = np.random.default_rng(0)
-    return np.array([extent(*arguments, random) for _ in range(count)])
+    return np.array([extent(*(*arguments, random)) for _ in range(count)])
 
 
 def test_scale_halves_as_often_as_it_doubles_and_the_window_is_its_inverse() -> None:
