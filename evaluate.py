@@ -18,6 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 from data.files.finding import existing
 from plumbing.atomic import write_text
 from study import command_line, identity, run_folder
+from study.headline import headline
 from study.score_table import print_table
 
 STARTED = time.perf_counter()
@@ -102,7 +103,7 @@ def run(config: DictConfig, folder: Path) -> dict[str, Any]:
     metrics |= {"checkpoint": config.checkpoint, "split": split, "seconds": time.perf_counter() - STARTED}
     if not trainer.is_global_zero:  # the scores are of all processes; one of them writes
         return metrics
-    task.report(folder / "report.png", title=folder.name)
+    task.report(folder / "report.png", title=headline(stored.config | ({"data": source} if source else {}), metrics))
     write_text(
         folder / "config.yaml", OmegaConf.to_yaml(asked | {"data": source or stored.config["data"], "task": options})
     )

@@ -1,7 +1,7 @@
 """What the test of a GAN gathers, for tables and pictures."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -14,8 +14,11 @@ from models.tasks.drawing import line_spectrum
 from models.tasks.generation import feature_networks
 from models.tasks.generation.collected_images import FirstImages
 from models.tasks.generation.generate import FIELDS, SAMPLES, TEST, generate, random
-from models.tasks.generation.scores import GenerationScores, checkerboards, grids
+from models.tasks.generation.scores import GenerationScores, checkerboards, grid_of
+from models.tasks.grid import told
 from models.tasks.input_gradient import discriminator_checkerboards
+from models.tasks.pattern_picture import SIDE, Patch, repaired
+from upsample.instrument.outputs import OutputResult
 
 FIELD_COUNT, FIELD_GRID = 16, 19  # large fields whose checkerboard is measured, and latents a side: 16 periods
 SHOWN = 16  # images that a comparison shows
@@ -27,6 +30,7 @@ class Examination(nn.Module):
     forward(images, index) takes in a batch of real test images, (N, C, S, S) uint8, with their places in the test;
     `begin()` comes first, `score` last.
     shown  by name, (N, C, S, S) uint8: `real`, and what each generator that was scored has made
+    fields, patterns  by name: one large field (1, C, T, T) uint8, and the grid measured in all of them
     """
 
     def __init__(self, latent: int, period: int, *, images: int, gradient_checkerboard: bool, seed: int) -> None:
@@ -38,6 +42,8 @@ class Examination(nn.Module):
         self.against: GenerationScores  # the real images of the last test
         self.scores: dict[str, Any] = {}
         self.shown: dict[str, Tensor] = {}
+        self.fields: dict[str, Tensor] = {}
+        self.patterns: dict[str, OutputResult] = {}
 
     def begin(self) -> None:
         """Forget the last test."""
@@ -63,12 +69,24 @@ class Examination(nn.Module):
             large = generate(generator, self.latents(FIELDS, FIELD_COUNT, FIELD_GRID, FIELD_GRID))
             measured = self.against(images) | checkerboards(images, large, self.period)
             self.scores |= {f"{name}/{key}": value for key, value in measured.items()}
-            self.scores |= grids(images, large, self.period, name)
+            self.patterns[name] = grid_of(large, self.period)
+            self.scores |= told(self.patterns[name], "grey levels", name)
+            self.fields[name] = large[:1].cpu()
             self.shown[name] = images
         if self.gradient_checkerboard:
             with torch.autocast(real.device.type, enabled=False):
                 measured = discriminator_checkerboards(discriminator, real)
             self.scores |= {f"test/gradient_{key}": value for key, value in measured.items()}
+
+    def patches(self, generator: Generator) -> list[Patch]:
+        """The middle of a large field, the mean of its colours, and the fixed pattern there: of the generator scored as
+        `test` and of what it is once repaired, where there is something to repair."""
+        found = [cut("the output", self.fields["test"], self.patterns["test"])]
+        if (even := repaired(generator)) is not None:
+            latents = self.latents(FIELDS, FIELD_COUNT, FIELD_GRID, FIELD_GRID)
+            large = generate(cast(Generator, even), latents)
+            found.append(cut("repaired", large[:1].cpu(), grid_of(large, self.period)))
+        return [each for each in found if each is not None]
 
     def results(self, others: Iterable[dict[str, Any]]) -> dict[str, Any]:
         """All scores of the test just run, keyed as in metrics.json.
@@ -94,3 +112,13 @@ class Examination(nn.Module):
             **{key: make_grid(each.cpu(), nrow=4).permute(1, 2, 0).numpy() for key, each in pictures.items()},
             "spectrum": line_spectrum(self.shown["test"].flatten(0, 1)),
         }
+
+
+def cut(title: str, field: Tensor, result: OutputResult) -> Patch | None:
+    """The patch of a field (1, C, T, T) uint8 in its middle; None where no pattern was measured."""
+    if result.pattern is None:
+        return None
+    length = field.shape[-1]
+    whole = result.pattern.drawn(length).mean(0).float() * result.pattern.shown
+    at = slice((length - SIDE) // 2, (length - SIDE) // 2 + SIDE)
+    return Patch(title, field.float()[0].mean(0)[at, at], whole[at, at])

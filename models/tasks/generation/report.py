@@ -1,16 +1,19 @@
 """Pictures of what a generator makes."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
+from matplotlib import rc_context
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from torch import Tensor
 from torchvision.utils import make_grid, save_image
 
 from models.tasks.drawing import save
 from models.tasks.generation.scores import power_spectrum, radial_power
+from models.tasks.pattern_picture import Patch, channel_of, draw_fixed, draw_lines, draw_patches, laid_out
 from plumbing.atomic import whole
+from upsample.instrument.outputs import OutputResult
 
 SHOWN = 36  # images of each kind, six a side
 COLOURS = {"real": "black", "test": "tab:blue", "test/final": "tab:orange"}
@@ -23,28 +26,47 @@ def write_grid(path: Path, images: Tensor) -> None:
         save_image(images.cpu().float() / 255, partial, format="png")
 
 
-def generation_report(path: Path, title: str, images: dict[str, Tensor]) -> None:
-    """Grids of real and generated images, their mean power spectra, and these averaged over rings, as a PNG.
+@rc_context({"font.size": 13, "text.parse_math": False})  # legible at half its size; a name is no mathematics
+def generation_report(
+    path: Path,
+    title: str,
+    images: dict[str, Tensor],
+    field: Tensor,
+    patches: Sequence[Patch],
+    result: OutputResult | None,
+) -> None:
+    """Grids of real and generated images; a magnified patch of a large field; the pattern; mean power spectra, also
+    averaged over rings, as a PNG.
 
     images: `real`, `test` (the best weights) and, where there are any, `test/final`, each (N, C, S, S) uint8,
-    N >= 36 unless there are fewer.
+    N >= 36 unless there are fewer. field: (1, C, T, T) uint8, made by the best weights from a grid of latents.
+    patches: of it and, where there is one, of the repaired generator's. result: the pattern of such fields
     """
     spectra = {name: power_spectrum(each) for name, each in images.items()}
-    figure = Figure(figsize=(12.5, 8.6), layout="constrained")
-    figure.suptitle(title)
-    axes = figure.subplots(2, 3)
-
-    for axis, name in zip(axes[0], NAMES, strict=True):
+    figure, grid = laid_out(title, [4.1, *([4.7] if patches else []), 4.7])
+    bottom = grid.nrows - 1
+    for i, name in enumerate(NAMES):
+        axis = figure.add_subplot(grid[0, i])
         axis.set_axis_off()
         if name in images:
             # Spread over the set: neighbours in a data set are often neighbours in the world.
             spread = torch.linspace(0, len(images[name]) - 1, min(SHOWN, len(images[name]))).long()
-            grid = make_grid(images[name][spread], nrow=6, padding=1, pad_value=128)
-            axis.imshow(grid.permute(1, 2, 0).numpy(), interpolation="nearest")
+            drawn = make_grid(images[name][spread], nrow=6, padding=1, pad_value=128)
+            axis.imshow(drawn.permute(1, 2, 0).numpy(), interpolation="nearest")
             axis.set_title(NAMES[name])
+    _rings(figure.add_subplot(grid[0, 3]), spectra)
 
+    if patches:
+        magnified = [figure.add_subplot(grid[1, i]) for i in range(2 * len(patches))]
+        draw_patches(figure, magnified, patches, "grey levels of 255")
+    pattern = result.pattern if result is not None else None
+    if pattern is not None and result is not None:
+        channel = channel_of(result, otherwise=0)
+        draw_fixed(figure, figure.add_subplot(grid[bottom, 0]), pattern, channel, "grey levels of 255")
+    draw_lines(figure.add_subplot(grid[bottom, 1]), field[0].float(), pattern, "a large field")
     top = max(_decibels(spectrum).max().item() for spectrum in spectra.values())
-    for axis, name in zip(axes[1], ("real", "test"), strict=False):
+    for i, (name, word) in enumerate({"real": "real", "test": "generated"}.items()):
+        axis = figure.add_subplot(grid[bottom, 2 + i])
         picture = axis.imshow(
             torch.fft.fftshift(_decibels(spectra[name])).numpy(),
             cmap="magma",
@@ -53,10 +75,9 @@ def generation_report(path: Path, title: str, images: dict[str, Tensor]) -> None
             extent=(-0.5, 0.5, 0.5, -0.5),
             interpolation="nearest",
         )
-        axis.set_title(f"mean power spectrum, {NAMES[name]}")
+        axis.set_title(f"mean spectrum, {word}")
         axis.set_xlabel("cycles per pixel")
         figure.colorbar(picture, ax=axis, location="bottom", shrink=0.8, label="dB")
-    _rings(axes[1, 2], spectra)
     save(figure, path)
 
 
@@ -76,4 +97,4 @@ def _rings(axis: Axes, spectra: dict[str, Tensor]) -> None:
     axis.set_title("power over rings; gap: grey")
     axis.set_xlabel("cycles per pixel")
     axis.set_ylabel("dB of the lowest frequency")
-    axis.legend()
+    axis.legend(fontsize=10)

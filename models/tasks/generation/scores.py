@@ -3,18 +3,15 @@
 Where several processes run, each has the sets whole, and scores them for itself.
 """
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 from torchmetrics.image.fid import FrechetInceptionDistance
 from torchmetrics.image.kid import KernelInceptionDistance
 
 from models.tasks.generation.feature_networks import features
-from models.tasks.grid import told
 from upsample.instrument.checkerboard import Checkerboard
 from upsample.instrument.harmonics import divisors
-from upsample.instrument.outputs import GridInOutputs
+from upsample.instrument.outputs import GridInOutputs, OutputResult
 
 SUBSETS, SUBSET_SIZE = 10, 1000  # of the kernel distance, an average over subsets; each at most so many images
 
@@ -116,15 +113,15 @@ class GenerationScores:
         return scores
 
 
-def grids(images: Tensor, fields: Tensor | None, period: int, name: str) -> dict[str, Any]:
-    """The test for a grid on outputs alone, of the fields, else of the images: `told` of it, under a name.
+def grid_of(images: Tensor, period: int) -> OutputResult:
+    """The test for a grid on outputs alone, of uint8 images (N, C, H, W) whose decoder has this period.
 
-    Shapes as in `checkerboards`. A generator has no image to shift: what it draws is tested against itself, moved.
+    A generator has no image to shift: what it draws is tested against itself, moved.
     """
     metric = GridInOutputs(divisors(period)).to(images.device)
     metric.sync_on_compute = False
-    metric.update(images if fields is None else fields)
-    return told(metric.result(), "grey levels", name)
+    metric.update(images)
+    return metric.result()
 
 
 def checkerboards(images: Tensor, fields: Tensor | None, period: int) -> dict[str, float]:

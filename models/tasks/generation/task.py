@@ -209,7 +209,10 @@ class GAN(Task):
 
     def report(self, path: Path, title: str) -> None:
         """Real and generated images and their spectra, as a PNG at `path`."""
-        generation_report(path, title, {name: images.cpu() for name, images in self.examination.shown.items()})
+        seen = self.examination
+        shown = {name: images.cpu() for name, images in seen.shown.items()}
+        patches = seen.patches(self.network.generator)
+        generation_report(path, title, shown, seen.fields["test"], patches, seen.patterns["test"])
 
     def example_arrays(self) -> dict[str, NDArray[np.generic]]:
         """Real images, and generated ones of the same noise in every run of this seed; the generated ones' spectrum."""

@@ -17,7 +17,7 @@ from models.tasks.segmentation.inference import Inference
 from models.tasks.segmentation.report import mixed_window
 from models.tasks.segmentation.scores import SegmentationScores
 from upsample.instrument.checkerboard import Checkerboard
-from upsample.instrument.shifts import GridByShifting
+from upsample.instrument.shifts import GridByShifting, ShiftResult
 
 SHOWN = 128  # pixels a side of what a comparison shows of one test image
 WINDOW = 256  # pixels a side, at least as seen from the measure, of what the network sees when its input is shifted
@@ -30,6 +30,7 @@ class Examination(nn.Module):
     a scalar. `begin(samples)` comes first.
     example    the image, mask, prediction and logits of the most varied image of the first batch
     confusion  (K, K), of all processes, once the test has ended
+    pattern    what was measured by shifting, once there are `results`
     """
 
     confusion: Tensor
@@ -59,6 +60,7 @@ class Examination(nn.Module):
         self.gradient = Checkerboard(period, checkerboard_images) if gradient_checkerboard else None
         self.measured_images, self.measured_size = 0, (0, 0)
         self.example: dict[str, Tensor] | None = None
+        self.pattern: ShiftResult | None = None
 
     def begin(self, samples: Any) -> None:
         """Forget the last test; `samples` are those of the one to come."""
@@ -102,7 +104,8 @@ class Examination(nn.Module):
         if self.gradient is not None:
             measures["gradient_checkerboard/"] = self.gradient
         scores = {f"test/{at}{key}": value for at, each in measures.items() for key, value in each.compute().items()}
-        return scores | (told(self.grid.result(), "logits") if self.grid is not None else {})
+        self.pattern = self.grid.result() if self.grid is not None else None
+        return scores | (told(self.pattern, "logits") if self.pattern is not None else {})
 
     def most_varied(
         self, image: Tensor, mask: Tensor, prediction: Tensor, network: Callable[[Tensor], Tensor]

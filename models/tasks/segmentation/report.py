@@ -1,16 +1,19 @@
 """The picture that a run of segmentation leaves behind."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from matplotlib import patches as shapes
+from matplotlib import rc_context
 from matplotlib.colors import ListedColormap
-from matplotlib.figure import Figure
-from matplotlib.patches import Patch
 from torch import Tensor
 
-from models.tasks.drawing import draw_spectrum, save
+from models.tasks.drawing import save
+from models.tasks.pattern_picture import Patch, bare, draw_fixed, draw_lines, draw_patches, draw_plane, laid_out
+from upsample.instrument.fixed_pattern import FixedPattern
 
 
 def mixed_window(mask: Tensor, classes: int, side: int) -> tuple[slice, slice]:
@@ -23,6 +26,7 @@ def mixed_window(mask: Tensor, classes: int, side: int) -> tuple[slice, slice]:
     return slice(top, top + height), slice(left, left + width)
 
 
+@rc_context({"font.size": 13, "text.parse_math": False})  # legible at half its size; a name is no mathematics
 def segmentation_report(
     path: Path,
     title: str,
@@ -30,45 +34,52 @@ def segmentation_report(
     classes: list[str],
     palette: list[tuple[int, int, int]],
     ignore_index: int,
-    period: int,
+    patches: Sequence[Patch],
+    pattern: FixedPattern | None,
+    channel: int,
 ) -> None:
-    """Input, truth, prediction, error, a logit map and its spectrum, as a PNG at `path`.
+    """Input, truth, prediction, error; magnified patches of a logit; its pattern and spectra, as a PNG at `path`.
 
     example: image (3, H, W) or grey (1, H, W) uint8, mask and prediction (H, W) int64, logits (K, H, W) float32 of one
-    pass of the network. The logits shown are of the class with the largest area in this image.
+    pass of the network. patches: of the network and, where there is one, of its even counterpart. channel: whose logit
+    is shown.
     """
     image, mask, prediction, logits = (example[name] for name in ("image", "mask", "prediction", "logits"))
     kept = mask != ignore_index
-    shown = int(torch.bincount(prediction.flatten(), minlength=len(classes)).argmax())
     colours = ListedColormap(np.array(palette) / 255)
-    figure = Figure(figsize=(12, 9.4), layout="constrained")
-    figure.suptitle(title)
-    axes = figure.subplots(2, 3)
+    tall = min(2.5, max(0.4, image.shape[1] / image.shape[2]))  # of any aspect
+    figure, grid = laid_out(title, [3.7 * tall + 0.4, *([4.7] if patches else []), 4.7])
+    bottom = grid.nrows - 1
 
-    axes[0, 0].imshow(image.expand(3, -1, -1).permute(1, 2, 0).numpy())
-    axes[0, 0].set_title("input")
-    for axis, labels, name in ((axes[0, 1], mask.where(kept, 0), "truth"), (axes[0, 2], prediction, "prediction")):
+    overall = [figure.add_subplot(grid[0, i]) for i in range(4)]
+    overall[0].imshow(image.expand(3, -1, -1).permute(1, 2, 0).numpy())
+    bare(overall[0], "input")
+    for axis, labels, name in ((overall[1], mask.where(kept, 0), "truth"), (overall[2], prediction, "prediction")):
         axis.imshow(labels.numpy(), cmap=colours, vmin=-0.5, vmax=len(classes) - 0.5, interpolation="nearest")
-        axis.set_title(name)
+        bare(axis, name)
     present = sorted(set(mask[kept].tolist()) | set(prediction.flatten().tolist()))
-    figure.legend(
-        handles=[Patch(color=colours(k), label=classes[k]) for k in present],
-        loc="outside lower left",
-        ncols=min(len(present), 8),
-    )
+    colour = [shapes.Patch(color=colours(k)) for k in present]
+    legend = figure.legend(colour, [str(k) for k in present], loc="outside lower left", ncols=8)
+    for text, k in zip(legend.get_texts(), present, strict=True):
+        text.set_text(classes[k])  # as a label one that begins with _ would be left out
 
     wrong = (prediction != mask) & kept
     overlay = image.permute(1, 2, 0).float().mean(-1, keepdim=True).expand(-1, -1, 3) / 255 * 0.6 + 0.2
     overlay = torch.where(wrong[..., None], torch.tensor([0.9, 0.1, 0.1]), overlay)
-    axes[1, 0].imshow(overlay.numpy())
-    axes[1, 0].set_title(f"error: {wrong.sum() / kept.sum().clamp_min(1):.1%} of the pixels")
+    overall[3].imshow(overlay.numpy())
+    bare(overall[3], f"error: {wrong.sum() / kept.sum().clamp_min(1):.1%} of the pixels")
 
-    logit = axes[1, 1].imshow(logits[shown].numpy(), cmap="viridis", interpolation="nearest")
-    axes[1, 1].set_title(f"logit of {classes[shown]}")
-    figure.colorbar(logit, ax=axes[1, 1], location="bottom", shrink=0.8)
-    for axis in (*axes[0], axes[1, 0], axes[1, 1]):
-        axis.set_xticks([])
-        axis.set_yticks([])
-
-    draw_spectrum(figure, axes[1, 2], logits[shown], period)
+    name = f"logit of {classes[channel]}"
+    if patches:
+        magnified = [figure.add_subplot(grid[1, i]) for i in range(2 * len(patches))]
+        draw_patches(figure, magnified, patches, name)
+    first = figure.add_subplot(grid[bottom, 0])
+    if pattern is not None:
+        draw_fixed(figure, first, pattern, channel, name)
+    else:
+        logit = first.imshow(logits[channel].numpy(), cmap="gray", interpolation="nearest")
+        bare(first, name)
+        figure.colorbar(logit, ax=first, location="bottom", shrink=0.8)
+    draw_lines(figure.add_subplot(grid[bottom, 1:3]), logits[channel][None], pattern, f"the {name}")
+    draw_plane(figure, figure.add_subplot(grid[bottom, 3]), logits[channel], pattern, channel)
     save(figure, path)

@@ -1,30 +1,33 @@
 """How a segmentation network learns and is scored."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from data.loading.datamodule import DataModule
 from data.loading.loaded import LabelledImages
 from models.networks.interfaces import Network
 from models.networks.normalise import Normalise
 from models.tasks import task
+from models.tasks.pattern_picture import Patch, channel_of, patch, repaired, room
 from models.tasks.segmentation.auxiliary_head import AuxiliaryHead
 from models.tasks.segmentation.baseline import code_counts, lookup_miou, table_name
 from models.tasks.segmentation.confusion_picture import confusion_picture
 from models.tasks.segmentation.examination import Examination
 from models.tasks.segmentation.inference import Inference
 from models.tasks.segmentation.losses import LOSSES, dice_loss
-from models.tasks.segmentation.report import segmentation_report
+from models.tasks.segmentation.report import mixed_window, segmentation_report
 from models.tasks.segmentation.scores import Confusion, iou
 from models.training.parameter_groups import parameter_groups
 from models.training.schedule import Schedule, scheduled
 from models.training.task import Task
 from plumbing.options import Count, Range, check_options
+from upsample.models.evaluating import evaluating
 
 SHOWN = 128  # pixels a side of what a comparison shows of one test image
 
@@ -89,8 +92,13 @@ class Segmentation(Task):
     def forward(self, image: Tensor) -> Tensor:
         """Images (N, C, H, W), uint8, or floating in [0, 1], or bands as stored, to float32 logits (N, K, H, W), in one
         pass of the network."""
+        return self.logits(self.network, image)
+
+    def logits(self, network: nn.Module, image: Tensor) -> Tensor:
+        """What a network in the place of `network` makes of images: see `forward`."""
         x = self.normalise(image).contiguous(memory_format=torch.channels_last)
-        return self.network(x).float()
+        logits: Tensor = network(x)
+        return logits.float()
 
     def loss(self, logits: Tensor, mask: Tensor) -> Tensor:
         """The chosen pixel loss plus `dice` times the Dice loss, a scalar."""
@@ -154,9 +162,30 @@ class Segmentation(Task):
         """Draw the most telling test image, as a PNG at `path`; beside it, in confusion.png, the confusion matrix."""
         seen = self.examination
         assert seen.example is not None
+        pattern = seen.pattern.pattern if seen.pattern is not None else None
+        largest = int(torch.bincount(seen.example["prediction"].flatten(), minlength=len(self.classes)).argmax())
+        channel = channel_of(seen.pattern, otherwise=largest)
+        patches = self.patches(seen.example, channel)
+        told = (self.classes, self.palette, self.ignore_index)
         example = seen.example | {"image": self.info.picture(seen.example["image"])}
-        segmentation_report(path, title, example, self.classes, self.palette, self.ignore_index, self.network.period)
+        segmentation_report(path, title, example, *told, patches, pattern, channel)
         confusion_picture(path.with_name("confusion.png"), title, seen.confusion, self.classes)
+
+    def patches(self, example: dict[str, Tensor], channel: int) -> list[Patch]:
+        """Where the example's classes are most mixed, magnified: of the network and of what it is once repaired, where
+        there is something to repair. Nothing where there is no grid, or the image has no room."""
+        side = room(self.network.period)
+        if self.network.period < 2 or min(example["image"].shape[-2:]) < side:
+            return []
+        rows, columns = mixed_window(example["mask"], len(self.classes), side)
+        image = example["image"][:, rows, columns].to(self.device)
+        with evaluating(self):
+            networks = {"the output": self.network, "repaired": repaired(self.network)}
+            return [
+                patch(title, partial(self.logits, network), image, self.network.period, channel)
+                for title, network in networks.items()
+                if network is not None
+            ]
 
     def notes(self) -> list[str]:
         """The network's notes, and what was rounded for its windows."""

@@ -14,7 +14,7 @@ from models.tasks.super_resolution.bicubic import enlarge, shrink, to_uint8
 from models.tasks.super_resolution.report import WINDOW, Example, telling_example
 from models.tasks.super_resolution.scores import ImageScores, luma
 from upsample.instrument.checkerboard import Checkerboard
-from upsample.instrument.shifts import GridByShifting
+from upsample.instrument.shifts import GridByShifting, ShiftResult
 
 
 def quarters(images: Tensor, least: int) -> Iterator[Tensor]:
@@ -47,6 +47,7 @@ class Examination(nn.Module):
         self.checkerboard = Checkerboard(scale, checkerboard_images)
         self.measured_images, self.measured_size = 0, (0, 0)
         self.example: Example | None = None
+        self.pattern: ShiftResult | None = None  # what was measured, once there are `results`
 
     def begin(self, samples: Any) -> None:
         """Forget the last test; `samples` are those of the one to come."""
@@ -75,10 +76,11 @@ class Examination(nn.Module):
 
     def results(self) -> dict[str, Any]:
         """All scores of the test just run, and bicubic's on the same data, keyed as in metrics.json."""
+        self.pattern = self.grid.result() if self.grid is not None else None
         return {
             **{f"test/{key}": value for key, value in self.scores.compute().items()},
             **{f"test/checkerboard/{key}": value for key, value in self.checkerboard.compute().items()},
-            **(told(self.grid.result(), "grey levels") if self.grid is not None else {}),
+            **(told(self.pattern, "grey levels") if self.pattern is not None else {}),
             "baseline": "bicubic",
             **{f"baseline/{key}": value for key, value in self.baseline.compute().items()},
         }

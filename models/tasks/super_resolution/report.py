@@ -1,17 +1,29 @@
 """The picture a super-resolution run leaves behind."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import torch.nn.functional as F
+from matplotlib import rc_context
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
-from models.tasks.drawing import draw_spectrum, save
+from models.tasks.drawing import save
+from models.tasks.pattern_picture import (
+    Patch,
+    bare,
+    channel_of,
+    draw_fixed,
+    draw_lines,
+    draw_patches,
+    draw_plane,
+    laid_out,
+)
 from models.tasks.super_resolution.bicubic import to_uint8
 from models.tasks.super_resolution.scores import luma, psnr
+from upsample.instrument.shifts import ShiftResult
 
 WINDOW = 96  # pixels a side of what is shown enlarged
 
@@ -40,42 +52,49 @@ def telling_example(low: Tensor, truth: Tensor, output: Tensor, bicubic: Tensor)
     return Example(low[n].cpu(), truth[n].cpu(), output[n].cpu(), bicubic[n].cpu(), *where, error)
 
 
-def super_resolution_report(path: Path, title: str, example: Example, period: int) -> None:
-    """Bicubic, ours and truth enlarged, where they lie, what we add to bicubic and its spectrum, as a PNG at `path`.
+@rc_context({"font.size": 13, "text.parse_math": False})  # legible at half its size; a name is no mathematics
+def super_resolution_report(
+    path: Path, title: str, example: Example, patches: Sequence[Patch], result: ShiftResult | None
+) -> None:
+    """Bicubic, ours and truth enlarged, and where they lie; magnified patches; the pattern and spectra of what we add
+    to bicubic, of the whole image's luma, as a PNG at `path`.
 
-    The spectrum is of the whole image's luma.
+    patches: of the network and, where there is one, of its even counterpart, of luma
     """
     rows, columns = slice(example.top, example.top + WINDOW), slice(example.left, example.left + WINDOW)
-    figure = Figure(figsize=(12, 9), layout="constrained")
-    figure.suptitle(title)
-    axes = figure.subplots(2, 3)
-
-    def show(axis: Axes, image: Tensor) -> None:
-        axis.imshow(image.expand(3, -1, -1).permute(1, 2, 0).numpy(), interpolation="nearest")
-
     truth = example.truth[:, rows, columns]
-    for axis, name, image in zip(axes[0], ("bicubic", "ours"), (example.bicubic, example.output), strict=False):
+    tall = min(2.5, max(0.6, truth.shape[1] / truth.shape[2]))
+    figure, grid = laid_out(title, [3.7 * tall + 0.4, *([4.7] if patches else []), 4.7])
+    bottom = grid.nrows - 1
+    axes = [figure.add_subplot(grid[0, i]) for i in range(4)]
+
+    def show(axis: Axes, image: Tensor, name: str) -> None:
+        axis.imshow(image.expand(3, -1, -1).permute(1, 2, 0).numpy(), interpolation="nearest")
+        bare(axis, name)
+
+    for axis, name, image in zip(axes, ("bicubic", "ours"), (example.bicubic, example.output), strict=False):
         seen = to_uint8(image[:, rows, columns])
-        show(axis, seen)
-        axis.set_title(f"{name}: {psnr(luma(seen[None]), luma(truth[None])).item():.2f} dB PSNR-Y here")
-    show(axes[0, 2], truth)
-    axes[0, 2].set_title("truth")
+        show(axis, seen, f"{name}: {psnr(luma(seen[None]), luma(truth[None])).item():.2f} dB PSNR-Y here")
+    show(axes[2], truth, "truth")
+    show(axes[3], example.truth, "framed: bicubic errs most")
+    corner = (example.left - 0.5, example.top - 0.5)
+    axes[3].add_patch(Rectangle(corner, *truth.shape[:0:-1], fill=False, edgecolor="red", linewidth=2))
 
-    show(axes[1, 0], example.truth)
-    frame = Rectangle(
-        (example.left - 0.5, example.top - 0.5), *truth.shape[:0:-1], fill=False, edgecolor="red", linewidth=1.5
-    )
-    axes[1, 0].add_patch(frame)
-    axes[1, 0].set_title("the image; framed: where bicubic errs most")
-
+    if patches:
+        magnified = [figure.add_subplot(grid[1, i]) for i in range(2 * len(patches))]
+        draw_patches(figure, magnified, patches, "luma, grey levels of 255")
     added = (luma(example.output[None]) - luma(example.bicubic[None]))[0, 0].float()
-    window = added[rows, columns]
-    limit = window.abs().quantile(0.99).clamp_min(1).item()  # not the maximum: a border pixel would set it
-    difference = axes[1, 1].imshow(window.numpy(), cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest")
-    axes[1, 1].set_title("ours minus bicubic, luma")
-    figure.colorbar(difference, ax=axes[1, 1], location="bottom", shrink=0.8, label="grey levels of 255")
-    for axis in (*axes[0], axes[1, 0], axes[1, 1]):
-        axis.set_xticks([])
-        axis.set_yticks([])
-    draw_spectrum(figure, axes[1, 2], added, period)
+    pattern = result.pattern if result is not None else None
+    channel = channel_of(result, otherwise=0)
+    first = figure.add_subplot(grid[bottom, 0])
+    if pattern is not None and result is not None:
+        draw_fixed(figure, first, pattern, channel, f"{result.channels[channel]}, grey levels of 255")
+    else:
+        window = added[rows, columns]
+        limit = window.abs().quantile(0.99).clamp_min(1).item()  # not the maximum: a border pixel would set it
+        drawn = first.imshow(window.numpy(), cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest")
+        bare(first, "ours minus bicubic, luma")
+        figure.colorbar(drawn, ax=first, location="bottom", shrink=0.8, label="grey levels of 255")
+    draw_lines(figure.add_subplot(grid[bottom, 1:3]), added[None], pattern, "ours minus bicubic, luma")
+    draw_plane(figure, figure.add_subplot(grid[bottom, 3]), added, pattern, channel)
     save(figure, path)

@@ -1,6 +1,7 @@
 """How a super-resolution network learns and is scored."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -8,20 +9,22 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from data.loading.datamodule import DataModule
 from data.loading.loaded import Images
 from models.networks.interfaces import Network
 from models.networks.normalise import Normalise
 from models.tasks import task
+from models.tasks.pattern_picture import Patch, patch, repaired, room
 from models.tasks.super_resolution.bicubic import shrink, to_uint8
 from models.tasks.super_resolution.examination import Examination
-from models.tasks.super_resolution.report import super_resolution_report
-from models.tasks.super_resolution.scores import ImageScores
+from models.tasks.super_resolution.report import WINDOW, Example, super_resolution_report
+from models.tasks.super_resolution.scores import ImageScores, luma
 from models.training.schedule import scheduled
 from models.training.task import Task
 from plumbing.options import Count, Range
+from upsample.models.evaluating import evaluating
 
 
 def charbonnier(output: Tensor, truth: Tensor) -> Tensor:
@@ -125,8 +128,31 @@ class SuperResolution(Task):
 
     def report(self, path: Path, title: str) -> None:
         """Draw the most telling test image, as a PNG at `path`."""
-        assert self.examination.example is not None
-        super_resolution_report(path, title, self.examination.example, self.scale)
+        seen = self.examination
+        assert seen.example is not None
+        super_resolution_report(path, title, seen.example, self.patches(seen.example), seen.pattern)
+
+    def patches(self, example: Example) -> list[Patch]:
+        """Where bicubic errs most, magnified: of the network and of what it is once repaired, where there is something
+        to repair. Nothing where the image has no room. The image is shifted before it is reduced."""
+        side, (height, width) = room(self.scale), example.truth.shape[-2:]
+        if min(height, width) < side:
+            return []
+        top, left = (min(max(0, at + (WINDOW - side) // 2), length - side)
+                     for at, length in ((example.top, height), (example.left, width)))  # fmt: skip
+        image = example.truth[:, top : top + side, left : left + side].to(self.device)
+
+        def made(network: nn.Module, x: Tensor) -> Tensor:
+            low = self.normalise(shrink(x, self.scale)).contiguous(memory_format=torch.channels_last)
+            return luma(255 * self.normalise.undo(network(low)))
+
+        with evaluating(self):
+            networks = {"the output": self.network, "repaired": repaired(self.network)}
+            return [
+                patch(title, partial(made, network), image, self.scale, 0)
+                for title, network in networks.items()
+                if network is not None
+            ]
 
     def configure_optimizers(self) -> Any:
         optimiser = torch.optim.Adam(self.parameters(), lr=self.lr, fused=True)

@@ -1,0 +1,35 @@
+"""What a run was, and what it came to, in two lines: the title of its pictures and of its page. Needs no torch."""
+
+from fnmatch import fnmatchcase
+from typing import Any
+
+from models.tasks.score_rows import MAIN, row
+
+NAMES = {"miou": "mIoU", "psnr_y": "PSNR-Y", "fid": "FID", "spectrum_gap": "spectrum gap"}
+
+
+def headline(config: dict[str, Any], metrics: dict[str, Any]) -> str:
+    """Data, network, upsampler, and the main score beside its baseline; below, the pattern's verdict.
+
+    config   of the run, or of the checkpoint: its sections model, data and upsample
+    metrics  as metrics.json holds them
+    """
+    names = [str(config[section]["name"]) for section in ("data", "model", "upsample")]
+    scored = metrics.get("split", "test")
+    first = " · ".join([*names, *main_score(metrics, scored)])
+    verdict = metrics.get(f"{scored}/pattern")
+    return f"{first}\nfixed pattern: {verdict.removeprefix('fixed pattern of ')}" if verdict else first
+
+
+def main_score(metrics: dict[str, Any], scored: str) -> list[str]:
+    """The score that runs are ranked by, with its unit, and its baseline; nothing where there is none."""
+    for wanted in MAIN:
+        for key, value in metrics.items():
+            if not fnmatchcase(key.replace(f"{scored}/", "test/", 1), wanted) or not isinstance(value, float):
+                continue
+            name, found = key.partition("/")[2], row(key)
+            unit = f" {found.unit}" if found and found.unit else ""
+            baseline = metrics.get(f"baseline/{name}")
+            beside = f" ({metrics['baseline']} {baseline:.4g})" if isinstance(baseline, float) else ""
+            return [f"{NAMES.get(name, name)} {value:.4g}{unit}{beside}"]
+    return []
