@@ -17,8 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from data.files.finding import existing
 from plumbing.atomic import write_text
-from study import command_line, identity, run_folder
-from study.headline import headline
+from study import command_line, identity, report, run_folder
 from study.score_table import print_table
 
 STARTED = time.perf_counter()
@@ -53,6 +52,7 @@ def main(config: DictConfig) -> None:
     folder = Path(HydraConfig.get().runtime.output_dir)
     run_folder.let_one_process_print()
     with run_folder.no_folder_of_nothing(folder):
+        run_folder.write_command(folder, list(HydraConfig.get().overrides.task), "evaluate.py")
         metrics = run(config, folder)
     print_table(metrics, folder)
 
@@ -103,10 +103,11 @@ def run(config: DictConfig, folder: Path) -> dict[str, Any]:
     metrics |= {"checkpoint": config.checkpoint, "split": split, "seconds": time.perf_counter() - STARTED}
     if not trainer.is_global_zero:  # the scores are of all processes; one of them writes
         return metrics
-    task.report(folder / "report.png", title=headline(stored.config | ({"data": source} if source else {}), metrics))
     write_text(
         folder / "config.yaml", OmegaConf.to_yaml(asked | {"data": source or stored.config["data"], "task": options})
     )
+    described = stored.config | ({"data": source} if source else {})
+    report.write(folder, described, metrics, task.report)
     run_folder.write_metrics(folder, metrics)
     return metrics
 

@@ -16,8 +16,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, read_write
 
 import data
-from study import command_line, run_folder, sweep
-from study.headline import headline
+from study import command_line, report, run_folder, sweep
 from study.identity import described, identity
 from study.lock import alone
 from study.score_table import print_table
@@ -93,13 +92,13 @@ def run(config: dict[str, Any], folder: Path) -> dict[str, Any]:
     metrics |= incidents(trainer, length.below_baseline(metrics))
     if not trainer.is_global_zero:  # the scores are of all processes; one of them writes
         return metrics
-    task.report(folder / "report.png", title=headline(config, metrics))
     run_folder.write_example(folder, task.example_arrays())
     if config["callbacks"]["auto_batch"]:
         metrics["batch_size"] = module.batch_size
     if module.skipped:
         metrics["skipped"] = list(module.skipped)
     metrics |= {"upsampler": config["upsample"]["name"], "seconds": clock.seconds()}
+    report.write(folder, config, metrics, task.report)
     loggers.finish(trainer, settings, metrics, folder)
     run_folder.write_metrics(folder, metrics)
     return metrics

@@ -5,7 +5,7 @@ command.txt    what started it
 config.yaml    the resolved configuration, and what tells the data's files from others
 last.ckpt      where a stopped run goes on, written between validations, too; best.ckpt, the best validation score
 history.csv    the scores of each validation; what else logger= asks for, in csv/, tensorboard/, wandb/ or mlflow.db
-report.png     the pictures; of a segmentation also confusion.png
+report.png     the pictures; of a segmentation also confusion.png. report.html has them, scores, curves and command
 example.npz    one place of the test set and the output's spectrum, for comparisons of runs
 batch_size.txt  what callbacks.auto_batch found
 failed.json    why the last try failed, if it did
@@ -49,10 +49,10 @@ def let_one_process_print() -> None:
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115  # until the process ends
 
 
-def write_command(folder: Path, overrides: list[str]) -> None:
+def write_command(folder: Path, overrides: list[str], command: str = "train.py") -> None:
     """Keep the command that started a run, so that others can repeat it."""
     if not process():
-        write_text(folder / "command.txt", shlex.join(["python", "train.py", *overrides]) + "\n")
+        write_text(folder / "command.txt", shlex.join(["python", command, *overrides]) + "\n")
 
 
 class WithoutAliases(yaml.SafeDumper):

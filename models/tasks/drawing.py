@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from torch import Tensor
@@ -40,23 +39,3 @@ def line_spectrum(maps: Tensor) -> NDArray[np.float32]:
     lines = (lines - lines.mean(-1, keepdim=True)) * torch.hann_window(side, dtype=torch.float64)
     power = torch.fft.rfft(lines).abs().square().mean((0, 1))[1:]
     return (10 * (power / power.sum()).clamp_min(1e-12).log10()).float().numpy()
-
-
-def draw_spectrum(figure: Figure, axis: Axes, image: Tensor, period: int) -> None:
-    """Draw the power spectrum of (H, W) with circles at the multiples of 1/period, where a checkerboard would show."""
-    spectrum = axis.imshow(
-        spectrum_db(image).numpy(),
-        cmap="magma",
-        vmin=-90,
-        vmax=0,
-        extent=(-0.5, 0.5, 0.5, -0.5),
-        aspect="equal",
-        interpolation="nearest",
-    )
-    axis.set_title(f"its spectrum; circles: multiples of 1/{period}")
-    axis.set_xlabel("cycles per pixel")
-    harmonics = [m / period for m in range(-(period // 2), (period + 1) // 2)]
-    points = [(x, y) for x in harmonics for y in harmonics if (x, y) != (0, 0)]
-    across, down = zip(*points, strict=True)
-    axis.scatter(across, down, s=270 / period, facecolors="none", edgecolors="white", linewidths=0.6)
-    figure.colorbar(spectrum, ax=axis, location="bottom", shrink=0.8, label="dB")

@@ -102,7 +102,7 @@ def draw_fixed(figure: Figure, axis: Axes, pattern: FixedPattern, channel: int, 
     drawn = pattern.drawn(side)[channel]
     limit = drawn.abs().max().item() or 1.0
     shown = axis.imshow(drawn.numpy(), cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest")
-    bare(axis, f"the pattern itself, {side} x {side} pixels" if pattern.shown else "no pattern shown: this is noise")
+    bare(axis, f"the pattern itself, {side} x {side} pixels" if pattern.shown else "the mean: not told from noise")
     figure.colorbar(shown, ax=axis, location="bottom", shrink=0.8, label=unit)
 
 
@@ -121,7 +121,7 @@ def draw_lines(axis: Axes, maps: Tensor, pattern: FixedPattern | None, name: str
     axis.set_xlim(0, 0.505)
     axis.set_xlabel("cycles per pixel")
     axis.set_ylabel("dB of the power")
-    axis.set_title(f"spectrum of {name}" + ("" if periods else "; no harmonic stands out"))
+    axis.set_title(f"spectrum of {name}" + ("" if periods else "; no fixed pattern shown"))
     axis.grid(alpha=0.3)
 
 

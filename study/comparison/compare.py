@@ -43,5 +43,5 @@ def compare(found: list[runs.Run], out: Path, left_out: Sequence[str] = ()) -> N
         if png:
             with whole(folder / "comparison.png") as partial:
                 partial.write_bytes(png)
-        write_text(folder / "comparison.html", page.html(result, png, [*left_out, *notes]))
+        write_text(folder / "comparison.html", page.html(result, png, [*left_out, *notes], folder))
         print("\n".join(str(folder / f"comparison.{kind}") for kind in ("csv", *(["png"] if png else []), "html")))

@@ -4,30 +4,30 @@ Names come from anyone's run folders, so everything is escaped where it is writt
 load or run anything but its own style, script and picture.
 """
 
-import hashlib
-from base64 import b64encode
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from urllib.parse import quote
 
 from study.comparison import scores
 from study.comparison.board import Board
 from study.comparison.runs import differing
 from study.comparison.statistics import HOW_TO_READ
 from study.comparison.table import interval
+from study.pages import TEMPLATES, encoded, policy
 
 STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2em auto; max-width: 1200px; padding: 0 1em; color: #222 }
+body { font: 15px/1.5 system-ui, sans-serif; margin: 2em auto; max-width: 1200px; padding: 0 1em;
+  color-scheme: light dark; background: Canvas; color: CanvasText }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums }
-th, td { padding: .25em .7em; text-align: right; border-bottom: 1px solid #ddd; white-space: nowrap }
-th:first-child, td:first-child { text-align: left; position: sticky; left: 0; background: white }
+th, td { padding: .25em .7em; text-align: right; border-bottom: 1px solid #8884; white-space: nowrap }
+th:first-child, td:first-child { text-align: left; position: sticky; left: 0; background: Canvas }
 td.word { text-align: left }
 th button { font: inherit; font-weight: 600; border: 0; background: none; padding: 0; cursor: pointer }
-th button::after { content: " \\2195"; color: #aaa }
-th[aria-sort=ascending] button::after { content: " \\2191"; color: #000 }
-th[aria-sort=descending] button::after { content: " \\2193"; color: #000 }
+th button::after { content: " \\2195"; opacity: .4 }
+th[aria-sort=ascending] button::after { content: " \\2191" }
+th[aria-sort=descending] button::after { content: " \\2193" }
 .wide { overflow-x: auto }
 img { max-width: 100% }
 .best td { font-weight: 600 }
@@ -45,11 +45,6 @@ for (const button of document.querySelectorAll("table.sortable th button")) butt
   body.append(...[...body.rows].sort((a, b) => before(value(a), value(b))));
 };
 """
-
-
-TEMPLATES = Environment(
-    loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-)
 
 
 @dataclass(frozen=True)
@@ -72,29 +67,31 @@ class Row:
 Table = tuple[list[str], list[Row]]  # headers and rows
 
 
-def html(board: Board, png: bytes | None, left_out: Sequence[str] = ()) -> str:
-    """The page, with its picture inside, where there is one.
+def html(board: Board, png: bytes | None, left_out: Sequence[str], folder: Path) -> str:
+    """The page, with its picture inside, where there is one, and links to the runs' own pages.
 
     left_out  a sentence for each folder that is no run
+    folder    where the page will lie
     """
     return TEMPLATES.get_template("page.html.j2").render(
         board=board,
         left_out=left_out,
-        policy=f"default-src 'none'; img-src data:; style-src {own(STYLE)}; script-src {own(SCRIPT)}; base-uri 'none'; "
-        "form-action 'none'",
+        policy=policy(STYLE, SCRIPT),
         style=STYLE,
         script=SCRIPT,
         ranking=ranking(board),
         all_scores=all_scores(board),
         configurations=configurations(board),
         how_to_read=HOW_TO_READ,
-        png=png and b64encode(png).decode(),
+        picture=png and encoded(png),
+        reports=reports(board, folder),
     )
 
 
-def own(text: str) -> str:
-    """What a Content-Security-Policy allows one style or script by."""
-    return f"'sha256-{b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+def reports(board: Board, folder: Path) -> list[tuple[str, str]]:
+    """The name of each finished run that has a page of its own, and its address seen from `folder`."""
+    pages = [run.folder / "report.html" for each in board.groups for run in each.finished]
+    return [(page.parent.name, quote(os.path.relpath(page, folder))) for page in pages if page.is_file()]
 
 
 def ranking(board: Board) -> Table:

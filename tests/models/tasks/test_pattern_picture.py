@@ -90,7 +90,7 @@ def test_what_stands_out_is_marked_and_nothing_else(measured: ShiftResult) -> No
     assert sorted({line.get_xdata()[0] for line in axes[0].lines[1:]}) == [0.25, 0.5]
     draw_lines(axes[1], printed[None], None, "the output")
     assert len(axes[1].lines) == 1
-    assert "no harmonic stands out" in axes[1].get_title()
+    assert "no fixed pattern shown" in axes[1].get_title()
     draw_plane(figure, axes[2], printed, measured.pattern, 1)
     marked = {tuple(abs(v) for v in place) for place in axes[2].collections[0].get_offsets().tolist()}
     assert marked <= {(a, b) for a in (0, 0.25, 0.5) for b in (0, 0.25, 0.5)} - {(0, 0)}

@@ -158,7 +158,7 @@ def test_pictures_and_curves_that_are_none_are_left_out_with_a_warning(nine_runs
     (first / "example.npz").write_bytes(b"hello")
     (second / "history.csv").write_text("step,val/miou\n1,<b>\n")
     notes: list[str] = []
-    assert page.html(Board(read(nine_runs)), None).count("<img") == 0
+    assert page.html(Board(read(nine_runs)), None, [], nine_runs).count("<img") == 0
     from study.comparison.pictures import picture
 
     assert picture(Board(read(nine_runs)), notes)[:4] == b"\x89PNG"

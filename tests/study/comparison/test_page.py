@@ -12,6 +12,9 @@ import pytest
 import yaml
 
 from study import run_folder
+from study.comparison.board import Board
+from study.comparison.page import html
+from study.comparison.runs import read
 
 pytest.importorskip("selenium", reason="the comparison page is tested in a browser, which needs selenium")
 from selenium.webdriver.common.by import By
@@ -48,7 +51,7 @@ def test_the_page_sorts_by_a_click_and_needs_no_network(page: Path, browser: Web
     assert browser.execute_script("return document.images[0].naturalWidth") > 1000
     loaded = browser.execute_script("return performance.getEntriesByType('resource').map(r => r.name)")
     assert all(name.startswith("data:") for name in loaded)
-    assert not re.search(r"(src|href)=.(?!data:)", (page / "comparison.html").read_text())
+    assert not re.search(r"src=.(?!data:)", (page / "comparison.html").read_text())
 
 
 def test_the_command_writes_a_picture_and_a_csv(page: Path) -> None:
@@ -90,3 +93,11 @@ def test_the_page_runs_no_script_but_its_own(
     assert browser.title == "Comparison: segmentation on earth"
     browser.find_elements(By.CSS_SELECTOR, "#scores th button")[0].click()  # its own still runs
     assert browser.find_element(By.CSS_SELECTOR, "#scores th").get_attribute("aria-sort") == "ascending"
+
+
+def test_the_page_links_the_runs_own_pages(make_run: Callable[..., Path], tmp_path: Path) -> None:
+    found = [make_run("deconv", seed, 0.7 + seed / 10) for seed in (0, 1)]
+    (found[0] / "report.html").write_text("page")
+    text = html(Board([read(folder) for folder in found]), None, [], tmp_path / "out")
+    assert f'href="../runs/{found[0].name}/report.html"' in text
+    assert found[1].name not in text
