@@ -1,0 +1,80 @@
+"""The dilated layer by lattices: torch's own layer is the oracle, of values and of every derivative."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from upsample.operators.forms.lattices import Axis, Output
+from upsample.operators.forms.transposed import FUNCTIONS
+
+# (kernel, stride, dilation, padding, output padding) of each axis, and the input's size.
+CASES = {
+    "default": ([(4, 2, 3, 4, 0)] * 2, (5, 7)),
+    "one pixel": ([(4, 2, 3, 4, 0)] * 2, (1, 1)),
+    "one row": ([(4, 2, 3, 4, 0)] * 2, (1, 5)),
+    "thread's example": ([(3, 2, 2, 2, 1)] * 2, (4, 5)),  # lattices without a tap: holes
+    "undilated": ([(4, 2, 1, 1, 0)] * 2, (4, 3)),
+    "odd": ([(5, 3, 2, 3, 0)] * 2, (4, 5)),
+    "stride larger than the kernel": ([(2, 4, 3, 0, 1)] * 2, (3, 3)),
+    "no stride": ([(3, 1, 2, 2, 0)] * 2, (6, 5)),
+    "unequal axes": ([(4, 2, 3, 4, 0), (1, 1, 1, 0, 0)], (5, 6)),
+    "no padding": ([(3, 2, 3, 0, 1)] * 2, (4, 4)),
+    "much padding": ([(4, 2, 3, 9, 0)] * 2, (9, 9)),
+    "one axis": ([(4, 2, 3, 4, 0)], (9,)),
+    "three axes": ([(4, 2, 3, 4, 0), (3, 2, 2, 2, 1), (4, 2, 3, 4, 0)], (3, 2, 4)),
+}
+
+
+def layer(case: str, dtype: torch.dtype = torch.float64) -> tuple[list[Axis], Tensor, Tensor]:
+    """The axes, an input (2, 3, *size) and a weight (3, 2, *kernel) of a case."""
+    settings, size = CASES[case]
+    random = torch.Generator().manual_seed(0)
+    x = torch.randn(2, 3, *size, generator=random, dtype=torch.float64).to(dtype)
+    weight = torch.randn(3, 2, *(kernel for kernel, *_ in settings), generator=random, dtype=torch.float64).to(dtype)
+    return [Axis(*setting) for setting in settings], x.requires_grad_(), weight.requires_grad_()
+
+
+def native(x: Tensor, weight: Tensor, axes: list[Axis]) -> Tensor:
+    stride, dilation, padding, more = (
+        [getattr(axis, name) for axis in axes] for name in ("stride", "dilation", "padding", "output_padding")
+    )
+    return FUNCTIONS[len(axes)](x, weight, None, stride, padding, more, 1, dilation)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_values_and_gradients_are_those_of_torchs_layer(case: str) -> None:
+    axes, x, weight = layer(case)
+    expected = native(x, weight, axes)
+    found = Output.apply(x, weight, axes)
+    assert torch.allclose(found, expected, atol=1e-12)
+    gradient = torch.randn_like(expected)
+    for ours, theirs in zip(
+        torch.autograd.grad(found, [x, weight], gradient),
+        torch.autograd.grad(expected, [x, weight], gradient),
+        strict=True,
+    ):
+        assert ours.shape == theirs.shape
+        assert torch.allclose(ours, theirs, atol=1e-11)
+
+
+@pytest.mark.parametrize("case", ["default", "thread's example", "unequal axes", "one axis"])
+def test_first_and_second_derivatives_are_those_of_differences(case: str) -> None:
+    axes, x, weight = layer(case)
+    assert torch.autograd.gradcheck(lambda x, w: Output.apply(x, w, axes), (x, weight))
+    assert torch.autograd.gradgradcheck(lambda x, w: Output.apply(x, w, axes), (x, weight))
+
+
+@pytest.mark.parametrize("frozen", [0, 1])
+def test_what_needs_no_gradient_gets_none(frozen: int) -> None:
+    axes, *inputs = layer("default")
+    inputs[frozen].requires_grad_(False)
+    Output.apply(*inputs, axes).sum().backward()
+    assert inputs[frozen].grad is None
+    assert inputs[1 - frozen].grad is not None
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32])
+def test_lower_precisions_differ_by_rounding(dtype: torch.dtype) -> None:
+    axes, x, weight = layer("default", dtype)
+    expected = native(x.double(), weight.double(), axes)
+    assert (Output.apply(x, weight, axes).double() - expected).abs().max() < 8 * torch.finfo(dtype).eps * 10
