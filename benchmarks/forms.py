@@ -30,7 +30,13 @@ def with_bias(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 
 
 def bias_after(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """What upsample/ does."""
+    """torch's own without bias, which is added to what it gives."""
+    y = F.conv_transpose2d(x, weight, None, STRIDE, PADDING, dilation=DILATION)
+    return y.add_(bias.to(y.dtype).view(1, -1, 1, 1))
+
+
+def lattices(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """What upsample/ does: each pass in a form of its own."""
     return conv_transpose(x, weight, bias, STRIDE, PADDING, dilation=DILATION)
 
 
@@ -105,7 +111,7 @@ def four_phases(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 # By layer: the kernel's size, and the equal forms of which the first is the one in use.
 LAYERS: dict[str, tuple[int, list[Form]]] = {
     "deconv": (KERNEL, [plain_bias_after, plain_with_bias]),
-    "dilated_deconv": (KERNEL, [bias_after, with_bias, polyphase, space_to_batch]),
+    "dilated_deconv": (KERNEL, [lattices, bias_after, with_bias, polyphase, space_to_batch]),
     "resize_conv": (3, [folded, enlarged, four_phases]),
 }
 
