@@ -112,7 +112,7 @@ class DCGAN(Network):
     def _normalise_spectra(self) -> None:
         for name, module in list(self.named_modules()):
             if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
-                if not module.weight.any():
+                if not module.weight.is_meta and not module.weight.any():  # on meta weights have shapes alone
                     raise ValueError(
                         f"spectral_norm=true cannot scale {name}: this upsampler starts it at zero; "
                         "choose another upsampler, or options without that layer"

@@ -73,6 +73,12 @@ def test_only_the_first_layer_goes_without_a_norm() -> None:
     assert len([m for m in network.discriminator if isinstance(m, nn.BatchNorm2d)]) == 2
 
 
+def test_spectral_norm_is_built_without_memory_too() -> None:
+    """As train.py does before it touches data."""
+    with torch.device("meta"):
+        assert all(weight.is_meta for weight in dcgan(spectral_norm=True).parameters())
+
+
 @pytest.mark.parametrize("options", [{"batch_norm": False}, {"spectral_norm": True}])
 def test_without_norms_samples_do_not_see_each_other(options: dict[str, Any]) -> None:
     discriminator = dcgan(**options).discriminator.eval()
