@@ -10,6 +10,8 @@ from upsample.operators.forms.lattices import Axis, Output
 
 FUNCTIONS = {1: F.conv_transpose1d, 2: F.conv_transpose2d, 3: F.conv_transpose3d}
 
+PIXELS = 8  # of the input for each of its channels, from which on lattices are faster than torch's dilated layer
+
 
 def conv_transpose(
     x: Tensor,
@@ -24,8 +26,8 @@ def conv_transpose(
     """torch's function for as many axes as x (N, C, *size) has, and its result up to rounding.
 
     On CPUs its fast kernels are those without bias: adding the bias to what they give makes forward and backward in
-    bfloat16, channels last, 1.2 to 2 times faster. A dilated layer goes by its lattices there (`python -m benchmarks
-    forms`), but where it is compiled, exported or traced, which want one operation of a known name.
+    bfloat16, channels last, 1.2 to 2 times faster. A dilated layer of a large image goes by its lattices there (`python
+    -m benchmarks forms`), but where it is compiled, exported or traced, which want one operation of a known name.
     """
     axes = x.dim() - 2
     settings = [
@@ -35,7 +37,9 @@ def conv_transpose(
         )
     ]
     dilated = any(axis.dilation > 1 and axis.stride > 1 for axis in settings)
-    if dilated and groups == 1 and plain_cpu(x) and plain_cpu(weight):
+    # Of a single row torch 2.15's gradient in bfloat16 ends the process on CPUs with AMX: see lattices.to_input.
+    large = x.shape[2:].numel() >= PIXELS * x.shape[1] or x.shape[2] == 1
+    if dilated and large and groups == 1 and plain_cpu(x) and plain_cpu(weight):
         if torch.is_autocast_enabled("cpu"):
             dtype = torch.get_autocast_dtype("cpu")
             x, weight = x.to(dtype), weight.to(dtype)
