@@ -1,12 +1,6 @@
 """Fixtures that the default suite and tests/stress share."""
 
 import os
-
-# oneDNN's kernels for AMX (torch 2.15) end the process in the gradient to a 1 x 5 input of a dilated transposed
-# convolution in bfloat16: F.conv_transpose2d(x, w, None, 2, 4, 0, 1, 3) of x (2, 4, 1, 5) and w (4, 4, 4, 4), backward.
-# Read when torch is imported, also by the commands that tests start.
-os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_BF16")
-
 import shutil
 from collections.abc import Callable, Iterator
 from typing import Any

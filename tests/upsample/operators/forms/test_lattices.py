@@ -78,3 +78,12 @@ def test_lower_precisions_differ_by_rounding(dtype: torch.dtype) -> None:
     axes, x, weight = layer("default", dtype)
     expected = native(x.double(), weight.double(), axes)
     assert (Output.apply(x, weight, axes).double() - expected).abs().max() < 8 * torch.finfo(dtype).eps * 10
+
+
+def test_a_row_of_pixels_in_bfloat16_is_survived() -> None:
+    """torch 2.15's own gradient ends the process there on CPUs with AMX."""
+    axes, x, weight = [Axis(4, 2, 3, 4, 0)] * 2, torch.randn(2, 4, 1, 5), torch.randn(4, 4, 4, 4)
+    x, weight = (tensor.bfloat16().requires_grad_() for tensor in (x, weight))
+    gradient = torch.autograd.grad(Output.apply(x, weight, axes).float().sum(), x)[0]
+    y = FUNCTIONS[2](x.float(), weight.float(), None, 2, 4, 0, 1, 3)
+    assert torch.allclose(gradient.float(), torch.autograd.grad(y.sum(), x)[0].float(), atol=0.1)
