@@ -16,7 +16,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, read_write
 
 import data
-from study import command_line, report, run_folder, sweep
+from study import command_line, extension, report, run_folder, sweep
 from study.identity import described, identity
 from study.lock import alone
 from study.score_table import print_table
@@ -57,9 +57,12 @@ def found_or_run(config: dict[str, Any], overrides: list[str], folder: Path) -> 
 def run(config: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Build, fit, test and report one configuration in its folder; returns what metrics.json holds."""
     data.check_section(config["data"])  # what can be told at once
+    if config.get("init") is not None:
+        command_line.refuse_absent(str(config["init"]))
     print(f"Run folder: {folder}\n{command_line.IMPORTING_TORCH}", flush=True)
     import pytorch_lightning as pl  # here, not above, so that --help and a typo answer at once
 
+    from models import loading
     from models.tasks.build import build_task
     from models.tasks.costs import announce, costs, incidents
     from models.training import length, loggers
@@ -70,7 +73,7 @@ def run(config: dict[str, Any], folder: Path) -> dict[str, Any]:
 
     quiet()
     pl.seed_everything(config["seed"], workers=True, verbose=False)
-    task, module = build_task(config)
+    task, module = build_task(config, loading.read(config["init"]) if config.get("init") is not None else None)
     if config["callbacks"]["auto_batch"]:
         find_batch(config["trainer"], config["callbacks"], task, module, folder)
     options, switches, notes = length.decided(config["trainer"], config["callbacks"], module)
@@ -78,6 +81,8 @@ def run(config: dict[str, Any], folder: Path) -> dict[str, Any]:
     trainer = build_trainer(options, folder, task, config["logger"], switches)
     check_shares(trainer, module)
     run_folder.begin(folder, config)  # nothing is left of what was refused until here
+    if not run_folder.process() and config["resume"] != "never" and (told := extension.extend(folder, config)):
+        print(told, flush=True)
     clock = clock_of(trainer)
     clock.started = STARTED
     announce(task, trainer, module)

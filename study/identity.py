@@ -16,12 +16,15 @@ from omegaconf import DictConfig, OmegaConf
 import data
 
 FINGERPRINT = "data_fingerprint"  # the key beside the sections of a configuration that tells the data's files
+BEGINNING = "init_fingerprint"  # another, that tells the weights of init=, where that is set
 SEED, FOLD = "seed", "data.fold"  # what tells repeats of one experiment apart
+ZOO = Path(__file__).parents[1] / "zoo"
 # Sections and keys that change no result.
 DROPPED = (
     "hydra",
     "resume",
     "debug",
+    "init",  # what it names is told by its contents
     "objectives",
     "logger",
     "callbacks.checkpoint_minutes",
@@ -38,7 +41,13 @@ DROPPED = (
     "data.absent_classes",
 )
 # Keys that came later, and the value at which they change nothing: runs keep the names that they had without them.
-LATER: dict[str, Any] = {"data.bands": "auto", "data.nodata": "auto", "data.show": None}
+LATER: dict[str, Any] = {
+    "data.bands": "auto",
+    "data.nodata": "auto",
+    "data.show": None,
+    "encoder.freeze": False,
+    "task.ema": 0.0,
+}
 
 
 def plain(config: DictConfig) -> dict[str, Any]:
@@ -50,7 +59,20 @@ def plain(config: DictConfig) -> dict[str, Any]:
 def described(config: DictConfig) -> dict[str, Any]:
     """The plain configuration of a run, and beside its sections what tells its data's files from others."""
     own = plain(config)
-    return own | {FINGERPRINT: fingerprint(own["data"])}
+    found = own | {FINGERPRINT: fingerprint(own["data"])}
+    return found | {BEGINNING: beginning(own["init"])} if own.get("init") is not None else found
+
+
+def beginning(init: Any) -> str | None:
+    """What tells the weights that a run begins with from others, wherever they lie; None where they cannot be read,
+    which is said when they are needed."""
+    path = ZOO / str(init).removeprefix("zoo:") if str(init).startswith("zoo:") else Path(str(init))
+    path = path / "model.safetensors" if path.is_dir() else path
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()[:12]
+    except OSError:
+        return None
 
 
 _kept: dict[str, str | None] | None = None  # fingerprints by section
@@ -90,7 +112,7 @@ def identity(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def changes_nothing(key: str, value: Any) -> bool:
     """Whether a key, such as data.cache, changes no result, or not at this value."""
-    return key in DROPPED or (key in LATER and value == LATER[key] and type(value) is type(LATER[key]))
+    return key in DROPPED or (key in LATER and value == LATER[key])
 
 
 def digest(config: Mapping[str, Any]) -> str:

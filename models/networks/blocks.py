@@ -26,3 +26,14 @@ def pad_to_period(x: Tensor, period: int) -> Tensor:
     # Not -(-height // period): ONNX divides towards zero, so there the last row would be lost.
     rows, columns = (height + period - 1) // period, (width + period - 1) // period
     return F.pad(x, (0, columns * period - width, 0, rows * period - height), mode="replicate")
+
+
+def widened(weight: Tensor, channels: int) -> Tensor:
+    """The weights (K, 3, h, w) of a first convolution for images of other channels, (K, channels, h, w).
+
+    Channel i takes those of red, green or blue in turn, times 3 / channels, so that maps keep their size; one channel
+    takes their sum. timm's rule (`adapt_input_conv`), by which its own pretrained backbones take other channels.
+    """
+    if channels == 1:
+        return weight.sum(1, keepdim=True)
+    return weight[:, [i % 3 for i in range(channels)]] * (3 / channels)

@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
 
 from torch import nn
 
@@ -11,7 +11,7 @@ import upsample
 from models.networks import network
 from models.networks.encoders import encoder
 from models.networks.interfaces import Encoder, Network
-from plumbing.options import OptionError, check_options, unknown
+from plumbing.options import OptionError, Range, check_options, check_value, unknown
 
 GIVEN = ("in_channels", "out_channels", "scale", "skip_channels", "indices_channels")  # to an upsampler by its decoder
 
@@ -29,8 +29,15 @@ def build(config: Mapping[str, Any], channels: int, classes: int | None = None) 
     if not kind.takes_encoder:
         return _said_of("model", kind, partial(kind, channels, factory, **options))
     family, encoder_options = encoder.choose(config["encoder"])
+    freeze = encoder_options.pop("freeze", False)
+    check_value("encoder.freeze", freeze, bool | Annotated[int, Range(0)])
     check_options("encoder", family, encoder_options, given=("in_channels",))
     body = _said_of("encoder", family, partial(family, channels, **encoder_options))
+    if freeze:
+        try:
+            body.freeze(freeze)
+        except ValueError as error:
+            raise OptionError(f"encoder.{error}") from error
     return _said_of("model", kind, partial(kind, body, classes, factory, **options))
 
 

@@ -10,8 +10,10 @@ import data
 from data.loading.datamodule import DataModule
 from data.loading.loaded import Images, LabelledImages
 from models.networks.build import build as build_network
-from models.networks.interfaces import Network
+from models.networks.interfaces import Encoder, Network
 from models.tasks import task as table
+from models.tasks.starting import begin_from
+from models.trained.saved import Saved
 from models.training.callbacks import order
 from models.training.memory import refuse_too_large
 from models.training.task import Task
@@ -21,8 +23,11 @@ from plumbing.options import check_options
 OF_DATA = ("crop", "test_crop", "batch_size")
 
 
-def build_task(config: dict[str, Any]) -> tuple[Task, DataModule]:
-    """Build a configuration's data, network, and the task that trains it. Raises ValueError in one sentence."""
+def build_task(config: dict[str, Any], start: Saved | None = None) -> tuple[Task, DataModule]:
+    """Build a configuration's data, network, and the task that trains it. Raises ValueError in one sentence.
+
+    start  whose weights the network begins with, where they fit
+    """
     chosen, options = table.choose(config["task"])
     options = {k: v for k, v in options.items() if k not in OF_DATA}
     check_options("task", chosen, options, given=("network", "info"))
@@ -32,9 +37,29 @@ def build_task(config: dict[str, Any]) -> tuple[Task, DataModule]:
     info = module.info
     outputs = len(info.classes) if isinstance(info, LabelledImages) else info.channels
     network = build_network(config, info.channels, outputs)
+    begun = frozen_notes(config, network, start is not None)
+    if start is not None:
+        bands = None if info.bands is None else plain(asdict(info.bands))
+        begun = [*begin_from(network, start, bands, info.channels), *begun]
     built = chosen(network, info, **options)
+    built.begun = begun
     built.config = describe(config, network, info)
     return built, module
+
+
+def frozen_notes(config: dict[str, Any], network: Network, begun: bool) -> list[str]:
+    """What encoder.freeze holds, and that nothing has trained it, if so."""
+    encoder = getattr(network, "encoder", None)
+    if not isinstance(encoder, Encoder) or not encoder.held:
+        return []
+    held = sum(p.numel() for p in encoder.parameters() if not p.requires_grad)
+    whole = sum(p.numel() for p in network.parameters())
+    notes = [
+        f"encoder.freeze={config['encoder']['freeze']}: {held:,} of {whole:,} parameters stay, with their BatchNorms"
+    ]
+    if not begun and not config["encoder"].get("pretrained"):
+        notes.append("Warning: nothing has trained what encoder.freeze holds; add encoder.pretrained=true or init=")
+    return notes
 
 
 def refuse_impossible(config: dict[str, Any]) -> None:
@@ -71,4 +96,9 @@ def describe(config: dict[str, Any], network: Network, info: Images) -> dict[str
     if isinstance(info, LabelledImages):
         described |= {"classes": info.classes, "palette": info.palette, "ignore_index": info.ignore_index}
         described |= {"labels": info.labels or list(range(len(info.classes))), "ignored": info.ignored}
-    return json.loads(json.dumps(described))  # tuples as lists, and nothing but plain values
+    return plain(described)
+
+
+def plain(section: dict[str, Any]) -> dict[str, Any]:
+    """The section with tuples as lists, and nothing but plain values."""
+    return json.loads(json.dumps(section))

@@ -27,7 +27,7 @@ def announce(task: Task, trainer: pl.Trainer, module: DataModule) -> None:
         described[text] = described.get(text, 0) + 1
     for text, count in described.items():
         print(f"Upsampler {name} x{count}: {text}")
-    for note in (*task.notes(), *module.notes):
+    for note in (*task.begun, *task.notes(), *module.notes):
         print(note)
     print(
         f"Network: {sum(p.numel() for p in task.network.parameters()):,} parameters, period {task.network.period}; "

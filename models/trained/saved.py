@@ -65,6 +65,7 @@ def build(saved: Saved) -> Network:
     check(saved.config)
     check_stored(saved.weights)
     sections = {key: dict(saved.config[key]) for key in BUILDING if key in saved.config}
+    sections.get("encoder", {}).pop("freeze", None)  # concerns training alone
     if sections.get("encoder", {}).get("pretrained"):
         sections["encoder"]["pretrained"] = False  # the weights are here; nothing is fetched
     mean, std = tuple(saved.config["mean"]), tuple(saved.config["std"])

@@ -4,18 +4,7 @@ from typing import Any
 
 from torch import nn
 
-
-def layers(encoder: nn.Module) -> list[nn.Module]:
-    """An encoder's layers that learn, shallow first: its children, or those of what it wraps, with lists opened."""
-    children = list(encoder.children())
-    while len(children) == 1 and not isinstance(children[0], nn.ModuleList):  # a list is the layers, not a wrapper
-        children = list(children[0].children())
-    opened = [
-        layer
-        for child in children
-        for layer in (child.children() if isinstance(child, (nn.ModuleList, nn.Sequential)) else [child])
-    ]
-    return [layer for layer in opened if any(True for _ in layer.parameters())]
+from models.networks.interfaces import layers
 
 
 def parameter_groups(task: nn.Module, lr: float, weight_decay: float, layer_decay: float) -> list[dict[str, Any]]:
@@ -26,7 +15,8 @@ def parameter_groups(task: nn.Module, lr: float, weight_decay: float, layer_deca
     (discriminative fine-tuning, Howard & Ruder (2018), section 3.2).
     """
     rate: dict[int, float] = {}
-    encoder = getattr(task.network, "encoder", None)
+    learning = getattr(task, "learning", task.network)
+    encoder = getattr(learning, "encoder", None)
     if layer_decay != 1 and isinstance(encoder, nn.Module):
         for n, layer in enumerate(reversed(layers(encoder)), start=1):
             rate |= {id(p): lr * layer_decay**n for p in layer.parameters()}

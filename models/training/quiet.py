@@ -4,6 +4,7 @@ import logging
 import warnings
 
 SAID = (
+    r".*module\(s\) in eval mode at the start of training",  # as encoder.freeze has them
     ".*Checkpoint directory .* exists and is not empty",
     ".*LeafSpec",
     ".*does not have many workers",

@@ -1,11 +1,13 @@
 """What every kind of learning promises to train.py and its siblings."""
 
 from collections.abc import Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytorch_lightning as pl
+import torch
 from numpy.typing import NDArray
 from pytorch_lightning.callbacks import Callback
 from torch import Tensor, nn
@@ -18,7 +20,7 @@ from models.networks.interfaces import Network
 class Task(pl.LightningModule):
     """A network with how it learns and is scored.
 
-    network  what is trained and later used
+    network  what is later used; what steps change is `learning`: it, or what it is the running average of
     kind     of data it needs: a method of the sources in `data`
     monitor  the validation score that chooses best.ckpt; `mode` says which way is better, "max" or "min"
     callbacks  of its own, whose states checkpoints keep
@@ -28,11 +30,46 @@ class Task(pl.LightningModule):
     """
 
     network: Network
+    followed: Network | None
     kind: Kind
     monitor: str
     mode = "max"
     callbacks: Sequence[Callback] = ()
     config: dict[str, Any] | None = None
+    begun: Sequence[str] = ()  # what was taken from elsewhere before the first step, in lines for the log of a run
+
+    def keep_average(self, decay: float) -> None:
+        """With a decay above 0, have steps change a copy of the network, and the network follow as a running average.
+
+        decay  of the average, at most: at step t, from 0, it is (1 + t) / (10 + t) where that is less, so that the
+               first weights are forgotten (as in TensorFlow's ExponentialMovingAverage)
+        """
+        self.ema = decay
+        self.followed = deepcopy(self.network) if decay else None
+        if decay:
+            self.network.requires_grad_(False)
+
+    @property
+    def learning(self) -> Network:
+        """The network that steps of training change."""
+        return self.network if self.followed is None else self.followed
+
+    def optimizer_step(self, *arguments: Any, **options: Any) -> None:
+        """Lightning's step, then the average's: before anything saves, so that a checkpoint holds both."""
+        super().optimizer_step(*arguments, **options)
+        if self.followed is not None:
+            self.follow()
+
+    @torch.no_grad()
+    def follow(self) -> None:
+        """Move the average towards what learns: its weights, and the statistics of its normalisations."""
+        step = self.trainer.global_step
+        share = 1 - min(self.ema, (1 + step) / (10 + step))
+        for mine, theirs in zip(self.network.state_dict().values(), self.learning.state_dict().values(), strict=True):
+            if mine.is_floating_point():
+                mine.lerp_(theirs, share)
+            else:  # counts batches
+                mine.copy_(theirs)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Have a checkpoint say what it holds, so that it can be used without its run."""
@@ -57,7 +94,7 @@ class Task(pl.LightningModule):
 
     def trained(self) -> list[nn.Module]:
         """What steps of training call: what `callbacks.compile` compiles."""
-        return [self.network]
+        return [self.learning]
 
     def notes(self) -> list[str]:
         """What a user should know about the task as built, in lines for the log of a run."""

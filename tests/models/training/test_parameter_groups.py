@@ -1,7 +1,8 @@
 import pytest
 from torch import nn
 
-from models.training.parameter_groups import layers, parameter_groups
+from models.networks.interfaces import layers
+from models.training.parameter_groups import parameter_groups
 
 
 class Encoder(nn.Module):
