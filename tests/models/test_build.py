@@ -112,7 +112,8 @@ def test_segmentation_networks_take_every_encoder_at_any_size(model: str, encode
 @pytest.mark.parametrize("name", families)
 def test_encoder_yaml_holds_every_option(name: str) -> None:
     keys = set(yaml.safe_load((CONF / "encoder" / f"{name}.yaml").read_text()))
-    assert keys - {"defaults"} == {"family", *inspect.signature(families[name]).parameters} - {"in_channels"}
+    own = {*inspect.signature(families[name]).parameters} - {"in_channels"}
+    assert keys - {"defaults"} == {"family", "freeze", *own}
 
 
 @pytest.mark.parametrize("name", table)
