@@ -102,7 +102,8 @@ def test_segmentation_networks_take_every_encoder_at_any_size(model: str, encode
         small["version"] = "3"  # 3+ wants a map deeper than stride 4
     config = {"model": {"name": model, **small}, "encoder": encoder, "upsample": {"name": "resize_conv"}}
     network = models.build(config, 3, 4).eval()
-    built = families[encoder["family"]](**{key: value for key, value in encoder.items() if key != "family"})
+    own = {key: value for key, value in encoder.items() if key not in ("family", "freeze")}
+    built = families[encoder["family"]](3, **own)
     assert network.period == encoder.get("output_stride", built.strides[-1])
     with torch.no_grad():
         for size in ((1, 1), (33, 47)):
