@@ -11,15 +11,20 @@ from data.files.reading import SUFFIXES, Unreadable
 from data.files.threads import in_threads
 
 Out = TypeVar("Out")
+MOST_AGAIN = 100  # times that links may lead to folders that were seen before
 
 
 @dataclass(frozen=True)
 class Pair:
-    """An image and its mask, if it has one; `name` is unique in its data set."""
+    """An image and its mask, if it has one; `name` is unique in its data set, and text that every file and picture
+    takes: bytes of a file's name that are no UTF-8 stand in it as \\udcff does."""
 
     name: str
     image: Path
     mask: Path | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", self.name.encode(errors="backslashreplace").decode())
 
 
 def existing(path: str | Path | None, key: str) -> Path:
@@ -31,22 +36,32 @@ def existing(path: str | Path | None, key: str) -> Path:
     return Path(path)
 
 
-def walk(top: Path, above: tuple[str, ...] = ()) -> Iterator[Path]:
-    """All files below a folder, sorted, links followed. What starts with a dot is not meant to be seen."""
-    real = os.path.realpath(top)
-    if real in above:
-        raise ValueError(f"{top} is a link to a folder that it lies in, a loop without end; remove the link")
-    try:
-        entries = sorted(top.iterdir())
-    except PermissionError:
-        raise ValueError(f"the folder {top} may not be read by you; give it permission (chmod u+rx)") from None
-    for entry in entries:
-        if entry.name.startswith("."):
+def walk(top: Path) -> Iterator[Path]:
+    """All files below a folder, sorted, links followed. What starts with a dot is not meant to be seen.
+
+    Raises ValueError for links in a loop, and for links by which the same folders come again and again: two in each of
+    thirty folders are a billion ways.
+    """
+    todo: list[tuple[Path, tuple[str, ...] | None]] = [(top, ())]  # with the real folders above; None: a file
+    seen: set[str] = set()
+    again = 0
+    while todo:  # no recursion: depth is what a folder's author chooses
+        path, above = todo.pop()
+        if above is None:
+            yield path
             continue
-        if entry.is_dir():
-            yield from walk(entry, (*above, real))
-        else:
-            yield entry
+        real = os.path.realpath(path)
+        if real in above:
+            raise ValueError(f"{path} is a link to a folder that it lies in, a loop without end; remove the link")
+        again += real in seen
+        seen.add(real)
+        if again > MOST_AGAIN:
+            raise ValueError(f"links below {top} lead to the same folders more than {MOST_AGAIN} times; remove some")
+        try:
+            entries = sorted((entry for entry in path.iterdir() if not entry.name.startswith(".")), reverse=True)
+        except PermissionError:
+            raise ValueError(f"the folder {path} may not be read by you; give it permission (chmod u+rx)") from None
+        todo += [(entry, (*above, real) if entry.is_dir() else None) for entry in entries]
 
 
 class Finder:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from data.files.reading import SIXTEEN_BITS, Header, Unreadable, bounded, opened, stored_pixels, turn, turned
+from data.files.reading import AT_ONCE, SIXTEEN_BITS, Header, Unreadable, bounded, opened, stored_pixels, turn, turned
 
 Colours = dict[tuple[int, int, int], int]  # of an RGB mask: colour to label
 OPAQUE = 255
@@ -54,8 +54,8 @@ def read_mask(path: Path, image: Header, colours: Colours | None = None) -> NDAr
         else:
             values = opaque(path, np.asarray(picture.convert("RGBA")))
         values = turn(values, mask_orientation(header, image))
-    if colours is not None:
-        return through(colours, values.astype(np.int64), path)
+        if colours is not None:
+            return through(colours, values, path)
     if values.ndim == 3:
         if (values[..., :1] != values).any():
             raise Unreadable(
@@ -74,19 +74,25 @@ def opaque(path: Path, rgba: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return rgba[..., :3]
 
 
-def through(colours: Colours, rgb: NDArray[np.int64], path: Path) -> NDArray[np.int64]:
+def through(colours: Colours, rgb: NDArray[np.uint8], path: Path) -> NDArray[np.int64]:
     """Labels (H, W) of an RGB mask (H, W, 3)."""
-    codes = rgb @ (65536, 256, 1)
     known = np.array(sorted((r * 65536 + g * 256 + b, label) for (r, g, b), label in colours.items()))
-    at = np.searchsorted(known[:, 0], codes).clip(max=len(known) - 1)
-    strange = known[at, 0] != codes
-    if strange.any():
-        colour = tuple(rgb[strange][0].tolist())
+    labels, unknown, colour = np.empty(rgb.shape[:2], np.int64), 0, ()
+    rows = max(1, AT_ONCE // max(1, rgb.shape[1]))
+    for start in range(0, len(rgb), rows):
+        part = rgb[start : start + rows]
+        codes = part.astype(np.int64) @ (65536, 256, 1)
+        at = np.searchsorted(known[:, 0], codes).clip(max=len(known) - 1)
+        labels[start : start + rows] = known[at, 1]
+        strange = known[at, 0] != codes
+        if strange.any():
+            unknown, colour = unknown + int(strange.sum()), colour or tuple(part[strange][0].tolist())
+    if unknown:
         raise Unreadable(
-            f"the mask {path} has {strange.sum()} pixels of colours that data.colours does not name, such as {colour}; "
+            f"the mask {path} has {unknown} pixels of colours that data.colours does not name, such as {colour}; "
             "name them (as `ignore` where they are no class), and save masks without loss"
         )
-    return known[at, 1]
+    return labels
 
 
 def refuse_labels(path: Path, labels: NDArray[Any], wrong: NDArray[np.bool_], why: str) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, UnidentifiedImageError
 
+from data.files.limits import MOST_BYTES, chunks, endless
 from data.files.tiff import MOST_DIRECTORIES, images_in, is_tiff, read_bands, shape_of
 
 # Named, since Pillow would also try formats that start other programs (EPS).
@@ -30,8 +31,8 @@ TURNS: dict[int | None, Callable[[NDArray[Any]], NDArray[Any]]] = {
     8: np.rot90,
 }
 SIXTEEN_BITS = ("I;16", "I;16B", "I;16L", "I;16N")
-MOST_SCANS = 100  # of a progressive JPEG, which decodes all pixels for each; ten are usual
 LARGE = 25_000_000  # pixels, from which on files are decoded one at a time: each takes about 10 bytes a pixel meanwhile
+AT_ONCE = 2**22  # numbers that are converted at a time
 _one_large = threading.Lock()
 Span = tuple[float, float]  # the stored values that become 0 and 255
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # from twice as many pixels on it is refused
@@ -78,19 +79,16 @@ def turned(size: tuple[int, int], orientation: int | None) -> tuple[int, int]:
 
 def exif_behind_pixels(path: Path) -> bytes:
     """The eXIf chunk of a PNG file, b"" where it has none. Raises Unreadable where the file is cut short."""
-    found, size = b"", path.stat().st_size
+    found = b""
     with path.open("rb") as file:
-        at = 8
-        while True:  # a chunk: length, name, data, checksum (PNG specification, section 5.3)
-            file.seek(at)
-            head = file.read(8)
-            at += 12 + int.from_bytes(head[:4])
-            if at > size:
-                raise Unreadable(f"{path} is cut short; copy it again or remove it")
-            if head[4:] == b"eXIf":
-                found = file.read(int.from_bytes(head[:4]))
-            if head[4:] == b"IEND":
-                return found
+        try:
+            for name, at, length in chunks(file, path.stat().st_size):
+                if name == b"eXIf":
+                    file.seek(at)
+                    found = file.read(length)
+        except ValueError:
+            raise Unreadable(f"{path} is cut short; copy it again or remove it") from None
+    return found
 
 
 @contextmanager
@@ -99,6 +97,8 @@ def opened(path: Path) -> Iterator[tuple[Image.Image, Header]]:
     try:
         if not path.stat().st_size:
             raise Unreadable(f"{path} is empty (0 bytes); copy it again or remove it")
+        if path.is_file() and (why := endless(path)):
+            raise Unreadable(f"{path} {why}")
         with image_of(path) as picture:
             if picture.format == "TIFF" and (images := images_in(path)) > 1:
                 count = f"{images} or more" if images >= MOST_DIRECTORIES else str(images)
@@ -227,10 +227,13 @@ def turn(pixels: NDArray[Any], orientation: int | None) -> NDArray[Any]:
 
 @contextmanager
 def bounded(path: Path, header: Header) -> Iterator[None]:
-    """Refuse a file that takes too long to decode, and let large ones wait for each other."""
-    if path.suffix.lower() in (".jpg", ".jpeg") and (scans := path.read_bytes().count(b"\xff\xda")) > MOST_SCANS:
-        raise Unreadable(f"{path} has {scans:,} scans, which takes long to decode; save it again as JPEG or PNG")
-    large = header.stored[0] * header.stored[1] > LARGE
+    """Refuse a file that takes too much to decode, and let large ones wait for each other."""
+    pixels = header.stored[0] * header.stored[1]
+    if (wanted := pixels * header.bands * header.bits // 8) > MOST_BYTES:
+        raise Unreadable(
+            f"{path} unpacks to {wanted:,} bytes, more than {MOST_BYTES:,}; cut it into tiles or remove it"
+        )
+    large = pixels > LARGE
     with _one_large if large else nullcontext():
         yield
 
@@ -249,7 +252,7 @@ def read_image(path: Path, span: Span | None = None) -> NDArray[np.uint8]:
             grey = pixels if pixels.ndim == 2 else pixels[..., 0]
             pixels = np.broadcast_to(grey[..., None], (*grey.shape, 3))
         pixels = turn(pixels[..., :3], header.orientation)
-    return np.require(pixels.transpose(2, 0, 1), requirements=["C", "W"])  # copied where it is Pillow's own memory
+        return np.require(pixels.transpose(2, 0, 1), requirements=["C", "W"])  # copied where it is Pillow's own memory
 
 
 def to_eight_bits(path: Path, pixels: NDArray[Any], span: Span | None) -> NDArray[np.uint8]:
@@ -263,11 +266,16 @@ def to_eight_bits(path: Path, pixels: NDArray[Any], span: Span | None) -> NDArra
                 "which two of its values are black and white"
             )
         span = (0, 65535)
-    if not np.isfinite(pixels).all():
-        raise Unreadable(f"{path} holds values that are no numbers; fill them in or remove it")
     low, high = span
-    scaled = (pixels.astype(np.float32) - low) * (255 / (high - low)) + 0.5
-    return scaled.clip(0, 255.5).astype(np.uint8)
+    result = np.empty(pixels.shape, np.uint8)
+    rows = max(1, AT_ONCE // max(1, pixels[:1].size))
+    for start in range(0, len(pixels), rows):
+        part = pixels[start : start + rows]
+        if not np.isfinite(part).all():
+            raise Unreadable(f"{path} holds values that are no numbers; fill them in or remove it")
+        scaled = (part.astype(np.float32) - low) * (255 / (high - low)) + 0.5
+        result[start : start + rows] = scaled.clip(0, 255.5)
+    return result
 
 
 def value_range(path: Path) -> Span:

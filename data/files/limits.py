@@ -1,0 +1,61 @@
+"""What would take a decoder long, told from a file's bytes before anything is decoded: whatever is read here takes at
+most a few seconds of a core, and of memory what `MOST_BYTES` says."""
+
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+MOST_SCANS = 100  # of a progressive JPEG, which decodes all pixels for each; ten are usual
+MOST_CHUNKS = 100_000  # of a PNG, each of which Pillow looks at by itself; libpng writes one for each 8 kB
+MOST_TEXT = 2**24  # bytes of a PPM that writes its numbers as text, of which Pillow reads about 8 MB a second
+MOST_BYTES = 2**29  # of the numbers that a file stores: 178 million pixels of 8-bit RGB. Reading takes up to 4 times it
+BLOCK = 2**22  # bytes read at once
+
+
+def chunks(file: BinaryIO, size: int) -> Iterator[tuple[bytes, int, int]]:
+    """Name, place and length of the data of each chunk of a PNG file (PNG specification, section 5.3), up to its end.
+
+    Raises ValueError where the file, of `size` bytes, ends before.
+    """
+    at, name = 8, b""
+    while name != b"IEND":
+        file.seek(at)
+        head = file.read(8)  # length, name; a checksum follows the data
+        if len(head) < 8:
+            raise ValueError("cut short")
+        length, name = struct.unpack(">I4s", head)
+        if at + 12 + length > size:
+            raise ValueError("cut short")
+        yield name, at + 8, length
+        at += 12 + length
+
+
+def endless(path: Path) -> str | None:
+    """What of a file takes too long to read, in words that follow its name; None for nothing. By its bytes: what its
+    name ends in is anyone's choice."""
+    with path.open("rb") as file:
+        start = file.read(8)
+        if start == b"\x89PNG\r\n\x1a\n":
+            try:
+                for count, _ in enumerate(chunks(file, path.stat().st_size)):
+                    if count > MOST_CHUNKS:
+                        return f"has more than {MOST_CHUNKS:,} chunks, which takes long to read; save it again as PNG"
+            except ValueError:
+                return None  # which is told where it is read
+        if start[:2] == b"\xff\xd8" and (scans := start_of_scans(file)) > MOST_SCANS:
+            return f"has {scans:,} scans, which takes long to decode; save it again as JPEG or PNG"
+        if start[:2] in (b"P1", b"P2", b"P3") and path.stat().st_size > MOST_TEXT:
+            return f"writes more than {MOST_TEXT:,} bytes of numbers as text, which takes long; save it as PNG"
+    return None
+
+
+def start_of_scans(file: BinaryIO) -> int:
+    """How many markers of a scan's start a JPEG file has; one in 65,536 pairs of bytes of a comment may look like
+    one."""
+    file.seek(0)
+    count, last = 0, b""
+    while block := file.read(BLOCK):
+        count += (last + block).count(b"\xff\xda")
+        last = block[-1:]
+    return count
