@@ -107,6 +107,7 @@ def run(config: DictConfig, folder: Path) -> dict[str, Any]:
         folder / "config.yaml", OmegaConf.to_yaml(asked | {"data": source or stored.config["data"], "task": options})
     )
     described = stored.config | ({"data": source} if source else {})
+    run_folder.write_metrics(folder, metrics)
     report.write(folder, described, metrics, task.report)
     run_folder.write_metrics(folder, metrics)
     return metrics

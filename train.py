@@ -97,14 +97,15 @@ def run(config: dict[str, Any], folder: Path) -> dict[str, Any]:
     metrics |= incidents(trainer, length.below_baseline(metrics))
     if not trainer.is_global_zero:  # the scores are of all processes; one of them writes
         return metrics
-    run_folder.write_example(folder, task.example_arrays())
     if config["callbacks"]["auto_batch"]:
         metrics["batch_size"] = module.batch_size
     if module.skipped:
         metrics["skipped"] = list(module.skipped)
     metrics |= {"upsampler": config["upsample"]["name"], "seconds": clock.seconds()}
+    run_folder.write_metrics(folder, metrics)  # first: nothing that is drawn of them, or that ends it, loses scores
+    report.attempt("example.npz", lambda: run_folder.write_example(folder, task.example_arrays()), metrics)
     report.write(folder, config, metrics, task.report)
-    loggers.finish(trainer, settings, metrics, folder)
+    report.attempt("what loggers keep", lambda: loggers.finish(trainer, settings, metrics, folder), metrics)
     run_folder.write_metrics(folder, metrics)
     return metrics
 

@@ -47,21 +47,23 @@ for (const button of document.querySelectorAll(".picture button"))
 WIDTH, HEIGHT, LEFT, TOP = 390, 155, 60, 15  # of a curve, in the drawing's units
 
 
+def attempt(what: str, make: Callable[[], None], metrics: dict[str, Any]) -> None:
+    """Do what a run's scores do not depend on; whatever it raises becomes one of the metrics' `warnings`."""
+    try:
+        make()
+    except Exception as error:
+        why = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+        metrics["warnings"] = [*metrics.get("warnings", ()), f"{what} could not be written ({why})"]
+
+
 def write(folder: Path, config: dict[str, Any], metrics: dict[str, Any], draw: Callable[[Path, str], None]) -> None:
     """Draw report.png and write report.html into a run's folder; what fails becomes one of the metrics' `warnings`.
 
     config  of the run, or of what was evaluated: its sections model, data and upsample
     draw    takes a path and a title, and writes the picture and those that stand beside it
     """
-    for what, make in (
-        ("the pictures", lambda: draw(folder / "report.png", headline(config, metrics))),
-        ("report.html", lambda: write_text(folder / "report.html", html(folder, config, metrics))),
-    ):
-        try:
-            make()
-        except Exception as error:  # whatever drawing raises: the scores do not depend on it
-            why = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
-            metrics["warnings"] = [*metrics.get("warnings", ()), f"{what} could not be written ({why})"]
+    attempt("the pictures", lambda: draw(folder / "report.png", headline(config, metrics)), metrics)
+    attempt("report.html", lambda: write_text(folder / "report.html", html(folder, config, metrics)), metrics)
 
 
 def html(folder: Path, config: dict[str, Any], metrics: dict[str, Any]) -> str:

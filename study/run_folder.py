@@ -9,7 +9,7 @@ report.png     the pictures; of a segmentation also confusion.png. report.html h
 example.npz    one place of the test set and the output's spectrum, for comparisons of runs
 batch_size.txt  what callbacks.auto_batch found
 failed.json    why the last try failed, if it did
-metrics.json   the scores, written last: a folder that holds it is finished
+metrics.json   the scores, written before they are drawn: a folder that holds it is finished
 .lock          held while a run is at work here
 """
 

@@ -130,6 +130,23 @@ def test_steps_beyond_the_last_epoch_are_validated_and_can_be_the_best(tmp_path:
     assert (tmp_path / "best.ckpt").exists()
 
 
+def test_what_cannot_be_drawn_or_logged_costs_a_warning_not_the_scores(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: Any, **__: Any) -> None:
+        held = json.loads((tmp_path / "metrics.json").read_text())
+        assert held["test/miou"] >= 0  # they are there before
+        raise ZeroDivisionError("no pixel left")
+
+    for name in ("report", "example_arrays"):
+        monkeypatch.setattr(Segmentation, name, fails)
+    monkeypatch.setattr("models.training.loggers.finish", fails)
+    metrics = train.run(configuration(*TINY, "trainer.max_epochs=1"), tmp_path)
+    assert len(metrics["warnings"]) >= 3
+    assert sum("ZeroDivisionError: no pixel left" in each for each in metrics["warnings"]) == 3
+    assert json.loads((tmp_path / "metrics.json").read_text())["warnings"] == metrics["warnings"]
+
+
 def test_every_option_of_the_task_and_auto_batch_at_once(tmp_path: Path) -> None:
     options = ["loss=lovasz", "auxiliary=0.4", "schedule=poly", "layer_decay=0.8", "gradient_checkerboard=true"]
     others = ["trainer.max_epochs=1", "callbacks.auto_batch=true"]

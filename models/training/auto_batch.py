@@ -45,6 +45,19 @@ def fits(options: Mapping[str, Any], switches: Mapping[str, Any], task: Task, da
     return True
 
 
+def kept_size(path: Path, most: int) -> int | None:
+    """The batch size that batch_size.txt holds, from 1 to `most`; None without it, and, after a line, where it is not
+    whole."""
+    try:
+        text = path.read_bytes()[:100].strip()
+    except FileNotFoundError:
+        return None
+    if text.isdigit() and 1 <= int(text) <= most:
+        return int(text)
+    print(f"Passed over: {path} holds no batch size from 1 to {most}, so one that fits is looked for again", flush=True)
+    return None
+
+
 def find_batch(
     options: Mapping[str, Any], switches: Mapping[str, Any], task: Task, data: DataModule, folder: Path
 ) -> None:
@@ -54,8 +67,9 @@ def find_batch(
     options, switches  the sections `trainer` and `callbacks`, as `build_trainer` takes them
     """
     kept = folder / "batch_size.txt"
-    if kept.exists():
-        data.batch_size = int(kept.read_text(encoding="utf-8"))
+    found = kept_size(kept, data.batch_size)
+    if found:
+        data.batch_size = found
     else:
         with isolate_rng(), TemporaryDirectory() as scratch:
             while not fits(options, switches, task, data, Path(scratch)):

@@ -10,7 +10,7 @@ import torch
 
 from models.tasks.generation.task import GAN
 from models.tasks.segmentation.task import Segmentation
-from models.training.auto_batch import find_batch
+from models.training.auto_batch import find_batch, kept_size
 from models.training.memory import smaller_batch
 from models.training.trainer import build_trainer, fit
 from study import run_folder
@@ -109,3 +109,17 @@ def test_auto_batch_ends_where_one_image_does_not_fit(tmp_path: Path, monkeypatc
     with pytest.raises(ValueError, match=r"with data.batch_size=1, .* choose smaller images or networks"):
         find_batch(OPTIONS, {}, build("segmentation"), noise(4), tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("text", ["", "\n", "8x", "0", "-4", "16", "\x00\x00", "9" * 5000, "4.0"])
+def test_a_batch_size_that_is_not_whole_counts_as_absent(
+    text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "batch_size.txt"
+    assert kept_size(path, 8) is None
+    assert capsys.readouterr().out == ""
+    path.write_text(text)
+    assert kept_size(path, 8) is None
+    assert capsys.readouterr().out.startswith(f"Passed over: {path} holds no batch size from 1 to 8")
+    path.write_text("4\n")
+    assert kept_size(path, 8) == 4
