@@ -21,6 +21,7 @@ from models.zoo import folders
 from plumbing.messages import MAX_SENTENCE, printable
 from plumbing.options import MOVED, near
 from study import streams
+from study.configuration import show_help
 
 IMPORTING_TORCH = "Importing torch ..."  # seconds on a cold disk: a command says so before it does
 CONF = Path(__file__).parents[1] / "conf"
@@ -37,6 +38,9 @@ def start(main: Callable[[], Any], config: str) -> None:
     sys.argv[1:] = quoted(sys.argv[1:])
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # has Hydra raise what it would print in its own way
     try:
+        if {"--help", "-h"} & set(sys.argv[1:]):  # of the command alone; Hydra's, of itself as well, is --hydra-help
+            print(show_help(config, sys.argv[1:]))
+            return
         main()
     except (HydraException, OmegaConfBaseException) as error:
         if any(re.fullmatch(r"\+*debug=true", word, re.IGNORECASE) for word in sys.argv[1:]):
