@@ -92,7 +92,8 @@ def page() -> str:
         "# Every choice and every key",
         "",
         "Written by `python -m study.configuration > docs/configuration.md` from the comments in `conf/`.",
-        "`GROUP=CHOICE` chooses a file, `GROUP.KEY=VALUE` sets a key: `python train.py upsample=deconv upsample.kernel_size=3`.",
+        "`GROUP=CHOICE` chooses a file, `GROUP.KEY=VALUE` sets a key:",
+        "`python train.py upsample=deconv upsample.kernel_size=3`.",
         "`--help` of each command shows its own.",
     ]
     for name, command in COMMANDS.items():
