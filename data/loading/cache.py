@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from data.files import pixel_file
 from data.files.finding import Pair
 from data.files.threads import in_threads
 from data.forms import Decoded, Size
-from data.loading import pixel_file
 
 # Of what lies in the user's cache folder; one more whenever data/files/reading.py reads other pixels from a file.
 FORMAT = 2

@@ -13,6 +13,32 @@ from PIL import Image
 from study import run_folder
 
 ROOT = Path(run_folder.__file__).parents[1]
+# The processes are forks of one that has imported what takes seconds; what each says is kept in a file.
+STEPS = """
+import json, os, runpy, sys, traceback
+import onnxruntime, onnxscript, pytorch_lightning, torchvision
+
+for name, words in json.loads(sys.argv[1]).items():
+    if process := os.fork():
+        if os.waitpid(process, 0)[1]:
+            sys.exit(f"{name} failed")
+        continue
+    os.dup2(os.open(f"{name}.txt", os.O_WRONLY | os.O_CREAT), 1)
+    sys.argv, failed = words, False
+    try:
+        (runpy.run_path if words[0].endswith(".py") else runpy.run_module)(words[0], run_name="__main__")
+    except SystemExit as ended:
+        failed = bool(ended.code)
+    except BaseException:
+        failed = bool(traceback.print_exc() or True)
+    sys.stdout.flush()
+    os._exit(failed)
+"""
+LOAD = """
+import torch
+from models import zoo
+print(*zoo.load("small", "nets")(torch.zeros(1, 3, 45, 70)).shape)
+"""
 
 
 def test_pull_load_predict_evaluate_export(zoo: Path, tmp_path: Path) -> None:
@@ -22,22 +48,25 @@ def test_pull_load_predict_evaluate_export(zoo: Path, tmp_path: Path) -> None:
     here.mkdir()
     photo = np.random.default_rng(0).integers(0, 256, (45, 70, 3), np.uint8)
     Image.fromarray(photo).save(here / "photo (1).jpg")
-
-    def step(*arguments: str) -> str:
-        environment = os.environ | {"PYTHONPATH": str(ROOT)}
-        done = subprocess.run([sys.executable, *arguments], cwd=here, env=environment, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    said = step("-m", "models.zoo", "--zoo", "nets", "pull", "small", "--from", zoo.as_uri())
-    assert said == "small: pulled, checksums agree\n"
-    load = "import torch; from models import zoo; net = zoo.load('small', 'nets'); "
-    assert step("-c", load + "print(*net(torch.zeros(1, 3, 45, 70)).shape)") == "1 3 45 70\n"
-    step(str(ROOT / "predict.py"), "nets/small", "photo (1).jpg", "--output", "out")
-    mask = Image.open(next((here / "out").rglob("photo (1)*.png")))
-    assert mask.size == (70, 45)
-    step(str(ROOT / "evaluate.py"), "checkpoint=nets/small", "+trainer.limit_test_batches=1")
+    (here / "load.py").write_text(LOAD)
+    steps = {
+        "pull": ["models.zoo", "--zoo", "nets", "pull", "small", "--from", zoo.as_uri()],
+        "load": ["load.py"],
+        "predict": [str(ROOT / "predict.py"), "nets/small", "photo (1).jpg", "--output", "out"],
+        "evaluate": [
+            str(ROOT / "evaluate.py"), "checkpoint=nets/small", "+trainer.limit_test_batches=1"
+        ],
+        "export": [str(ROOT / "export.py"), "checkpoint=nets/small", "output=small.onnx"],
+    }  # fmt: skip
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", STEPS, json.dumps(steps)]
+    done = subprocess.run(command, cwd=here, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    said = {name: (here / f"{name}.txt").read_text() for name in steps}
+    assert said["pull"] == "small: pulled, checksums agree\n"
+    assert said["load"] == "1 3 45 70\n"
+    assert Image.open(next((here / "out").rglob("photo (1)*.png"))).size == (70, 45)
     scored = json.loads(next(here.glob("evaluations/small-own-test-*/metrics.json")).read_text())
     assert 0 <= scored["test/miou"] <= 1
-    assert "Agrees with PyTorch" in step(str(ROOT / "export.py"), "checkpoint=nets/small", "output=small.onnx")
+    assert "Agrees with PyTorch" in said["export"]
     assert (here / "small.onnx").stat().st_size > 10_000

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import data
-from data.loading import pixel_file
+from data.files import pixel_file
 from data.loading.loaded import Loaded
 from tests.data.own_data import write
 from tests.tiny import configuration
