@@ -8,12 +8,12 @@ from hydra import compose, initialize_config_dir
 import train
 import upsample
 from study import run_folder, sweep
-from tests.tiny import CONF, FEW, UNET, configuration
+from tests.tiny import CONF, FEW, SHIFTED, UNET, configuration
 
 EXPERIMENTS = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
 TINY = {
-    "segmentation": [*UNET, "trainer.max_epochs=1"],
-    "super_resolution": ["trainer.max_steps=2", "trainer.val_check_interval=2"],
+    "segmentation": [*UNET, "trainer.max_epochs=1", "data.test_crop=64"],
+    "super_resolution": [SHIFTED, "trainer.max_steps=2", "trainer.val_check_interval=2"],
     "gan": [
         "model.width=4", "trainer.max_steps=2", "trainer.val_check_interval=2", "task.score_images=20",
         "task.val_images=20",
