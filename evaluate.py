@@ -30,7 +30,7 @@ def name(config: DictConfig) -> str:
         asked[identity.FINGERPRINT] = identity.fingerprint(asked["data"])
     path = Path(str(config.checkpoint).replace("zoo:", "zoo-"))
     what = f"{path.parent.name}-{path.stem}" if path.suffix == ".ckpt" else path.name
-    data = config.data.name if config.get("data") else "own"
+    data = identity.data_name(config.data) if config.get("data") else "own"
     split = config.split or ("auto" if config.get("data") else "test")
     return identity.joined(*filter(None, (what, data, split, identity.digest(asked))))
 

@@ -125,12 +125,21 @@ def name(config: DictConfig) -> str:
     """The name of a run's folder: the same for the same configuration of the same data; with resume=never, one not
     taken yet."""
     own = described(config)
-    chosen = (own["model"]["name"], own["data"]["name"], own["upsample"]["name"], own["seed"], digest(own))
-    base = joined(*chosen)
+    network, rest = joined(own["model"]["name"]), joined(own["upsample"]["name"], own["seed"], digest(own))
+    base = f"{network}-{data_name(own['data'])}-{rest}"
+    if not Path("runs", base).exists():  # the same data may have had another name, and the same digest is the same run
+        base = next((path.name for path in sorted(Path("runs").glob(f"{network}-*-{rest}"))), base)
     if config.resume != "never":
         return base
     numbered = (f"{base}-{i}" for i in count(2))
     return next(n for n in chain([base], numbered) if not Path("runs", n).exists())
+
+
+def data_name(section: Mapping[str, Any]) -> str:
+    """What data are called in names of folders: as the set is or, of a folder of one's own, as that is."""
+    if section["name"] == "folder" and section.get("root"):
+        return joined(Path(str(section["root"])).resolve().name) or "folder"
+    return joined(section["name"])
 
 
 def joined(*parts: object) -> str:

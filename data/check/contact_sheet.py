@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
+from data.files.palette import overlaid
 from data.loading.loaded import LabelledImages, Loaded
 from plumbing.atomic import whole
 
@@ -21,7 +22,7 @@ SIDE = 800  # pixels of an image that are drawn at most, the rest is left out
 @rc_context({"text.parse_math": False})  # a name is no mathematics
 def contact_sheet(path: Path, module: Loaded) -> None:
     """Twelve training images at most, spread over all of them; of labelled ones each is shown plain and with its
-    classes coloured, ignored pixels in black."""
+    classes coloured; a background stays clear, and ignored pixels are black."""
     count = min(COLUMNS * ROWS, len(module.train))
     samples = [module.train[i * len(module.train) // count] for i in range(count)]
     info = module.info
@@ -63,7 +64,5 @@ def tile(sample: dict[str, Any], palette: list[tuple[int, int, int]] | None) -> 
     image = np.broadcast_to(image, (*image.shape[:2], 3))
     if palette is None:
         return image
-    colours = np.zeros((256, 3))
-    colours[: len(palette)] = palette
-    overlaid = (1 - OPACITY) * image + OPACITY * colours[sample["mask"][::step, ::step].numpy()]
-    return np.concatenate([image, overlaid.astype(np.uint8)])
+    mask = sample["mask"][::step, ::step].numpy()
+    return np.concatenate([image, overlaid(image, mask, palette, OPACITY)])

@@ -11,7 +11,7 @@ import numpy as np
 
 from data.files.finding import Finder, Pair
 from data.files.masks import Colours, read_mask
-from data.files.palette import voc_palette
+from data.files.palette import own_palette
 from data.files.reading import opened, read_header
 
 Ignore = int | list[int] | str  # data.ignore_index: a number, several, "auto" or "none"
@@ -286,4 +286,4 @@ def colours_to_name(pairs: Sequence[Pair]) -> str:
 
 def drawn_in(labelling: Labelling, colours: Sequence[tuple[int, int, int]] | None) -> list[tuple[int, int, int]]:
     """The colours that classes are shown in."""
-    return list(colours) if colours else voc_palette(len(labelling.classes))
+    return list(colours) if colours else own_palette(labelling.classes)

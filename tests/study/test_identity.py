@@ -29,6 +29,21 @@ def test_the_same_configuration_has_the_same_name_and_another_another() -> None:
     assert name(trainer={"max_epochs": 2}) != name(trainer={"max_epochs": 1})
 
 
+def test_a_folder_of_ones_own_is_called_by_its_name_and_its_run_is_found_after_a_move(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for folder in ("my cells", "moved"):
+        (tmp_path / folder).mkdir()
+    first, moved = (name(data={"name": "folder", "root": str(tmp_path / folder)}) for folder in ("my cells", "moved"))
+    assert first.startswith("unet-my_cells-deconv-3-")
+    assert moved.startswith("unet-moved-deconv-3-")
+    assert first[-8:] == moved[-8:]  # where the files lie changes nothing
+    Path("runs", first).mkdir(parents=True)
+    assert name(data={"name": "folder", "root": "moved"}) == first
+    assert name(data={"name": "folder", "root": "."}).endswith(first[-8:])
+
+
 def test_never_resuming_takes_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert name(resume="never") == name()

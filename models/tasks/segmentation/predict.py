@@ -14,6 +14,7 @@ from torch import Tensor
 
 from data.files.bands import Bands
 from data.files.bands import read as read_bands
+from data.files.palette import overlaid
 from data.files.reading import read_image
 from data.loading.loaded import Images
 from models.tasks.picture_files import as_channels, write_picture
@@ -21,11 +22,14 @@ from models.tasks.segmentation.inference import Inference
 from models.trained.saved import Trained
 from plumbing.atomic import whole
 
+OPACITY = 0.5  # of a class over the image
+
 
 @torch.no_grad()
 def segment(net: Trained, path: Path, inference: Inference, output: Path, name: str, probabilities: bool) -> None:
-    """Write masks/<name>.png in the numbers of the masks of training; overlays/<name>.png, half image and half palette;
-    and if asked probabilities/<name>.npz, whose `probabilities` is (H, W, classes) float16.
+    """Write masks/<name>.png in the numbers of the masks of training; overlays/<name>.png, half image and half
+    palette, a class in black left clear; and if asked probabilities/<name>.npz, whose `probabilities` is
+    (H, W, classes) float16.
 
     path  of an image file, which is read as those of the network's training were. Where it has no data in any band, the
           mask holds the number of no class
@@ -51,12 +55,10 @@ def segment(net: Trained, path: Path, inference: Inference, output: Path, name: 
         for _ in strips():
             pass
 
-    palette = np.array(net.palette, np.uint8)
     write_mask(output / "masks" / name, mask, net, missing)
-    painted = palette[mask]
     if missing is not None:
-        painted[missing] = 0
-    overlay = shown.permute(1, 2, 0).numpy() // 2 + painted // 2
+        mask[missing] = 255  # no class
+    overlay = overlaid(np.ascontiguousarray(shown.permute(1, 2, 0).numpy()), mask, net.palette, OPACITY)
     write_picture(output / "overlays" / f"{name}.png", Image.fromarray(overlay))
 
 
