@@ -1,5 +1,6 @@
 """YAML from anyone: read as plain data, within limits, or refused in one sentence."""
 
+import re
 from typing import Any
 
 import yaml
@@ -7,6 +8,8 @@ import yaml
 LOADER: Any = getattr(
     yaml, "CSafeLoader", yaml.SafeLoader
 )  # libyaml's, where PyYAML was built with it: 10 times faster
+# Escapes of half a character, in which paths that are no UTF-8 are written, and which libyaml refuses.
+LONE = re.compile(rb"\\u[dD][89a-fA-F]")
 MAX_DEPTH, MAX_EVENTS = 10, 100_000  # an index of a thousand entries has 4 levels and 50 000 events
 
 
@@ -18,9 +21,10 @@ def parse(stored: bytes, what: str) -> Any:
     Raises ValueError.
     """
     depth = 0
+    loader = yaml.SafeLoader if LONE.search(stored) else LOADER
     try:
         text = stored.decode("utf-8")
-        for count, event in enumerate(yaml.parse(text, Loader=LOADER)):
+        for count, event in enumerate(yaml.parse(text, Loader=loader)):
             if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
                 raise ValueError("it has aliases")
             if tag := getattr(event, "tag", None):
@@ -28,7 +32,7 @@ def parse(stored: bytes, what: str) -> Any:
             depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
             if depth > MAX_DEPTH or count > MAX_EVENTS:
                 raise ValueError(f"it has more than {MAX_DEPTH} levels or {MAX_EVENTS:,} parts")
-        return yaml.load(text, Loader=LOADER)
+        return yaml.load(text, Loader=loader)
     except yaml.MarkedYAMLError as error:
         raise ValueError(f"{what} is no YAML that is read here ({error.problem})") from None
     except (yaml.YAMLError, ValueError, TypeError) as error:  # the last two also from numbers, dates and keys

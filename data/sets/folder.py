@@ -45,7 +45,7 @@ def folder(
         else:
             given[split], told = layout.pairs(find, images, labelled, mask_suffix, image_suffix)
             notes += told
-    name = found.top.resolve().name
+    name = found.top.resolve().name.encode(errors="backslashreplace").decode()
     pairs = list(dict.fromkeys(pair for split in given.values() for pair in split))
     by_colour, labelling, palette, numbers = None, None, None, None
     if masks:

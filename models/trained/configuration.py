@@ -75,7 +75,10 @@ def check_plain(config: Any) -> None:
 
 
 def acts(character: str) -> bool:
-    """Whether a character does something to what is shown around it, rather than be shown."""
+    """Whether a character does something to what is shown around it, rather than be shown. Bytes of a path that are no
+    UTF-8 come as half characters, which are written as their escapes."""
+    if "\udc80" <= character <= "\udcff":
+        return False
     return unicodedata.category(character) in CONTROL or unicodedata.bidirectional(character) in REORDER
 
 
