@@ -35,6 +35,15 @@ def test_yaml_holds_every_option_with_its_default(name: str) -> None:
     assert config == {"name": name, **upsample.available()[name].options}
 
 
+def test_is_built_without_memory_too(build_variant: Callable[..., Any]) -> None:
+    """On meta tensors, which have shapes alone: how large a network would be is known before it is built."""
+    with torch.device("meta"):
+        layer = build_variant(16, 16, 2)
+    assert all(parameter.is_meta for parameter in layer.parameters())
+    real = build_variant(16, 16, 2)
+    assert [p.shape for p in layer.parameters()] == [p.shape for p in real.parameters()]
+
+
 @pytest.mark.parametrize("scale", [2, 3, 4])
 def test_shapes_gradients_and_dtypes(build_variant: Callable[..., Any], offer: Callable[..., Any], scale: int) -> None:
     channels = scale**2

@@ -147,7 +147,9 @@ def balanced_shuffle(conv: Convolution | nn.Linear, dealt: Tensor, order: int = 
 
 def balance_transposed(conv: Transposed, order: int = 1) -> None:
     """Keep the conditions of `order` in a transposed convolution from now on. Raises as `balanced_transposed`."""
-    parametrize.register_parametrization(conv, "weight", balanced_transposed(conv, order))
+    with torch.device("cpu"):  # numbers are needed, also where the layer is built on meta, without any
+        projection = balanced_transposed(conv, order)
+    parametrize.register_parametrization(conv, "weight", projection.to(conv.weight.device))
 
 
 def balance_shuffle(conv: Convolution, scale: int, order: int = 1) -> None:
@@ -156,11 +158,12 @@ def balance_shuffle(conv: Convolution, scale: int, order: int = 1) -> None:
     Raises as `balanced_shuffle`.
     """
     axes = len(conv.kernel_size)
-    dealt = torch.arange(conv.out_channels).view(-1, *[scale] * axes)
-    weight, bias = balanced_shuffle(conv, dealt, order)
-    parametrize.register_parametrization(conv, "weight", weight)
+    with torch.device("cpu"):  # as above
+        dealt = torch.arange(conv.out_channels).view(-1, *[scale] * axes)
+        weight, bias = balanced_shuffle(conv, dealt, order)
+    parametrize.register_parametrization(conv, "weight", weight.to(conv.weight.device))
     if conv.bias is not None:
-        parametrize.register_parametrization(conv, "bias", bias)
+        parametrize.register_parametrization(conv, "bias", bias.to(conv.weight.device))
 
 
 def _index(places: Tensor, stride: Sequence[int]) -> Tensor:
