@@ -50,6 +50,12 @@ SCORES = (
         "",
         "IoU within 2 % of the diagonal of a class's boundary (Cheng et al., 2021), mean over classes",
     ),
+    Score(
+        "dice",
+        HIGHER,
+        "",
+        "of two classes the Dice coefficient 2 TP / (2 TP + FP + FN) of the second, the foreground, over all test pixels",
+    ),
     Score("iou", HIGHER, "", "intersection over union of one class over all test pixels"),
     Score(
         "psnr_y",

@@ -19,6 +19,11 @@ def iou(confusion: Tensor) -> Tensor:
     return hit / (confusion.sum(0) + confusion.sum(1) - hit)
 
 
+def dice(overlap: Tensor) -> Tensor:
+    """The Dice coefficient 2 TP / (2 TP + FP + FN) that goes with an IoU TP / (TP + FP + FN) of the same counts."""
+    return 2 * overlap / (1 + overlap)
+
+
 def boundary(member: Tensor, width: int) -> Tensor:
     """Pixels of a mask within `width` pixels (Chebyshev) of its outside or of the border, (N, H, W) bool both.
 
@@ -62,8 +67,9 @@ class Confusion(Metric):
 class SegmentationScores(Confusion):
     """mIoU, per-class IoU, pixel accuracy and boundary IoU over a whole data set.
 
-    compute(): a flat dict of floats `miou`, `pixel_accuracy`, `boundary_iou` and `iou/<class>`. A class
-    absent from both prediction and truth is NaN and left out of the means.
+    compute(): a flat dict of floats `miou`, `pixel_accuracy`, `boundary_iou` and `iou/<class>`; of two classes also
+    `dice`, the Dice coefficient of the second, the foreground, whose IoU is `iou/<its name>`. A class absent from both
+    prediction and truth is NaN and left out of the means.
     """
 
     boundary_hits: Tensor
@@ -98,5 +104,6 @@ class SegmentationScores(Confusion):
             "miou": each.nanmean().item(),
             "pixel_accuracy": (self.confusion.diagonal().sum() / self.confusion.sum()).item(),
             "boundary_iou": (self.boundary_hits.double() / self.boundary_union).nanmean().item(),
+            **({"dice": dice(each[1]).item()} if len(each) == 2 else {}),
             **{f"iou/{name}": value for name, value in zip(self.classes, each.tolist(), strict=True)},
         }

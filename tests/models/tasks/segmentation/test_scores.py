@@ -77,3 +77,32 @@ def test_boundary_and_its_iou_against_a_literal_erosion() -> None:
     scores = SegmentationScores(["a", "b"], 255)
     scores.update(prediction, truth)
     assert scores.compute()["boundary_iou"] == pytest.approx(sum(h / u for h, u in zip(hits, union, strict=True)) / 2)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_of_two_classes_dice_and_iou_of_the_foreground_are_those_of_segmentation_models_pytorch(seed: int) -> None:
+    """Two logits decide as one logit, their difference, at the threshold 0 does; counts are of the whole data set."""
+    import segmentation_models_pytorch as smp
+
+    generator = torch.Generator().manual_seed(seed)
+    scores = SegmentationScores(["background", "object"], 255)
+    stats = []
+    for size in (17, 30, 5):
+        logits = torch.randn(2, 2, size, size, generator=generator)
+        target = (torch.rand(2, size, size, generator=generator) < 0.2).long()
+        scores.update(logits.argmax(1), target)
+        margin = logits[:, 1:] - logits[:, :1]
+        stats.append(smp.metrics.get_stats(margin.sigmoid(), target[:, None], mode="binary", threshold=0.5))
+    summed = [torch.cat(each).sum(0, keepdim=True) for each in zip(*stats, strict=True)]
+    measured = scores.compute()
+    assert measured["dice"] == pytest.approx(smp.metrics.f1_score(*summed, reduction="micro").item())
+    assert measured["iou/object"] == pytest.approx(smp.metrics.iou_score(*summed, reduction="micro").item())
+
+
+def test_dice_is_of_two_classes_alone_and_absent_where_the_foreground_is() -> None:
+    nothing = torch.zeros(1, 4, 4, dtype=torch.long)
+    two, three = SegmentationScores(["a", "b"], 255), SegmentationScores(["a", "b", "c"], 255)
+    for scores in (two, three):
+        scores.update(nothing, nothing)
+    assert math.isnan(two.compute()["dice"])
+    assert "dice" not in three.compute()
