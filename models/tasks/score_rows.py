@@ -54,7 +54,8 @@ SCORES = (
         "dice",
         HIGHER,
         "",
-        "of two classes the Dice coefficient 2 TP / (2 TP + FP + FN) of the second, the foreground, over all test pixels",
+        "of two classes the Dice coefficient 2 TP / (2 TP + FP + FN) of the second, the foreground, over all test "
+        "pixels",
     ),
     Score("iou", HIGHER, "", "intersection over union of one class over all test pixels"),
     Score(
