@@ -57,9 +57,47 @@ def main(config: DictConfig) -> None:
     print_table(metrics, folder)
 
 
+def without_pattern(
+    task: Any, module: Any, trainer: Any, described: dict[str, Any], config: DictConfig, folder: Path, shown: bool
+) -> dict[str, Any]:
+    """Say which layers the pattern comes from, and score the network without it; returns what metrics.json holds of it.
+
+    With repair, repaired.ckpt is written. Raises ValueError where nothing could be repaired that was to be.
+    """
+    from models.tasks import cause
+    from models.trained.checkpoint import write
+    from upsample.pages.attribution import draw_attribution
+
+    metrics = {}
+    if shown and config.source:
+        try:
+            found = cause.attribution(task, module.test)
+        except ValueError as error:
+            metrics[f"{config.split or 'test'}/source"] = f"where it comes from: {error}"
+        else:
+            print(f"\n{found}\n", flush=True)
+            draw_attribution(found, folder / "source.png")
+            metrics[f"{config.split or 'test'}/source"] = cause.source(found)
+    images = cause.folder(config.repair_images, described.get("span")) if config.repair_images else None
+    report, scores = cause.repaired(task, module, trainer, images)
+    if config.repair:
+        if not report.changed:
+            raise ValueError(f"{config.checkpoint} was not repaired: {report}")
+        print(report, flush=True)
+        write(folder / "repaired.ckpt", task.network, described, f"{config.checkpoint}, repaired: {report}")
+        metrics["repaired"] = str(folder / "repaired.ckpt")
+    return metrics | scores
+
+
 def run(config: DictConfig, folder: Path) -> dict[str, Any]:
     """Score what `config.checkpoint` holds; returns what metrics.json in `folder` holds."""
     with run_folder.one_sentence(config.debug):
+        if config.repair not in (False, True):
+            raise ValueError(f"repair is {config.repair!r}; choose from false, true")
+        if config.repair_images and not config.repair:
+            raise ValueError("repair_images is for repair=true; set that as well, or leave it out")
+        if config.repair_images:
+            existing(config.repair_images, "repair_images")
         if config.checkpoint is None:
             raise ValueError("checkpoint is not set; name one: checkpoint=runs/.../best.ckpt or checkpoint=zoo:NAME")
         command_line.refuse_absent(str(config.checkpoint))
@@ -72,6 +110,7 @@ def run(config: DictConfig, folder: Path) -> dict[str, Any]:
     from models.tasks import evaluation
     from models.tasks.build import OF_DATA
     from models.tasks.costs import announce
+    from models.tasks.score_rows import prints
     from models.training.quiet import quiet
     from models.training.trainer import build_trainer, refuse_switches
 
@@ -79,6 +118,8 @@ def run(config: DictConfig, folder: Path) -> dict[str, Any]:
 
     with run_folder.one_sentence(config.debug):
         stored = loading.read(config.checkpoint)
+        if config.repair_images and stored.config.get("bands"):
+            raise ValueError("repair_images reads pictures, and this network takes bands of files; leave it out")
         options = changed(stored.config["task"], identity.plain(config.task))
         # Sections of data refer to these. Numbers only: nothing of a checkpoint is text that Hydra would resolve.
         numbers = {key: options[key] for key in OF_DATA if isinstance(options.get(key), int)}
@@ -95,6 +136,8 @@ def run(config: DictConfig, folder: Path) -> dict[str, Any]:
                 f"trainer.devices={asked['trainer']['devices']} is {trainer.world_size} processes, each of which would "
                 "start the whole of -m; set trainer.devices=1, or start the evaluations one by one"
             )
+        if trainer.world_size > 1 and config.repair:
+            raise ValueError("repair writes one network, by one process; set trainer.devices=1")
     announce(task, trainer, module)
     measured = evaluation.score(task, module, trainer)
     # A test is what is run on any split; its scores are named by the one that it saw.
@@ -109,6 +152,13 @@ def run(config: DictConfig, folder: Path) -> dict[str, Any]:
     described = stored.config | ({"data": source} if source else {})
     run_folder.write_metrics(folder, metrics)
     report.write(folder, described, metrics, task.report)
+    shown = bool(prints(metrics, split))
+    if config.repair or (config.source and shown):
+        if trainer.world_size > 1:
+            metrics[f"{split}/source"] = "source not measured in several processes; set trainer.devices=1"
+        else:
+            with run_folder.one_sentence(config.debug):
+                metrics |= without_pattern(task, module, trainer, stored.config, config, folder, shown)
     run_folder.write_metrics(folder, metrics)
     return metrics
 

@@ -26,7 +26,7 @@ from study.configuration import show_help
 IMPORTING_TORCH = "Importing torch ..."  # seconds on a cold disk: a command says so before it does
 CONF = Path(__file__).parents[1] / "conf"
 # Whatever stands behind one of these is a path, or a name such as zoo:NAME, and not Hydra's to take apart.
-PATHS = ("checkpoint", "output", "root", "test_root", "dir", "init")
+PATHS = ("checkpoint", "output", "repair_images", "root", "test_root", "dir", "init")
 
 
 def start(main: Callable[[], Any], config: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from models.tasks.score_rows import CLASSICAL, COSTS, row
+from models.tasks.score_rows import CLASSICAL, COSTS, prints, row
 
 WIDTH = 80
 
@@ -31,8 +31,11 @@ def scores(metrics: dict[str, Any], scored: str) -> Iterator[tuple[str, str, str
             continue
         baseline = metrics.get(key.replace(scored, "baseline", 1)) if key.startswith(scored) else None
         real = metrics.get(key.replace(scored, "real", 1)) if key.startswith(scored) else None
-        beside = f"{metrics['baseline']} {cell(baseline)}" if baseline is not None else ""
-        yield key, cell(value), beside or (f"real images {cell(real)}" if real is not None else "")
+        repaired = metrics.get(key.replace(scored, "repaired", 1)) if key.startswith(scored) else None
+        beside = [f"{metrics['baseline']} {cell(baseline)}"] if baseline is not None else []
+        beside += [f"real images {cell(real)}"] if real is not None and not beside else []
+        beside += [f"repaired {cell(repaired)}"] if repaired is not None else []
+        yield key, cell(value), ", ".join(beside)
 
 
 def said(title: str, sentences: Iterable[str]) -> Iterator[str]:
@@ -53,9 +56,19 @@ def print_table(metrics: dict[str, Any], folder: Path) -> None:
     console = Console(width=max(WIDTH, Console().width), markup=False, highlight=False)
     console.print(f"\n{folder.name}", style="bold")
     console.print(table)
-    for key, title in ((f"{scored}/pattern", "Pattern"), (f"{scored}/content", "")):
+    for key, title in ((f"{scored}/pattern", "Pattern"), (f"{scored}/source", ""), (f"{scored}/content", "")):
         if key in metrics:
             print(*said(title, [metrics[key]]), sep="\n")
+    for key, title in (("repaired/pattern", "Repaired"), ("repaired/content", "")):
+        if key in metrics:
+            print(*said(title, [metrics[key]]), sep="\n")
+    checkpoint = metrics.get("checkpoint", folder / "best.ckpt")
+    if "repaired" in metrics:
+        print(metrics["repaired"])
+    elif "repaired/pattern" in metrics:
+        print(f"python evaluate.py checkpoint={checkpoint} repair=true writes it")
+    elif prints(metrics, scored):
+        print(f"python evaluate.py checkpoint={checkpoint} tells which layer the pattern comes from, and repairs it")
     units = {key: found.unit for key in COSTS if (found := row(key))}
     costs = [f"{key} {cell(metrics[key])} {units[key]}".strip() for key in COSTS if key in metrics]
     costs += [f"seconds {metrics['seconds']:.0f}"] if "seconds" in metrics else []

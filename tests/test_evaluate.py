@@ -13,6 +13,8 @@ from omegaconf import DictConfig, OmegaConf
 
 import evaluate
 import train
+import upsample
+from models import loading
 from study.score_table import print_table
 from tests.tiny import DCGAN, ESPCN, FEW, UNET, composed, configuration
 
@@ -40,7 +42,7 @@ def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 
 def test_evaluation_agrees_with_training_to_the_last_digit(run: Path, tmp_path: Path) -> None:
     before = (run / "metrics.json").read_bytes()
-    again = evaluate.run(asked(f"checkpoint='{run / 'best.ckpt'}'"), tmp_path)
+    again = evaluate.run(asked(f"checkpoint='{run / 'best.ckpt'}'", "source=false"), tmp_path)
     metrics = json.loads(before)
     # Only training knows its validation, its speed, and the weights that it ended with.
     of_training = ("val/", "test/final/", "seconds_per_step", "warnings")
@@ -82,6 +84,20 @@ def test_other_data_and_splits_are_scored_if_the_classes_match(
         "Error: earth has the classes ocean, land, lake, but the network tells apart ocean, land, "
     )
     assert refused.count("\n") == 1
+
+
+def test_a_repaired_checkpoint_scores_again_what_was_said_beside_it(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = evaluate.run(asked(f"checkpoint='{run / 'best.ckpt'}'", "repair=true"), tmp_path / "first")
+    assert first["repaired"] == str(tmp_path / "first" / "repaired.ckpt")
+    print_table(first, tmp_path)
+    assert "repaired.ckpt" in capsys.readouterr().out
+    again = evaluate.run(asked(f"checkpoint='{first['repaired']}'"), tmp_path / "again")
+    said = {key: value for key, value in first.items() if key.startswith("repaired/")}
+    assert len(said) > 3
+    assert said == {key: again[key.replace("repaired/", "test/", 1)] for key in said}
+    assert upsample.repair(loading.load(first["repaired"]).network).changed is False
 
 
 def test_a_folder_is_named_by_the_question(tmp_path: Path) -> None:

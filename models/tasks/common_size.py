@@ -16,3 +16,8 @@ def middle(x: Tensor, size: tuple[int, int]) -> Tensor:
     """The middle (..., *size) of (..., H, W), both at least that large."""
     top, left = ((have - want) // 2 for have, want in zip(x.shape[-2:], size, strict=True))
     return x[..., top : top + size[0], left : left + size[1]]
+
+
+def spread(total: int, count: int) -> list[int]:
+    """`count` of `total` indices at equal steps, or all where there are no more."""
+    return [i * total // min(count, total) for i in range(min(count, total))]

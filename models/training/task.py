@@ -1,9 +1,9 @@
 """What every kind of learning promises to train.py and its siblings."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytorch_lightning as pl
@@ -14,7 +14,12 @@ from torch import Tensor, nn
 
 from data.forms import Kind
 from data.loading.datamodule import DataModule
+from data.loading.loaded import Samples
 from models.networks.interfaces import Network
+
+if TYPE_CHECKING:
+    from upsample.instrument.outputs import OutputResult
+    from upsample.instrument.shifts import ShiftResult
 
 
 class Task(pl.LightningModule):
@@ -78,6 +83,20 @@ class Task(pl.LightningModule):
     def results(self, data: DataModule) -> dict[str, Any]:
         """All scores of the test just run, as flat keys of metrics.json: `test/...`, `baseline/...`, and `baseline`,
         what that is."""
+        raise NotImplementedError
+
+    def tested(self) -> dict[str, Any]:
+        """The scores of the test just run alone, `test/...`: `results` without what they stand beside."""
+        raise NotImplementedError
+
+    def inputs(self, samples: Samples, count: int) -> list[Tensor]:
+        """What `network.get_submodule(network.used)` takes, batches of `count` in all: made of as many samples, spread
+        over all there are, and of the middle of each; or drawn, where a network takes no images."""
+        raise NotImplementedError
+
+    def grid_measure(self, samples: Samples, count: int) -> "Callable[[nn.Module], ShiftResult | OutputResult]":
+        """What measures the pattern of a network in the place of `network.get_submodule(network.used)`, in the units
+        of the test: on the first `count` samples, or on what it makes of noise."""
         raise NotImplementedError
 
     def report(self, path: Path, title: str) -> None:

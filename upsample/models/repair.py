@@ -52,7 +52,8 @@ class Repair:
         lines = []
         for layer in self.layers:
             what = f"kept: {layer.kept}" if layer.kept else f"imbalance {layer.before:.2f} -> {layer.after:.2f}"
-            lines.append(f"{', '.join(layer.names).ljust(width)}  {what}  ({layer.what})".rstrip("( )"))
+            kind = f"  ({layer.what})" if layer.what else ""
+            lines.append(f"{', '.join(layer.names).ljust(width)}  {what}{kind}")
         if not lines:
             lines.append("no layer with phases was found, so there was nothing to repair")
         if self.projected is not None and self.fitted is not None:
@@ -205,8 +206,12 @@ def _held(layer: Phased) -> Iterator[list[nn.Parameter]]:
     if any(parametrize.is_parametrized(module, name) for name in ("weight", "bias")):
         yield []
         return
+    laid_out: dict[str, Tensor] = {}
     for name, projection in projections.items():
-        parametrize.register_parametrization(module, name, projection.to(getattr(module, name).device))
+        value = getattr(module, name)
+        laid_out[name] = value.data
+        value.data = value.data.contiguous()  # L-BFGS flattens gradients, which are laid out as their parameters are
+        parametrize.register_parametrization(module, name, projection.to(value.device))
         free.append(module.parametrizations[name].original)
     if module.bias is not None and "bias" not in projections:
         free.append(module.bias)
@@ -217,8 +222,10 @@ def _held(layer: Phased) -> Iterator[list[nn.Parameter]]:
     finally:
         for parameter in free:
             parameter.requires_grad_(False)
-        for name in projections:
+        for name, values in laid_out.items():
             parametrize.remove_parametrizations(module, name)
+            parameter = getattr(module, name)
+            parameter.data = values.copy_(parameter.data)
 
 
 @torch.no_grad()

@@ -78,6 +78,10 @@ class Examination(nn.Module):
                 measured = discriminator_checkerboards(discriminator, real)
             self.scores |= {f"test/gradient_{key}": value for key, value in measured.items()}
 
+    def grid(self, generator: Generator) -> OutputResult:
+        """The grid in the large fields that a generator makes."""
+        return grid_of(generate(generator, self.latents(FIELDS, FIELD_COUNT, FIELD_GRID, FIELD_GRID)), self.period)
+
     def patches(self, generator: Generator) -> list[Patch]:
         """The middle of a large field, the mean of its colours, and the fixed pattern there: of the generator scored as
         `test` and of what it is once repaired, where there is something to repair."""

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from copy import deepcopy
 from itertools import chain
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 import numpy as np
 import torch
@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from data.loading.datamodule import DataModule
-from data.loading.loaded import Images
-from models.networks.dcgan import DCGAN
+from data.loading.loaded import Images, Samples
+from models.networks.dcgan import DCGAN, Generator
 from models.tasks import task
 from models.tasks.generation.collected_images import FirstImages
 from models.tasks.generation.examination import Examination
@@ -26,6 +26,7 @@ from models.tasks.generation.watch import GANWatch
 from models.training.task import Task
 from plumbing.messages import needs
 from plumbing.options import Count, Range
+from upsample.instrument.outputs import OutputResult
 
 WRITTEN = 64  # images of samples/<step>.png
 
@@ -198,6 +199,18 @@ class GAN(Task):
             generators["test/final"] = deepcopy(self.network.generator)
             generators["test/final"].load_state_dict(self.final)
         self.examination.score(generators, self.network.discriminator)
+
+    def tested(self) -> dict[str, Any]:
+        """The scores of the test just run."""
+        return self.examination.scores
+
+    def inputs(self, samples: Samples, count: int) -> list[Tensor]:
+        """Latents (count, latent): a generator takes no images."""
+        return [self.latents(count, random(self.seed, SAMPLES))]
+
+    def grid_measure(self, samples: Samples, count: int) -> Callable[[nn.Module], OutputResult]:
+        """On outputs alone, of large fields, as the test does it."""
+        return lambda network: self.examination.grid(cast(Generator, network))
 
     def results(self, data: DataModule) -> dict[str, Any]:
         """All scores of the test just run: `test/...` of the best weights, `test/final/...` of the last ones,

@@ -48,19 +48,20 @@ class Examination(nn.Module):
         super().__init__()
         self.info, self.classes, self.palette, self.inference = info, info.classes, info.palette, inference
         self.scores = SegmentationScores(info.classes, info.ignore_index)
-        # A window may be as large as four periods and their margins make it.
-        window = max(WINDOW, 16 * period)
-        self.grid = (
-            GridByShifting(period, window=window, channels=info.classes, classes=True)
-            if grid_images and period > 1
-            else None
-        )
+        self.period = period
+        self.grid = self.new_grid(shifts=8) if grid_images and period > 1 else None
         self.grid_images = grid_images
         self.checkerboard = Checkerboard(period, checkerboard_images)
         self.gradient = Checkerboard(period, checkerboard_images) if gradient_checkerboard else None
         self.measured_images, self.measured_size = 0, (0, 0)
         self.example: dict[str, Tensor] | None = None
         self.pattern: ShiftResult | None = None
+
+    def new_grid(self, shifts: int) -> GridByShifting:
+        """The measure of the pattern, each image at so many places of the grid."""
+        # A window may be as large as four periods and their margins make it.
+        window = max(WINDOW, 16 * self.period)
+        return GridByShifting(self.period, shifts=shifts, window=window, channels=self.classes, classes=True)
 
     def begin(self, samples: Any) -> None:
         """Forget the last test; `samples` are those of the one to come."""

@@ -1,5 +1,6 @@
 """How a segmentation network learns and is scored."""
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -10,10 +11,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from data.loading.datamodule import DataModule
-from data.loading.loaded import LabelledImages
+from data.loading.loaded import LabelledImages, Samples
 from models.networks.interfaces import Network
 from models.networks.normalise import Normalise
 from models.tasks import task
+from models.tasks.common_size import middle, spread
 from models.tasks.pattern_picture import Patch, channel_of, patch, repaired, room
 from models.tasks.segmentation.auxiliary_head import AuxiliaryHead
 from models.tasks.segmentation.baseline import code_counts, lookup_miou, table_name
@@ -27,9 +29,10 @@ from models.training.parameter_groups import parameter_groups
 from models.training.schedule import Schedule, scheduled
 from models.training.task import Task
 from plumbing.options import Count, Range, check_options
+from upsample.instrument.shifts import ShiftResult
 from upsample.models.evaluating import evaluating
 
-SHOWN = 128  # pixels a side of what a comparison shows of one test image
+SEEN = 128  # pixels a side of what a network that is repaired is fitted on
 
 
 @task("segmentation")
@@ -158,7 +161,29 @@ class Segmentation(Task):
 
     def results(self, data: DataModule) -> dict[str, Any]:
         """All scores of the test just run, and the baseline's on the same data, keyed as in metrics.json."""
-        return self.examination.results() | self.baseline(data)
+        return self.tested() | self.baseline(data)
+
+    def tested(self) -> dict[str, Any]:
+        """The scores of the test just run."""
+        return self.examination.results()
+
+    def inputs(self, samples: Samples, count: int) -> list[Tensor]:
+        """The middle SEEN pixels a side of `count` images, normalised, one by one: they may differ in size."""
+        images = (samples[i]["image"] for i in spread(len(samples), count))
+        crops = (middle(x, (min(x.shape[-2], SEEN), min(x.shape[-1], SEEN))) for x in images)
+        return [self.normalise(x[None]).to(self.device) for x in crops]
+
+    def grid_measure(self, samples: Samples, count: int) -> Callable[[nn.Module], ShiftResult]:
+        """By shifting the first `count` images, as the test does it, in half as many places of the grid."""
+
+        def measure(network: nn.Module) -> ShiftResult:
+            grid = self.examination.new_grid(shifts=4)
+            for i in range(min(count, len(samples))):
+                image = samples[i]["image"][None].to(self.device)
+                grid.update(lambda x: network(self.normalise(x).contiguous(memory_format=torch.channels_last)), image)
+            return grid.result()
+
+        return measure
 
     def report(self, path: Path, title: str) -> None:
         """Draw the most telling test image, as a PNG at `path`; beside it, in confusion.png, the confusion matrix."""

@@ -41,13 +41,17 @@ class Examination(nn.Module):
         super().__init__()
         self.scale, self.grid_images = scale, grid_images
         self.scores, self.baseline = ImageScores(border=scale), ImageScores(border=scale)
-        names = ["red", "green", "blue"] if channels == 3 else ["grey"]
-        # The image is shifted before it is reduced: shifted after, the output of such a network moves by whole periods.
-        self.grid = GridByShifting(scale, channels=names) if grid_images else None
+        self.channels = ["red", "green", "blue"] if channels == 3 else ["grey"]
+        self.grid = self.new_grid() if grid_images else None
         self.checkerboard = Checkerboard(scale, checkerboard_images)
         self.measured_images, self.measured_size = 0, (0, 0)
         self.example: Example | None = None
         self.pattern: ShiftResult | None = None  # what was measured, once there are `results`
+
+    def new_grid(self) -> GridByShifting:
+        """The measure of the pattern, for images that are shifted before they are reduced: shifted after, the output
+        of such a network moves by whole periods."""
+        return GridByShifting(self.scale, channels=self.channels)
 
     def begin(self, samples: Any) -> None:
         """Forget the last test; `samples` are those of the one to come."""

@@ -12,19 +12,23 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from data.loading.datamodule import DataModule
-from data.loading.loaded import Images
+from data.loading.loaded import Images, Samples
 from models.networks.interfaces import Network
 from models.networks.normalise import Normalise
 from models.tasks import task
+from models.tasks.common_size import middle, spread
 from models.tasks.pattern_picture import Patch, patch, repaired, room
 from models.tasks.super_resolution.bicubic import shrink, to_uint8
-from models.tasks.super_resolution.examination import Examination
+from models.tasks.super_resolution.examination import Examination, quarters
 from models.tasks.super_resolution.report import WINDOW, Example, super_resolution_report
 from models.tasks.super_resolution.scores import ImageScores, luma
 from models.training.schedule import scheduled
 from models.training.task import Task
 from plumbing.options import Count, Range
+from upsample.instrument.shifts import ShiftResult
 from upsample.models.evaluating import evaluating
+
+SEEN = 192  # pixels a side of what a network that is repaired is fitted on, before they are reduced
 
 
 def charbonnier(output: Tensor, truth: Tensor) -> Tensor:
@@ -74,7 +78,7 @@ class SuperResolution(Task):
         """(N, C, H, W) uint8, or floating in [0, 1], to float32 (N, C, scale*H, scale*W), about in [0, 1]."""
         return self.enlarged(self.network, image)
 
-    def enlarged(self, network: Network, image: Tensor) -> Tensor:
+    def enlarged(self, network: nn.Module, image: Tensor) -> Tensor:
         """What a network makes of images, as `forward` gives it."""
         x = self.normalise(image).contiguous(memory_format=torch.channels_last)
         return self.normalise.undo(network(x))
@@ -130,7 +134,30 @@ class SuperResolution(Task):
 
     def results(self, data: DataModule) -> dict[str, Any]:
         """All scores of the test just run, and bicubic's on the same data, keyed as in metrics.json."""
+        return self.tested()
+
+    def tested(self) -> dict[str, Any]:
+        """The scores of the test just run, and bicubic's on the same images."""
         return self.examination.results()
+
+    def inputs(self, samples: Samples, count: int) -> list[Tensor]:
+        """The middle of `count` images, of at most SEEN pixels a side, reduced and normalised, one by one."""
+        images = (samples[i]["image"] for i in spread(len(samples), count))
+        sizes = ((x, [min(length, SEEN) // self.scale * self.scale for length in x.shape[-2:]]) for x in images)
+        crops = (middle(x, (height, width))[None] for x, (height, width) in sizes)
+        return [self.normalise(shrink(x.to(self.device), self.scale)) for x in crops]
+
+    def grid_measure(self, samples: Samples, count: int) -> Callable[[nn.Module], ShiftResult]:
+        """By shifting the first `count` images in quarters, as the test does it."""
+
+        def measure(network: nn.Module) -> ShiftResult:
+            grid = self.examination.new_grid()
+            for i in range(min(count, len(samples))):
+                for part in quarters(self.truth({"image": samples[i]["image"][None].to(self.device)}), grid.needed):
+                    grid.update(lambda x: 255 * self.enlarged(network, shrink(x, self.scale)), part)
+            return grid.result()
+
+        return measure
 
     def report(self, path: Path, title: str) -> None:
         """Draw the most telling test image, as a PNG at `path`."""
