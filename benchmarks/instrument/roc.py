@@ -30,9 +30,11 @@ def draw_roc(photos: Path, trials: int, path: Path) -> None:
         f"Scattered patterns of period {PERIOD} in 16 images of 256 px: found, against false alarms", x=0.01, ha="left"
     )
     for axis, content in zip(figure.subplots(1, len(CONTENTS), sharey=True), CONTENTS, strict=True):
-        without = answers([Trial(content, seed, photos) for seed in range(trials)])
+        without = answers([Trial(content, seed, photos, classical=True) for seed in range(trials)])
         for share, colour in COLOURS.items():
-            found = answers([Trial(content, 3000 + seed, photos, share, PERIOD) for seed in range(trials)])
+            found = answers(
+                [Trial(content, 3000 + seed, photos, share, PERIOD, classical=True) for seed in range(trials)]
+            )
             for values, style, name in ((surely, "-", "outputs alone"), (peak, ":", "spectral peak")):
                 axis.plot(
                     *curve([values(a) for a in without], [values(a) for a in found]),

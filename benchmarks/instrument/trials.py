@@ -26,6 +26,8 @@ class Trial:
     where     it lies: see `plant`; shape: by its name in PATTERNS
     channels  so many channels are made of as many images; 0: as the content comes
     periods   that are looked for
+    side      pixels a side of the images
+    classical whether the spectral peak is measured too, which takes as long
     """
 
     content: str
@@ -37,6 +39,8 @@ class Trial:
     where: str = "everywhere"
     channels: int = 0
     periods: tuple[int, ...] = PERIODS
+    side: int = SIDE
+    classical: bool = False
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,7 @@ class Answer:
 
     shown, probability  of a grid, at any period and in any channel
     amount, low, high   rms over the planted one, and its interval
-    peak                the largest classical spectral peak, in dB
+    peak                the largest classical spectral peak, in dB; NaN where it is not asked for
     """
 
     shown: bool
@@ -62,9 +66,9 @@ def answer(trial: Trial) -> Answer:
     random = torch.Generator().manual_seed(trial.seed)
     make = contents(trial.photos)[trial.content]
     if trial.channels:
-        images = torch.cat([make(IMAGES, SIDE, random).mean(1, keepdim=True) for _ in range(trial.channels)], 1)
+        images = torch.cat([make(IMAGES, trial.side, random).mean(1, keepdim=True) for _ in range(trial.channels)], 1)
     else:
-        images = make(IMAGES, SIDE, random)
+        images = make(IMAGES, trial.side, random)
     deviation = images.var((2, 3)).mean().sqrt().item()
     if trial.share:
         pattern = PATTERNS[trial.shape](trial.period, random)
@@ -74,7 +78,9 @@ def answer(trial: Trial) -> Answer:
     found = metric.result().pattern
     assert found is not None
     amount, low, high = (found.overall / (trial.share * deviation or torch.nan)).tolist()
-    peak = max(spectral_peak_db(images, q).mean(0).max().item() for q in trial.periods)
+    peak = torch.nan
+    if trial.classical:
+        peak = max(spectral_peak_db(images, q).mean(0).max().item() for q in trial.periods)
     return Answer(found.shown, found.p[~found.p.isnan()].min().item(), amount, low, high, peak)
 
 

@@ -9,7 +9,9 @@ from upsample.instrument.harmonics import Harmonics
 
 MINIMUM_IMAGES = 6  # with fewer, too few signs and rolls differ for a probability below 5 %
 DRAWS = 499  # a probability is then a multiple of 1/500
-CHUNK = 2**23  # complex numbers at a time
+FEW, UNLIKELY = 99, 0.2  # after so many draws a probability above this is told (as Besag & Clifford, 1991)
+MOST = 4.0  # times: an image counts by what it has at the harmonics over what it has beside, at most so much
+CHUNK = 2**19  # complex numbers at a time, which a processor's cache holds
 
 # Of (draws, frequencies (K, 2), frequencies aside of each image (N, P, J, 2), generator), the factors that make
 # coefficients of the null: (K, draws, N) of the harmonics and (P, J, draws, N) of what lies so far aside of them.
@@ -49,10 +51,12 @@ def probability(
 
     The last row is of all channels together; NaN where images are too few to tell. Arguments as of `fixed_pattern`.
 
-    Every image counts as one, however strong its contrast: its coefficients have unit length within a channel and
-    period. Of their mean's squared length, harmonic by harmonic over what images without a common phase would give
-    (and over what is common beside the harmonic), two scores are taken, the sum (power in many harmonics) and the
-    largest (in one). Their maximum over channels, periods and scores is compared with the maximum of the null's draws.
+    Every image counts alike, however strong its contrast: its coefficients have unit length within a channel and
+    period or, where it is known what lies beside, the length that they have over that, at most MOST. A pattern in some
+    of the images then stands above the others'. Of their mean's squared length, harmonic by harmonic over what images
+    without a common phase would give (and over what is common beside the harmonic), two scores are taken, the sum
+    (power in many harmonics) and the largest (in one). Their maximum over channels, periods and scores is compared with
+    the maximum of the null's draws.
     """
     count, channels, total = z.shape
     bands = [harmonics.of(q) for q in harmonics.periods]
@@ -65,8 +69,12 @@ def probability(
     of_band = torch.stack(bands).long().argmax(0)  # (K,)
     unit = torch.zeros_like(every)
     for band in bands:
-        length = (z[..., band].abs().square() * harmonics.multiple[band]).sum(-1)[..., None, None].sqrt()
-        unit[:, :, band] = torch.where(length > 0, every[:, :, band] / length.clamp_min(1e-300), 0)
+        power = (every[:, :, band].abs().square() * harmonics.multiple[band, None]).sum(2)  # (N, C, F)
+        length = power[..., :1, None].sqrt()
+        weight = torch.ones_like(length)
+        if beside is not None:
+            weight = (length / power[..., 1:].mean(-1)[..., None, None].sqrt().clamp_min(1e-300)).clamp_max(MOST)
+        unit[:, :, band] = torch.where(length > 0, weight * every[:, :, band] / length.clamp_min(1e-300), 0)
     unit = unit.to(torch.complex64).movedim((2, 3), (0, 1))  # (K, F, N, C)
     alone = unit[:, 0].abs().square().sum(1)  # (K, C)
 
@@ -89,11 +97,16 @@ def probability(
     nothing = torch.ones(1, 1, count, dtype=torch.complex64)
     found = scores(nothing.expand(total, -1, -1), nothing.expand(len(bands), aside.shape[2], 1, -1))
     at_a_time = max(1, CHUNK // (unit[..., 0].numel()))
-    sizes = [min(at_a_time, DRAWS - done) for done in range(0, DRAWS, at_a_time)]
-    drawn = torch.cat([scores(*null(size, harmonics.frequency, aside, generator)) for size in sizes])
-    worst = _rarity(drawn, drawn).amax((1, 2, 3))
-    each = _rarity(found, drawn)[0].amax(-1)
-    p = (1 + (worst >= each[..., None] * (1 - 1e-6)).sum(-1)).double() / (DRAWS + 1)
+    drawn = torch.empty(0, *found.shape[1:], dtype=found.dtype)
+    for draws in (FEW, DRAWS):
+        while len(drawn) < draws:
+            size = min(at_a_time, draws - len(drawn))
+            drawn = torch.cat([drawn, scores(*null(size, harmonics.frequency, aside, generator))])
+        worst = _rarity(drawn, drawn).amax((1, 2, 3))
+        each = _rarity(found, drawn)[0].amax(-1)
+        p = (1 + (worst >= each[..., None] * (1 - 1e-6)).sum(-1)).double() / (draws + 1)
+        if p.min() > UNLIKELY:
+            break
     few = torch.stack([(gain[:, band] > 0).any(1).sum() < MINIMUM_IMAGES for band in bands])
     return torch.where(few, torch.nan, p)
 
