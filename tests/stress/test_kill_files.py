@@ -1,5 +1,5 @@
-"""A hundred SIGKILLs of processes that write caches, metrics, failures and a zoo: what is there afterwards is whole, and
-the next process goes on. Half a minute."""
+"""A hundred SIGKILLs of processes that write caches, metrics, failures and a zoo: what is there afterwards is whole,
+and the next process goes on. Half a minute."""
 
 import json
 import os
