@@ -37,9 +37,7 @@ def conv_transpose(
         )
     ]
     dilated = any(axis.dilation > 1 and axis.stride > 1 for axis in settings)
-    # Of a single row torch 2.15's gradient in bfloat16 ends the process on CPUs with AMX: see lattices.to_input.
-    large = x.shape[2:].numel() >= PIXELS * x.shape[1] or x.shape[2] == 1
-    if dilated and large and groups == 1 and plain_cpu(x) and plain_cpu(weight):
+    if dilated and groups == 1 and plain_cpu(x) and plain_cpu(weight) and suits(x):
         if torch.is_autocast_enabled("cpu"):
             dtype = torch.get_autocast_dtype("cpu")
             x, weight = x.to(dtype), weight.to(dtype)
@@ -52,6 +50,12 @@ def conv_transpose(
 def each(value: int | Sequence[int], axes: int) -> Sequence[int]:
     """The value of each axis: a number is that of all."""
     return [value] * axes if isinstance(value, int) else value
+
+
+def suits(x: Tensor) -> bool:
+    """Whether lattices are the faster form, or the one that works: of a single row torch 2.15's gradient in bfloat16 ends
+    the process on CPUs with AMX (`upsample.operators.forms.lattices.to_input`)."""
+    return x.shape[2:].numel() >= PIXELS * x.shape[1] or x.shape[2] == 1
 
 
 def plain_cpu(x: Tensor) -> bool:
