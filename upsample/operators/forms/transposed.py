@@ -53,8 +53,8 @@ def each(value: int | Sequence[int], axes: int) -> Sequence[int]:
 
 
 def suits(x: Tensor) -> bool:
-    """Whether lattices are the faster form, or the one that works: of a single row torch 2.15's gradient in bfloat16 ends
-    the process on CPUs with AMX (`upsample.operators.forms.lattices.to_input`)."""
+    """Whether lattices are the faster form, or the one that works: of a single row torch 2.15's gradient in bfloat16
+    ends the process on CPUs with AMX (`upsample.operators.forms.lattices.to_input`)."""
     return x.shape[2:].numel() >= PIXELS * x.shape[1] or x.shape[2] == 1
 
 
