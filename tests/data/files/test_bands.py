@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import rasterio
 import tifffile
 from numpy.typing import NDArray
 from PIL import Image
@@ -91,7 +92,6 @@ def test_what_is_no_data_is_filled_and_where_no_band_has_any_is_told(
 
 
 def test_the_mask_beside_an_image_is_what_rasterio_makes_of_it(tmp_path: Path) -> None:
-    rasterio = pytest.importorskip("rasterio", reason="the extra geo")
     valid = np.ones((6, 5), bool)
     valid[2:4, 1] = False
     options = {"driver": "GTiff", "height": 6, "width": 5, "count": 2, "dtype": "uint16"}

@@ -30,7 +30,7 @@ class Module(pl.LightningModule):
 
 def run(folder: Any) -> Progress:
     bar = Progress()
-    batches = DataLoader(torch.ones(6, 2), batch_size=2)
+    batches: DataLoader[torch.Tensor] = DataLoader(torch.ones(6, 2), batch_size=2)  # type: ignore[arg-type]  # a tensor is one
     trainer = pl.Trainer(
         max_epochs=2, callbacks=[bar], logger=False, enable_checkpointing=False, enable_model_summary=False,
         default_root_dir=folder, accelerator="cpu", num_sanity_val_steps=0,
