@@ -43,7 +43,7 @@ folder = Path(sys.argv[3])
 run_folder.let_one_process_print()
 for kind in KINDS:
     checkpoint = f"checkpoint='{folder / kind}.ckpt'"
-    evaluate.run(composed("evaluate", *TWO, checkpoint, "trainer.strategy=ddp"), folder / kind)
+    evaluate.run(composed("evaluate", *TWO, checkpoint, "trainer.strategy=ddp", "source=false"), folder / kind)
 train.run(configuration(*TRAINED, "trainer=ddp", *TWO), folder / "trained")
 """
 
@@ -73,7 +73,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_two_processes_score_as_one_does(kind: str, results: Path, tmp_path: Path) -> None:
     checkpoint = f"checkpoint='{results / kind}.ckpt'"
     (tmp_path / kind).mkdir()
-    evaluate.run(composed("evaluate", *SINGLE, checkpoint), tmp_path / kind)
+    evaluate.run(composed("evaluate", *SINGLE, checkpoint, "source=false"), tmp_path / kind)
     one, two = (json.loads((folder / kind / "metrics.json").read_text()) for folder in (tmp_path, results))
     for metrics in (one, two):
         del metrics["seconds"], metrics["peak_memory_mb"]

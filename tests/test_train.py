@@ -74,8 +74,8 @@ def test_a_run_leaves_scores_checkerboards_picture_configuration_and_checkpoints
     assert matplotlib.image.imread(folder / "report.png").std() > 0.1
     assert (folder / "config.yaml").read_text().startswith("upsample:\n  name: dilated_deconv")
     assert {p.name for p in folder.iterdir()} == {
-        "metrics.json", "report.png", "confusion.png", "config.yaml", "best.ckpt", "last.ckpt", "history.csv",
-        "example.npz",
+        "metrics.json", "report.png", "report.html", "confusion.png", "config.yaml", "best.ckpt", "last.ckpt",
+        "history.csv", "example.npz",
     }  # fmt: skip
 
 

@@ -104,7 +104,7 @@ def stored(
         headers = {pair: header for pair, header in headers.items() if pair in found.having}
         notes, read = found.notes, partial(bands_of.read, bands=found.bands)
     bands = None if found is None else found.bands
-    decoded: Callable[[Pair], Decoded] = lambda pair: decode(pair, read)  # noqa: E731
+    decoded: Callable[[Pair], Decoded] = partial(of_pair, decode, read)
     if finder.on_error == "skip":
         sound = finder.usable(lambda pair: decoded(pair) is not None, list(headers), "Checking the pixels")
         headers = {pair: headers[pair] for pair in sound}
@@ -120,6 +120,12 @@ def stored(
     kept = Cache(options.cache, list(headers), sizes, decoded, version, *form)
     parts = {split: FileSamples(kept, given) for split, given in where.items()}
     return Stored(parts, span, bands, None if found is None else found.moments, notes)
+
+
+def of_pair(decode: Callable[[Pair, Read], Decoded], read: Read, pair: Pair) -> Decoded:
+    """What `decode` makes of a pair with what reads its image: a function with a name, which spawned workers can be
+    sent."""
+    return decode(pair, read)
 
 
 def as_picture(path: Path, span: Span | None) -> tuple[NDArray[Any], None]:

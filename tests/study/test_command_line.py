@@ -56,7 +56,7 @@ def crop_of(word: str) -> int:
 
 ROWS = [
     ("data.nobody=1", "data.nobody does not exist; data has augment, balance,"),
-    ("encoder.widht=3", "encoder.widht does not exist; did you mean width? encoder has depth, family, width"),
+    ("encoder.widht=3", "encoder.widht does not exist; did you mean width? encoder has depth, family, freeze, width"),
     ("trainer.on_nan=skip", "trainer.on_nan is now callbacks.on_nan"),
     ("trainer.max_epoch=3", "trainer.max_epoch does not exist; did you mean max_epochs? trainer has accelerator,"),
     ("upsampl=deconv", "upsampl does not exist; did you mean upsample? there are callbacks, data,"),

@@ -189,7 +189,8 @@ def test_a_run_leaves_scores_picture_and_checkpoints(folders: list[str], tmp_pat
     assert written["macs_input"] in {f"1x3x{h // scale}x{w // scale}" for h, w in [(47, 81), (61, 52), (50, 50)]}
     assert matplotlib.image.imread(run / "report.png").std() > 0.1
     assert {p.name for p in run.iterdir()} == {
-        "metrics.json", "report.png", "config.yaml", "best.ckpt", "last.ckpt", "history.csv", "example.npz"
+        "metrics.json", "report.png", "report.html", "config.yaml", "best.ckpt", "last.ckpt", "history.csv",
+        "example.npz",
     }  # fmt: skip
     with np.load(run / "example.npz", allow_pickle=False) as example:
         assert set(example) == {"bicubic", "truth", "output", "spectrum"}
