@@ -87,7 +87,10 @@ class FlatField:
 
 
 def flat_field(
-    model: nn.Module, example: Tensor | Sequence[Any] | None = None, colours: Tensor | None = None
+    model: nn.Module,
+    example: Tensor | Sequence[Any] | None = None,
+    colours: Tensor | None = None,
+    periods: int = PERIODS,
 ) -> FlatField:
     """Feed constant colours to the model, in evaluation mode, and measure what is not constant of its largest output.
 
@@ -95,7 +98,8 @@ def flat_field(
              others are fed as they are; None: what the first layer would take
     colours  (M, channels) in the model's units; None: black, grey and white, and each channel alone up and down, of
              -1, 0 and 1
-    The sides of what is fed are at least 24 periods, where the model takes that. The model is left as it was.
+    periods  along each side of what is fed, at least, where the model takes that; over three axes six at most
+    The model is left as it was.
     Raises ValueError where it cannot be fed, enlarges nothing, or its forward cannot be followed.
     """
     fed = None if example is None else ((example,) if isinstance(example, Tensor) else tuple(example))
@@ -106,7 +110,7 @@ def flat_field(
             raise ValueError("the model enlarges nothing, so that it has no grid to print")
         channels, axes = followed.size[1], len(followed.size) - 2
         step = max(1, period // scale)
-        wanted = tuple(max(n, PERIODS * step if axes < 3 else 6 * step) for n in followed.size[2:])
+        wanted = tuple(max(n, (periods if axes < 3 else min(periods, 6)) * step) for n in followed.size[2:])
         if colours is None:
             colours = _colours(channels)
         some = next((p for p in model.parameters()), torch.zeros(()))
