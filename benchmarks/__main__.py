@@ -2,6 +2,7 @@
 
     python -m benchmarks [--quick] [--camvid DIR] [NAME ...]
     python -m benchmarks instrument [--photos DIR] [--trials N]        not of speed: is the instrument right?
+    python -m benchmarks atlas [NAME ...]        what published decoders print, by audit and by flat field
 
 Prints the table of targets and ratios and, where all comparisons are asked for, writes it to benchmarks/RESULTS.md.
 What is compared takes turns in one process; a ratio is of two turns of one round, and the table has the median and the
@@ -19,7 +20,8 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import compiled, forms, learning, metrics, operators, pipeline, scaling, startup, steps
-from benchmarks.instrument import page
+from benchmarks.atlas import page as atlas
+from benchmarks.instrument import page as instrument
 from benchmarks.measure import Line
 from models.training.trainer import machine
 from plumbing.atomic import write_text
@@ -69,7 +71,9 @@ def markdown(lines: list[Line], quick: bool, camvid: bool) -> str:
 def main() -> int:
     """Run what is asked for."""
     if sys.argv[1:2] == ["instrument"]:
-        return page.main(sys.argv[2:])
+        return instrument.main(sys.argv[2:])
+    if sys.argv[1:2] == ["atlas"]:
+        return atlas.main(sys.argv[2:])
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     names = list(comparisons(True, None))
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"only these of {', '.join(names)}")

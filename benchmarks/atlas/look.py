@@ -10,10 +10,9 @@ from benchmarks.atlas.architectures import Architecture
 from upsample.models.audit import audit
 from upsample.models.flat_field import flat_field
 
-PERIODS = (12, 24)  # along each side of what is fed; the second where the first one disagrees with the audit
+PERIODS = (12, 24, 48)  # along each side of what is fed; the next where borders reach the middle of the last
 COLOURS = ((-1.0, -1.0, -1.0), (1.0, 1.0, 1.0), (1.0, 0.0, -1.0))
 SECONDS = 240  # for one architecture
-EVEN = ("even", "stays even")
 
 
 @dataclass(frozen=True)
@@ -24,7 +23,7 @@ class Finding:
     first           the first uneven one's verdict
     unknown         what the audit could not measure
     share           rms of the pattern over what the answers to colours differ by
-    printed         whether the flat field shows a pattern
+    printed         whether the flat field shows a pattern; None: borders reach its middle
     period, size    of the grid, and of what was fed
     failed          why there is nothing of all that
     """
@@ -34,7 +33,7 @@ class Finding:
     first: str = ""
     unknown: str = ""
     share: float = 0.0
-    printed: bool = False
+    printed: bool | None = False
     period: int = 0
     size: tuple[int, ...] = ()
     failed: str = ""
@@ -42,7 +41,9 @@ class Finding:
     @property
     def agree(self) -> bool | None:
         """Whether the audit finds a reason where the flat field shows a pattern, and only there; None: not known."""
-        return None if self.failed or (self.unknown and not self.uneven) else bool(self.uneven) == self.printed
+        if self.failed or self.printed is None or (self.unknown and not self.uneven):
+            return None
+        return bool(self.uneven) == self.printed
 
 
 def look(row: Architecture) -> Finding:
@@ -63,11 +64,11 @@ def look(row: Architecture) -> Finding:
             f"{uneven[0].what}: {uneven[0].verdict}" if uneven else "",
             "; ".join([*unknown, *report.unseen][:1]),
             seen.pattern / seen.deviation if seen.deviation else 0.0,
-            seen.shown,
+            None if seen.drowned else seen.shown,
             seen.period,
             seen.size,
         )
-        if found.agree is not False:
+        if found.printed is not None and found.agree is not False:
             break
     return found
 

@@ -30,7 +30,7 @@ def verdict(result: ShiftResult | OutputResult, unit: str) -> str:
         return f"{NOTHING_SEEN}: {result.reason}"
     if result.pattern is None or result.deviation is None:
         assert isinstance(result, OutputResult)
-        return f"{NOTHING_SEEN}: " + "; ".join(dict.fromkeys(result.unmeasured.values()))
+        return f"{NOTHING_SEEN}: {result.unmeasured[min(result.unmeasured)]}"  # what asks for least
     found = result.pattern
     if not found.tested:
         return f"{NOTHING_SEEN}: needs at least {MINIMUM_IMAGES} images with any detail, and saw {found.images}"

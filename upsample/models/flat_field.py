@@ -58,8 +58,22 @@ class FlatField:
 
     @property
     def shown(self) -> bool:
-        """Whether a pattern is larger than rounding and half a percent of what colours differ by."""
-        return self.printed.max().item() > max(VISIBLE * self.deviation, ROUNDING * self._size())
+        """Whether a pattern is larger than rounding, half a percent of what colours differ by, and borders' ripple."""
+        return bool((self._large & ~self._drowned).any())
+
+    @property
+    def drowned(self) -> bool:
+        """Whether nothing is shown, but what borders make in the middle would hide or feign a pattern."""
+        return not self.shown and bool((self._drowned & self._large).any())
+
+    @property
+    def _large(self) -> Tensor:
+        return self.printed > max(VISIBLE * self.deviation, ROUNDING * self._size())
+
+    @property
+    def _drowned(self) -> Tensor:
+        """(M, 1) bool: colours of which borders make more in the middle than the pattern, of which some is theirs."""
+        return (self.printed.square().mean(1).sqrt() <= self.ripple)[:, None]
 
     def _size(self) -> float:
         return self.answers.square().mean().sqrt().item()
@@ -75,11 +89,13 @@ class FlatField:
                 f"{self.pattern:.2g} rms{share}; most in output channel {channel} on the colour ({fed}), "
                 f"{self.printed.max().item():.2g}"
                 if self.shown
+                else f"not measured: borders make {self.ripple.max().item():.2g} rms in the middle; feed larger images"
+                if self.drowned
                 else f"none shown (below {max(VISIBLE * self.deviation, ROUNDING * self._size()):.2g})"
             ),
         ]
         ripple = self.ripple.max().item()
-        if ripple > max(self.pattern, ROUNDING * self._size()):
+        if not self.drowned and ripple > max(self.pattern, ROUNDING * self._size()):
             lines.append(
                 f"borders reach the middle, where they make {ripple:.2g} rms that does not repeat with the period"
             )
@@ -98,7 +114,8 @@ def flat_field(
              others are fed as they are; None: what the first layer would take
     colours  (M, channels) in the model's units; None: black, grey and white, and each channel alone up and down, of
              -1, 0 and 1
-    periods  along each side of what is fed, at least, where the model takes that; over three axes six at most
+    periods  at least so many along each side of what is fed, where the model takes that; over three axes a fourth,
+             but six
     The model is left as it was.
     Raises ValueError where it cannot be fed, enlarges nothing, or its forward cannot be followed.
     """
@@ -110,7 +127,7 @@ def flat_field(
             raise ValueError("the model enlarges nothing, so that it has no grid to print")
         channels, axes = followed.size[1], len(followed.size) - 2
         step = max(1, period // scale)
-        wanted = tuple(max(n, (periods if axes < 3 else min(periods, 6)) * step) for n in followed.size[2:])
+        wanted = tuple(max(n, (periods if axes < 3 else max(6, periods // 4)) * step) for n in followed.size[2:])
         if colours is None:
             colours = _colours(channels)
         some = next((p for p in model.parameters()), torch.zeros(()))

@@ -12,6 +12,7 @@ from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".ppm", ".pgm"}
+ENDS = ", ".join(sorted(SUFFIXES))
 LARGEST = 1024  # pixels a side that are read of an image, from its middle
 
 
@@ -40,12 +41,14 @@ def find(paths: Sequence[Path], most: int) -> Images:
     Raises ValueError, in one sentence, for what does not exist, a named file that is no image, or no image at all.
     """
     files: list[Path] = []
+    below: list[str] = []
     others = 0
     for path in paths:
         if path.is_dir():
             inside = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
             images = [file for file in inside if file.suffix.lower() in SUFFIXES]
             others += len(inside) - len(images)
+            below += sorted(folder.name for folder in path.iterdir() if folder.is_dir())
             files += images
         elif path.is_file():
             files.append(path)
@@ -53,10 +56,13 @@ def find(paths: Sequence[Path], most: int) -> Images:
             raise ValueError(f"there is no file or folder {path}")
     if not files:
         where = ", ".join(map(str, paths))
-        raise ValueError(f"there is no image in {where}; images end in {', '.join(sorted(SUFFIXES))}")
+        hint = f"folders below are not searched: name {below[0]} in it" if below else f"images end in {ENDS}"
+        raise ValueError(f"there is no image in {where}; {hint}")
     found = Images(files[:most], ["red", "green", "blue"])
     if others:
         found.notes.append(f"{others} other file{'s' if others > 1 else ''} in these folders left out")
+    if below:
+        found.notes.append(f"folders below left out: {', '.join(below)}")
     if len(files) > most:
         found.notes.append(f"the first {most} of {len(files)} images, by name")
     seen = [_opened(file) for file in found.files]

@@ -23,7 +23,8 @@ class Inspection:
 
     def __str__(self) -> str:
         result = self.result
-        lines = [f"{result.images} images, {', '.join(result.channels)}: {verdict(result, UNIT)}"]
+        images = f"{result.images} image{'s' if result.images != 1 else ''}"
+        lines = [f"{images}, {', '.join(result.channels)}: {verdict(result, UNIT)}"]
         found = result.pattern
         if found is not None and found.tested:
             lines += ["", f"{'period':>8}" + "".join(f"{name:>9}" for name in result.channels) + f"{'probability':>13}"]
@@ -39,23 +40,19 @@ class Inspection:
                 "the probability of as clear a pattern without any, over all periods and channels together.",
             ]
         if result.flat:
-            lines.append(f"{result.flat} images are flat: there is nothing to see in them.")
+            lines.append(f"Flat, so that there is nothing to see in them: {result.flat} of the images.")
         if found is not None and found.tested:
-            for reason, periods in _by_reason(result.unmeasured).items():
-                lines.append(f"Not looked for: period {', '.join(map(str, periods))}: {reason}.")
+            if left := sorted(result.unmeasured):
+                lines.append(
+                    f"Not looked for: period {', '.join(map(str, left))}; period {left[0]} "
+                    f"{result.unmeasured[left[0]]}, and longer ones need larger images."
+                )
             lines.append(
                 "Assumed: what the images show has no place of its own on the grid. Only patterns alike in all images "
                 "are seen, not stairs along edges."
             )
         lines += [f"{note[0].upper()}{note[1:]}." for note in self.notes]
         return "\n".join(lines)
-
-
-def _by_reason(unmeasured: dict[int, str]) -> dict[str, list[int]]:
-    reasons: dict[str, list[int]] = {}
-    for period, reason in sorted(unmeasured.items()):
-        reasons.setdefault(reason, []).append(period)
-    return reasons
 
 
 def inspect(paths: Sequence[Path], periods: Sequence[int] = PERIODS) -> Inspection:

@@ -34,6 +34,7 @@ def test_a_grid_is_told_with_period_size_channel_and_picture(
 ) -> None:
     save(tmp_path / "made", coloured)
     (tmp_path / "made" / "notes.txt").write_text("not an image")
+    (tmp_path / "made" / "older").mkdir()
     picture = tmp_path / "new" / "grid.png"
     main(["inspect", str(tmp_path / "made"), "--periods", "8", "4", "2", "--output", str(picture)])
     printed = capsys.readouterr().out
@@ -41,6 +42,7 @@ def test_a_grid_is_told_with_period_size_channel_and_picture(
     assert "in green), period 4" in printed
     assert [line.split()[0] for line in printed.splitlines() if line.endswith("a grid")] == ["4", "2"]
     assert "1 other file in these folders left out" in printed
+    assert "Folders below left out: older." in printed
     assert imread(picture).shape[0] > 300
     assert [path.name for path in picture.parent.iterdir()] == ["grid.png"]
 
@@ -55,11 +57,12 @@ def test_noise_has_none_and_says_below_what(tmp_path: Path) -> None:
 
 def test_periods_and_images_too_small_are_named(tmp_path: Path) -> None:
     save(tmp_path / "small", 128 + 30 * pink_noise(8, 40, 40, seed=1)[:, 0])
-    assert "Not looked for: period 16: needs at least 6 images of at least 123 px, has 0." in str(
-        inspect([tmp_path / "small"], [16, 2])
+    assert (
+        "Not looked for: period 15, 16; period 15 needs at least 6 images of at least 116 px, has 0, and longer"
+        in str(inspect([tmp_path / "small"], [16, 2, 15]))
     )
     page = str(inspect([tmp_path / "small" / "00.png"], [2]))
-    assert page.startswith("1 images, luma: not measured: needs at least 6 images of at least 11 px, has 1")
+    assert page.startswith("1 image, luma: not measured: needs at least 6 images of at least 11 px, has 1")
     assert "a grid" not in page
 
 
@@ -97,6 +100,7 @@ def test_what_is_changed_of_files_is_said(tmp_path: Path) -> None:
     [
         (lambda path: path / "nowhere", "there is no file or folder"),
         (lambda path: path, "there is no image in"),
+        (lambda path: (path / "samples").mkdir() or path, "folders below are not searched: name samples in it"),
         (lambda path: written(path / "model.onnx", b"\x08\x07"), "models are for python -m upsample audit"),
         (lambda path: written(path / "torn.png", b"\x89PNG\r\n\x1a\n" + bytes(20)), "it is no image"),
     ],
