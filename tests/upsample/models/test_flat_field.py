@@ -108,3 +108,21 @@ def test_the_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixt
     with pytest.raises(SystemExit):
         main(["audit", "somewhere.nets:Net", "--args", '{"balanced": false}', "--input", "1,3,wide"])
     assert "--input is a shape such as 1,3,224,224, not '1,3,wide'" in capsys.readouterr().err
+
+
+def test_a_pattern_that_borders_would_hide_is_not_measured() -> None:
+    """A ramp that the border makes, which phase means alone would take for a pattern."""
+
+    class Ramp(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.grow = nn.Upsample(scale_factor=4)
+
+        def forward(self, x: Tensor) -> Tensor:
+            y = self.grow(x)
+            return y + 0.1 * torch.arange(y.shape[-1]) * y
+
+    found = flat_field(Ramp(), torch.zeros(1, 1, 96, 96))
+    assert not found.shown
+    assert found.drowned
+    assert "not measured: borders make" in str(found)
