@@ -15,6 +15,7 @@ THREAD = "#dims=2&k=3&s=2&d=2&p=2&o=0&fit=0&weights=count"
 def opened(browser: Any, tmp_path: Path) -> Iterator[Any]:
     """The page in a browser, at the thread's setting."""
     write(tmp_path / "explore.html")
+    browser.get_log("browser")  # read away: what pages of other tests said
     browser.get((tmp_path / "explore.html").as_uri() + THREAD)
     yield browser
     browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
