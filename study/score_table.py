@@ -77,4 +77,4 @@ def print_table(metrics: dict[str, Any], folder: Path) -> None:
         print(f"Skipped {i + 1} of {len(metrics['skipped'])}: {sentence}")
     for sentence in metrics.get("warnings", ()):
         print(f"Warning: {sentence}")
-    print(f"{folder / 'report.png'}\n{folder / 'metrics.json'}, with every measure")
+    print(f"{folder / 'report.html'}, with the pictures\n{folder / 'metrics.json'}, with every measure")
