@@ -1,6 +1,7 @@
 """One architecture: what the audit says of its weights, and what a flat field then shows."""
 
 from dataclasses import dataclass
+from math import prod
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 
@@ -11,8 +12,9 @@ from upsample.models.audit import audit
 from upsample.models.flat_field import flat_field
 
 PERIODS = (12, 24, 48)  # along each side of what is fed; the next where borders reach the middle of the last
+LARGEST = 2 * 10**6  # pixels of what is fed; nothing larger is tried
 COLOURS = ((-1.0, -1.0, -1.0), (1.0, 1.0, 1.0), (1.0, 0.0, -1.0))
-SECONDS = 240  # for one architecture
+SECONDS = 600  # for one architecture
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,8 @@ def look(row: Architecture) -> Finding:
             seen.period,
             seen.size,
         )
-        if found.printed is not None and found.agree is not False:
+        settled = found.printed is not None and found.agree is not False
+        if settled or prod(found.size) * 2 ** len(found.size) > LARGEST:
             break
     return found
 

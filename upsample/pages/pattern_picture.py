@@ -36,7 +36,7 @@ def draw_pattern(found: FixedPattern, channels: list[str], unit: str, title: str
             axis.set_xlabel(f"{side} x {side} pixels, lines every {period}", fontsize=9)
         figure.colorbar(image, ax=axes[panels - 1], shrink=0.85, label=unit)
     bars = axes[-1]
-    periods = sorted(found.harmonics.periods)
+    periods = sorted(q for q, p in zip(found.harmonics.periods, found.p.T, strict=True) if not p.isnan().any())
     at = [found.harmonics.periods.index(q) for q in periods]
     rms = found.by_period[:, at].square().mean(0).sqrt().tolist()
     shown = (found.p[:, at] <= LEVEL).any(0).tolist()
