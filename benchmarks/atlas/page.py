@@ -21,6 +21,7 @@ from plumbing.atomic import write_text
 
 PAGE = Path(__file__).parents[2] / "docs" / "atlas.md"
 LEAST = 0.95
+MOST = 10.0  # told of a share; above, colours hardly differ
 TEXT = """# Atlas: what published decoders print before they are trained
 
 {total} architectures, built without weights at their initialisation, each looked at twice:
@@ -37,11 +38,15 @@ prints nothing. {unknown} more could not be judged by both, and their rows say w
 
 How to read the flat field: 100 % is a pattern as strong as the difference between colours. Networks that normalise by
 the image's own statistics (instance and group normalisation) answer all constants nearly alike, so their share is
-large. Where borders reach the middle of everything that was fed, nothing is said.
+large. What is fed has 12 periods a side (six in 3-D), and up to 48 where borders reach its middle or the two disagree;
+where borders still reach it then, and make more than the pattern, nothing is said.
 
 Larger networks are built with fewer blocks and channels; what enlarges is as published. Made by
-`python -m benchmarks atlas` with {versions}; on {machine}. The libraries come with `uv pip install
-segmentation-models-pytorch monai spandrel diffusers`; one that is missing has no rows.
+`python -m benchmarks atlas` with
+{versions}
+on {machine}.
+The libraries come with `uv pip install segmentation-models-pytorch monai spandrel diffusers`; one that is missing has
+no rows.
 """
 
 
@@ -55,7 +60,8 @@ def row(of: Architecture, found: Finding) -> str:
     if found.printed is None:
         flat = "not measured"
     else:
-        flat = f"{100 * found.share:.3g} %, period {found.period}" if found.printed else "none shown"
+        share = f"{100 * found.share:.3g} %" if found.share < MOST else f"over {100 * MOST:g} %"
+        flat = f"{share}, period {found.period}" if found.printed else "none shown"
     note = EXPLAINED.get(f"{of.library}: {of.name}", "") if found.agree is False else ""
     if found.printed is None:
         note = "not judged: borders reach the middle of what is fed"

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from upsample.models.evaluating import evaluating
-from upsample.models.period import period_of, scale_of
+from upsample.models.period import enlarges, period_of, scale_of
 from upsample.models.tracing import trace
 
 LEVELS = (-1.0, 0.0, 1.0)  # of the input's units: a normalised image's deviation around its mean
@@ -123,6 +123,11 @@ def flat_field(
     with evaluating(model), torch.no_grad():
         followed = trace(model, fed, operators=True)
         period, scale = period_of(followed), scale_of(followed)
+        if period < 2 and enlarges(followed):
+            raise ValueError(
+                "the period is not known: the output is no whole number of times as large as what is enlarged, as "
+                "where convolutions without padding follow"
+            )
         if period < 2:
             raise ValueError("the model enlarges nothing, so that it has no grid to print")
         channels, axes = followed.size[1], len(followed.size) - 2

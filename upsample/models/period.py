@@ -23,6 +23,11 @@ def period_of(followed: Trace) -> int:
     return found
 
 
+def enlarges(followed: Trace) -> bool:
+    """Whether anything is enlarged, by a whole number or not."""
+    return bool(_enlarged(followed))
+
+
 def scale_of(followed: Trace) -> int:
     """Output pixels per input pixel along an axis. Raises ValueError where the forward could not be followed."""
     output = _output(followed)

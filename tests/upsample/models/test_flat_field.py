@@ -92,6 +92,9 @@ def test_what_cannot_be_tested_says_why() -> None:
     with pytest.raises(ValueError, match="the model enlarges nothing"):
         flat_field(nn.Sequential(nn.Conv2d(3, 3, 3)))
 
+    with pytest.raises(ValueError, match="the period is not known: the output is no whole number"):
+        flat_field(nn.Sequential(nn.ConvTranspose2d(1, 1, 2, stride=2), nn.Conv2d(1, 1, 3)))
+
     class Two(nn.Module):
         def forward(self, x: Tensor, y: Tensor) -> Tensor:
             return x + y
