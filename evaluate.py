@@ -58,9 +58,16 @@ def main(config: DictConfig) -> None:
 
 
 def without_pattern(
-    task: Any, module: Any, trainer: Any, described: dict[str, Any], config: DictConfig, folder: Path, shown: bool
-) -> dict[str, Any]:
-    """Say which layers the pattern comes from, and score the network without it; returns what metrics.json holds of it.
+    task: Any,
+    module: Any,
+    trainer: Any,
+    described: dict[str, Any],
+    config: DictConfig,
+    folder: Path,
+    metrics: dict[str, Any],
+    shown: bool,
+) -> None:
+    """Say which layers the pattern comes from, and score the network without it; metrics take both.
 
     With repair, repaired.ckpt is written. Raises ValueError where nothing could be repaired that was to be.
     """
@@ -68,25 +75,24 @@ def without_pattern(
     from models.trained.checkpoint import write
     from upsample.pages.attribution import draw_attribution
 
-    metrics = {}
     if shown and config.source:
         try:
             found = cause.attribution(task, module.test)
         except ValueError as error:
-            metrics[f"{config.split or 'test'}/source"] = f"where it comes from: {error}"
+            metrics[f"{metrics['split']}/source"] = f"where it comes from: {error}"
         else:
             print(f"\n{found}\n", flush=True)
-            draw_attribution(found, folder / "source.png")
-            metrics[f"{config.split or 'test'}/source"] = cause.source(found)
+            report.attempt("source.png", lambda: draw_attribution(found, folder / "source.png"), metrics)
+            metrics[f"{metrics['split']}/source"] = cause.source(found)
     images = cause.folder(config.repair_images, described.get("span")) if config.repair_images else None
-    report, scores = cause.repaired(task, module, trainer, images)
+    done, scores = cause.repaired(task, module, trainer, images)
     if config.repair:
-        if not report.changed:
-            raise ValueError(f"{config.checkpoint} was not repaired: {report}")
-        print(report, flush=True)
-        write(folder / "repaired.ckpt", task.network, described, f"{config.checkpoint}, repaired: {report}")
+        if not done.changed:
+            raise ValueError(f"{config.checkpoint} was not repaired: {done}")
+        print(done, flush=True)
+        write(folder / "repaired.ckpt", task.network, described, f"{config.checkpoint}, repaired: {done}")
         metrics["repaired"] = str(folder / "repaired.ckpt")
-    return metrics | scores
+    metrics.update(scores)
 
 
 def run(config: DictConfig, folder: Path) -> dict[str, Any]:
@@ -158,7 +164,7 @@ def run(config: DictConfig, folder: Path) -> dict[str, Any]:
             metrics[f"{split}/source"] = "source not measured in several processes; set trainer.devices=1"
         else:
             with run_folder.one_sentence(config.debug):
-                metrics |= without_pattern(task, module, trainer, stored.config, config, folder, shown)
+                without_pattern(task, module, trainer, stored.config, config, folder, metrics, shown)
     run_folder.write_metrics(folder, metrics)
     return metrics
 

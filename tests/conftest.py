@@ -26,7 +26,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Whole commands first, which take longest: the last file to begin then is a short one."""
-    items.sort(key=lambda item: len(item.path.parts))
+    items.sort(key=lambda item: "commands" not in item.path.parts)
 
 
 @pytest.fixture

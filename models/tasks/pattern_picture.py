@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import partial
 from math import gcd
 
 import torch
@@ -70,6 +71,21 @@ def patch(title: str, network: Callable[[Tensor], Tensor], image: Tensor, period
         parts = [grid.compared(network, image, some)[:, channel] for some in grid.places(0).split(AT_A_TIME)]
     outputs = torch.cat(parts).cpu()
     return Patch(title, outputs[0], outputs[0] - outputs.mean(0))
+
+
+def with_repaired(
+    network: nn.Module, made: Callable[[nn.Module, Tensor], Tensor], image: Tensor, period: int, channel: int
+) -> list[Patch]:
+    """Return the patch of a network and, where there is something to repair, that of its repaired copy.
+
+    made  takes a network and what `patch` gives it, and returns what is shown
+    """
+    networks = {"the output": network, "repaired": repaired(network)}
+    return [
+        patch(title, partial(made, each), image, period, channel)
+        for title, each in networks.items()
+        if each is not None
+    ]
 
 
 def laid_out(title: str, rows: Sequence[float]) -> tuple[Figure, GridSpec]:

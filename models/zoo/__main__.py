@@ -12,6 +12,7 @@ from models.zoo import entry as entries
 from models.zoo import index
 from models.zoo.folders import PROJECTS, own, zoo_of
 from plumbing.messages import MAX_SENTENCE, printable
+from upsample.columns import columns
 
 # What `list` shows of each task: the first that was measured.
 HEADLINES = ("test/miou", "test/psnr_y", "test/fid", "test/frechet_effnet_lite0", "test/spectrum_gap")
@@ -73,9 +74,7 @@ def listing(found: index.Index) -> str:
         key = next((key for key in HEADLINES if entry.scores.get(key) is not None), "")
         score = f"{key.removeprefix('test/')} {entry.scores[key]:.4g}" if key else ""
         rows.append((name, entry.task, entry.upsampler, score, f"{entry.size / 1e6:.2f}"))
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
-    return "\n".join(line.rstrip() for line in lines)
+    return "\n".join(columns(rows))
 
 
 def value_of(text: str) -> Any:

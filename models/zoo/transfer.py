@@ -14,7 +14,7 @@ from urllib.parse import quote, urlsplit
 from urllib.request import url2pathname
 
 from models.zoo.plain_file import contents
-from plumbing.messages import printable
+from plumbing.messages import needs, printable
 
 CHUNK = 2**20  # bytes
 GRACE = 30  # seconds that a server may be silent, and that it may be late by
@@ -165,8 +165,5 @@ def hugging_face() -> ModuleType:
         import huggingface_hub
         import huggingface_hub.errors
     except ImportError:
-        raise ValueError(
-            "hf:// needs huggingface_hub, which is not installed: uv run --extra hub python -m models.zoo ..., "
-            "or pip install -e .[hub]"
-        ) from None
+        raise ValueError(needs("hf://", "hub", "huggingface_hub")) from None
     return huggingface_hub

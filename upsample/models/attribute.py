@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from upsample.columns import columns
 from upsample.models.evaluating import evaluating
 from upsample.models.period import period_of, scale_of
 from upsample.models.phased import Phased, followed_on, phased
@@ -69,8 +70,7 @@ class Attribution:
 
         head = ("layer", "imbalance", "makes alone", "left without it", "period")
         rows = [(p.name, f"{p.imbalance:.2f}", amount(p.alone), amount(p.without), str(p.period)) for p in self.layers]
-        widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
-        lines = ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in [head, *rows]]
+        lines = columns([head, *rows])
         shown = "" if self.pattern.shown else ", which is none shown"
         lines += [
             "",

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.export import ExportedProgram
 from torch.nn.parameter import is_lazy
 
+from upsample.columns import columns
 from upsample.models.calls import of_calls, of_unseen
 from upsample.models.evaluating import evaluating
 from upsample.models.layers import Layer, of_module
@@ -44,17 +45,13 @@ class Report:
             )
             for layer in self.layers
         ]
-        widths = [max(len(row[i]) for row in [head, *cells]) for i in range(len(head) - 1)]
         width = max(100, get_terminal_size((140, 24)).columns)
-
-        def line(row: tuple[str, ...]) -> str:
-            return "  ".join([*(c.ljust(w) for c, w in zip(row[:-1], widths, strict=True)), row[-1]]).rstrip()
-
-        lines = [line(head)]
+        first, *rows = columns([head, *cells])
+        lines = [first]
         for kind in ("upsampling", "strided"):
-            for layer, row in zip(self.layers, cells, strict=True):
+            for layer, row in zip(self.layers, rows, strict=True):
                 if layer.kind == kind:
-                    lines.append(line(row))
+                    lines.append(row)
                     if layer.also:
                         lines.append(f"    also called {', '.join(layer.also)}")
                     if layer.mend:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 from torch.utils._pytree import tree_leaves
 
+from upsample.columns import columns
 from upsample.models.evaluating import evaluating
 from upsample.models.phased import Phased, followed_on, phased
 from upsample.models.tracing import trace
@@ -48,12 +49,11 @@ class Repair:
         return any(layer.after is not None for layer in self.layers)
 
     def __str__(self) -> str:
-        width = max((len(", ".join(layer.names)) for layer in self.layers), default=0)
-        lines = []
+        rows = []
         for layer in self.layers:
             what = f"kept: {layer.kept}" if layer.kept else f"imbalance {layer.before:.2f} -> {layer.after:.2f}"
-            kind = f"  ({layer.what})" if layer.what else ""
-            lines.append(f"{', '.join(layer.names).ljust(width)}  {what}{kind}")
+            rows.append((", ".join(layer.names), what + (f"  ({layer.what})" if layer.what else "")))
+        lines = columns(rows)
         if not lines:
             lines.append("no layer with phases was found, so there was nothing to repair")
         if self.projected is not None and self.fitted is not None:

@@ -15,6 +15,7 @@ from torch.utils.flop_counter import flop_registry
 from upsample.algebra.footprint import counts_of, overlap_map
 from upsample.algebra.imbalance import imbalance_of, phase_imbalance
 from upsample.algebra.response import measured_polyphase
+from upsample.columns import columns
 from upsample.contract import Operator, available
 from upsample.pages.alone import Alone
 
@@ -126,20 +127,13 @@ def table(scale: int) -> str:
         )
         for row in measured
     ]
-    widths = [max(len(line[i]) for line in [head, *cells]) for i in range(len(head))]
-    left = sum(widths) + 2 * len(widths)
+    begun = columns([head, *cells], right=True)
+    left = len(begun[0]) + 2
     room = max(30, get_terminal_size((120, 24)).columns - left)
-
-    def line(values: tuple[str, ...], advice: str) -> list[str]:
-        start = "  ".join(
-            [values[0].ljust(widths[0]), *(v.rjust(w) for v, w in zip(values[1:], widths[1:], strict=True))]
-        )
+    lines = []
+    for start, advice in zip(begun, ["to know", *(row.advice for row in measured)], strict=True):
         first, *more = wrap(advice, room) or [""]
-        return [f"{start}  {first}", *(" " * left + m for m in more)]
-
-    lines = line(head, "to know")
-    for values, row in zip(cells, measured, strict=True):
-        lines += line(values, row.advice)
+        lines += [f"{start}  {first}", *(" " * left + m for m in more)]
     return "\n".join(
         [
             *lines,

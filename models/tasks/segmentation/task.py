@@ -1,7 +1,6 @@
 """How a segmentation network learns and is scored."""
 
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -16,7 +15,7 @@ from models.networks.interfaces import Network
 from models.networks.normalise import Normalise
 from models.tasks import task
 from models.tasks.common_size import middle, spread
-from models.tasks.pattern_picture import Patch, channel_of, patch, repaired, room
+from models.tasks.pattern_picture import Patch, channel_of, room, with_repaired
 from models.tasks.segmentation.auxiliary_head import AuxiliaryHead
 from models.tasks.segmentation.baseline import code_counts, lookup_miou, table_name
 from models.tasks.segmentation.confusion_picture import confusion_picture
@@ -207,12 +206,7 @@ class Segmentation(Task):
         rows, columns = mixed_window(example["mask"], len(self.classes), side)
         image = example["image"][:, rows, columns].to(self.device)
         with evaluating(self):
-            networks = {"the output": self.network, "repaired": repaired(self.network)}
-            return [
-                patch(title, partial(self.logits, network), image, self.network.period, channel)
-                for title, network in networks.items()
-                if network is not None
-            ]
+            return with_repaired(self.network, self.logits, image, self.network.period, channel)
 
     def notes(self) -> list[str]:
         """The network's notes, and what was rounded for its windows."""

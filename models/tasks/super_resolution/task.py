@@ -1,7 +1,6 @@
 """How a super-resolution network learns and is scored."""
 
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -17,7 +16,7 @@ from models.networks.interfaces import Network
 from models.networks.normalise import Normalise
 from models.tasks import task
 from models.tasks.common_size import middle, spread
-from models.tasks.pattern_picture import Patch, patch, repaired, room
+from models.tasks.pattern_picture import Patch, room, with_repaired
 from models.tasks.super_resolution.bicubic import shrink, to_uint8
 from models.tasks.super_resolution.examination import Examination, quarters
 from models.tasks.super_resolution.report import WINDOW, Example, super_resolution_report
@@ -180,12 +179,7 @@ class SuperResolution(Task):
             return luma(255 * self.normalise.undo(network(low)))
 
         with evaluating(self):
-            networks = {"the output": self.network, "repaired": repaired(self.network)}
-            return [
-                patch(title, partial(made, network), image, self.scale, 0)
-                for title, network in networks.items()
-                if network is not None
-            ]
+            return with_repaired(self.network, made, image, self.scale, 0)
 
     def configure_optimizers(self) -> Any:
         optimiser = torch.optim.Adam(self.learning.parameters(), lr=self.lr, fused=True)

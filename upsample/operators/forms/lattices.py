@@ -2,8 +2,8 @@
 
 Tap k of input pixel i lands on output pixel s*i + d*k - p: always on the same of the prod(stride) lattices that every
 s-th output pixel makes. So each lattice is an ordinary convolution of the input, with the taps that land on it. On CPUs
-these are several times as fast as torch's own layer in the forward pass and in the gradient to the weight; the gradient
-to the input is one strided convolution, which is fast already (`python -m benchmarks forms`).
+these are faster than torch's own layer in the forward pass and in the gradient to the weight; the gradient to the input
+is one strided convolution, which is fast already (`python -m benchmarks forms`).
 
 The layer is linear in its input x and in its weight w. With a gradient g of the output, sum(g * layer(x, w)) is linear
 in all three, and its derivative by one of them is a function of the other two: `Output`, `ToInput` and `ToWeight`
@@ -19,7 +19,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-CONVOLVE = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
+from upsample.algebra.polyphase import CONVOLVE
+
 FORMAT = {1: torch.contiguous_format, 2: torch.channels_last, 3: torch.channels_last_3d}
 
 
@@ -120,13 +121,18 @@ def to_weight(x: Tensor, gradient: Tensor, axes: Sequence[Axis]) -> Tensor:
     places = [lattices(axis, n) for axis, n in zip(axes, x.shape[2:], strict=True)]
     found = x.new_zeros(x.shape[1], gradient.shape[1], *(axis.kernel for axis in axes))
     around, count = padded(x, places), len(axes)
+
+    def taps(of: Sequence[Lattice]) -> Tensor:  # of which torch asks the shape alone
+        shape = (gradient.shape[1], x.shape[1], *(len(place.taps) for place in of))
+        return x.new_empty(shape).contiguous(memory_format=FORMAT[count])
+
     for of in product(*places):
         part = torch.ops.aten.convolution_backward(
-            on(gradient, of, axes).contiguous(memory_format=FORMAT[count]), around.window(of), kernel(found, of), None,
+            on(gradient, of, axes).contiguous(memory_format=FORMAT[count]), around.window(of), taps(of), None,
             [1] * count, [0] * count, [place.step for place in of], False, [0] * count, 1, [False, True, False],
         )[1]  # fmt: skip
-        taps: Any = np.ix_(*(place.taps for place in of))
-        found[:, :, *taps] = part.transpose(0, 1)
+        at: Any = np.ix_(*(place.taps for place in of))
+        found[:, :, *at] = part.transpose(0, 1)
     return found
 
 

@@ -30,14 +30,10 @@ def conv_transpose(
     -m benchmarks forms`), but where it is compiled, exported or traced, which want one operation of a known name.
     """
     axes = x.dim() - 2
-    settings = [
-        Axis(*setting)
-        for setting in zip(
-            weight.shape[2:], *(each(value, axes) for value in (stride, dilation, padding, output_padding)), strict=True
-        )
-    ]
-    dilated = any(axis.dilation > 1 and axis.stride > 1 for axis in settings)
+    dilated = any(d > 1 and s > 1 for d, s in zip(each(dilation, axes), each(stride, axes), strict=True))
     if dilated and groups == 1 and plain_cpu(x) and plain_cpu(weight) and suits(x):
+        numbers = (each(value, axes) for value in (stride, dilation, padding, output_padding))
+        settings = [Axis(*setting) for setting in zip(weight.shape[2:], *numbers, strict=True)]
         if torch.is_autocast_enabled("cpu"):
             dtype = torch.get_autocast_dtype("cpu")
             x, weight = x.to(dtype), weight.to(dtype)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.tiny import UNET
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 SHORT = [
     *UNET,
     "data.batch_size=4",
