@@ -21,6 +21,7 @@ class AugmentOptions:
     horizontal_flip: Share = 0.0
     transpose: Share = 0.0
     rotation: Annotated[float, Range(0, 180)] = 0.0
+    elastic: Annotated[float, Range(0, math.inf)] = 0.0
     brightness: Share = 0.0
     contrast: Share = 0.0
     saturation: Share = 0.0

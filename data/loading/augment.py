@@ -20,6 +20,9 @@ from data.augment_options import read_augment
 from data.loading.colour import jitter, jitter_stored
 from data.loading.crop import PADDING, cut, extent, pixel_of_a_class, position
 
+NODES = 4  # a side of the grid on whose nodes an elastic deformation is drawn
+FARTHEST = 2.0  # standard deviations that a pixel moves by an elastic deformation, at most
+
 
 class Augment:
     """Cut, turn and colour samples {"image": (C, H, W), "mask": (H, W) uint8 where there is one, ...}.
@@ -46,9 +49,10 @@ class Augment:
         self.balance, self.areas = balance, areas
         self.moments = None if moments is None else torch.tensor(moments, dtype=torch.float32)[..., None, None]
         self.padding = PADDING if self.moments is None else self.moments[0]
-        # A crop to be rotated is cut wide enough to leave no empty corner, whatever the angle.
+        # A crop to be rotated or deformed is cut wide enough to leave no empty corner, whatever is drawn.
         angle = math.radians(min(self.options.rotation, 45))
-        self.margin = math.ceil(size * (math.cos(angle) + math.sin(angle) - 1) / 2)
+        self.farthest = FARTHEST * self.options.elastic
+        self.margin = math.ceil(size * (math.cos(angle) + math.sin(angle) - 1) / 2 + self.farthest)
 
     def __call__(self, sample: dict[str, Any], random: np.random.Generator) -> dict[str, Any]:
         """A random variant of a sample: image (C, size, size), mask (size, size).
@@ -80,17 +84,18 @@ class Augment:
         return cut(planes, *box, self.size + 2 * self.margin, self.ignore_index, self.padding)
 
     def _draw(self, random: np.random.Generator) -> Tensor:
-        """(8,) float32: three flips, 0 or 1, the angle in radians, and what `jitter` takes. Nothing is drawn for
-        what is off."""
+        """(8,) float32: three flips, 0 or 1, the angle in radians, and what `jitter` takes; behind them, where it is
+        deformed, (2, NODES, NODES) pixels down and across. Nothing is drawn for what is off."""
         o = self.options
         flips = [float(p > 0 and random.random() < p) for p in (o.vertical_flip, o.horizontal_flip, o.transpose)]
         angle = math.radians(random.uniform(-o.rotation, o.rotation)) if o.rotation else 0.0
         factors = [random.uniform(1 - s, 1 + s) if s else 1.0 for s in (o.brightness, o.contrast, o.saturation)]
         turn = random.uniform(-o.hue, o.hue) if o.hue else 0.0
-        return torch.tensor([*flips, angle, *factors, turn], dtype=torch.float32)
+        moved = random.normal(0, o.elastic, 2 * NODES**2) if o.elastic else []
+        return torch.tensor([*flips, angle, *factors, turn, *moved], dtype=torch.float32)
 
     def finish(self, batch: dict[str, Any]) -> dict[str, Any]:
-        """Turn and colour a batch by its "augment" (N, 8), on whatever device it lies; without, it stays as it is."""
+        """Turn, deform and colour a batch by its "augment", on whatever device it lies; without, it stays as it is."""
         if "augment" not in batch:
             return batch
         drawn = batch["augment"]
@@ -102,21 +107,30 @@ class Augment:
             if (o.vertical_flip, o.horizontal_flip, o.transpose)[i]:
                 which = drawn[:, i, None, None, None] > 0
                 planes = [torch.where(which, x.mT if dims is None else x.flip(dims), x) for x in planes]
-        if o.rotation:
-            planes = self._rotate(planes, drawn[:, 3])
+        if o.rotation or o.elastic:
+            planes = self._warp(planes, drawn[:, 3], drawn[:, 8:].view(-1, 2, NODES, NODES) if o.elastic else None)
         if o.brightness or o.contrast or o.saturation or o.hue:
             if self.moments is None:
-                planes[0] = jitter(planes[0], *drawn[:, 4:].unbind(1))
+                planes[0] = jitter(planes[0], *drawn[:, 4:8].unbind(1))
             else:
                 planes[0] = jitter_stored(planes[0], drawn[:, 4], drawn[:, 5], self.moments[1].to(drawn.device))
         return done | {"image": planes[0]} | ({"mask": planes[1][:, 0]} if "mask" in done else {})
 
-    def _rotate(self, planes: list[Tensor], angle: Tensor) -> list[Tensor]:
-        """Images bilinear, masks nearest, turned about their centre; what comes out is the middle, size x size."""
+    def _warp(self, planes: list[Tensor], angle: Tensor, moved: Tensor | None) -> list[Tensor]:
+        """Images bilinear, masks nearest, turned about their centre and deformed; what comes out is the middle, size x
+        size.
+
+        moved  (N, 2, NODES, NODES) pixels down and across on a grid over it, bicubic between its nodes (Ronneberger et
+               al., U-Net, 2015, section 3.1)
+        """
         side = planes[0].shape[-1]
         cos, sin, zero = angle.cos(), angle.sin(), torch.zeros_like(angle)
         matrix = torch.stack([cos, -sin, zero, sin, cos, zero], 1).view(-1, 2, 3) * (self.size / side)
         grid = F.affine_grid(matrix, [len(angle), 1, self.size, self.size], align_corners=False)
+        if moved is not None:
+            pixels = F.interpolate(moved, (self.size, self.size), mode="bicubic", align_corners=True)
+            down, across = pixels.clamp(-self.farthest, self.farthest).unbind(1)
+            grid = grid + torch.stack([across, down], -1) * (2 / side)
         turned = []
         padding = self.padding.to(angle.device) if isinstance(self.padding, Tensor) else self.padding
         for x, beyond, mode in zip(planes, (padding, self.ignore_index), ("bilinear", "nearest"), strict=False):

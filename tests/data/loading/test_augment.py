@@ -6,10 +6,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 from omegaconf import OmegaConf
+from scipy.ndimage import map_coordinates
 from torch import Tensor
 
 import data
-from data.loading.augment import Augment
+from data.loading.augment import NODES, Augment
 from data.loading.crop import PADDING
 from data.loading.datamodule import Augmented, DataModule
 from data.loading.loaded import LabelledImages, Loaded
@@ -60,6 +61,8 @@ def away_from_edges(mask: Tensor, radius: int) -> Tensor:
         {"area": (0.1, 1.0), "aspect": (0.5, 2.0)},
         {"scale": (0.5, 2.0), "aspect": (0.8, 1.25), "rotation": 180.0, **TURNS},
         {"rotation": 20.0},
+        {"elastic": 1.0},
+        {"rotation": 20.0, "elastic": 1.0, "scale": (0.7, 1.5)},
     ],
 )
 @pytest.mark.parametrize("balance", [0.0, 1.0])
@@ -107,6 +110,34 @@ def test_a_turned_crop_has_no_empty_corner_where_the_image_goes_on(angle: float)
         {"image": plain["image"][:, :58, :58], "mask": plain["mask"][:58, :58]}, np.random.default_rng(0)
     )
     assert middle["image"].shape[-1] == 24 + 2 * augment.margin
+
+
+def test_a_deformed_crop_is_what_scipy_makes_of_the_same_displacements() -> None:
+    augment = Augment({"elastic": 3.0}, 40, 255)
+    random = np.random.default_rng(0)
+    side = 40 + 2 * augment.margin
+    image = torch.from_numpy(random.integers(0, 256, (1, 3, side, side), np.uint8))
+    drawn = augment._draw(random)
+    found = augment.finish({"image": image, "augment": drawn[None]})["image"][0]
+    nodes = drawn[8:].view(1, 2, NODES, NODES)
+    moved = F.interpolate(nodes, (40, 40), mode="bicubic", align_corners=True)[0].clamp(-6, 6).numpy()
+    assert np.abs(moved).max() > 3
+    places = np.mgrid[:40, :40] + augment.margin + moved
+    expected = np.stack([map_coordinates(plane.astype(float), places, order=1) for plane in image[0].numpy()])
+    assert np.abs(found.numpy() - expected).max() <= 0.51  # rounded
+
+
+def test_a_deformed_crop_reaches_no_pixel_beyond_its_margin() -> None:
+    augment = Augment({"elastic": 5.0, "rotation": 30.0}, 32, 3)
+    side = 32 + 2 * augment.margin
+    for seed in range(50):
+        drawn = augment._draw(np.random.default_rng(seed))[None]
+        found = augment.finish({
+            "image": torch.full((1, 3, side, side), 200, dtype=torch.uint8),
+            "mask": torch.zeros(1, side, side, dtype=torch.uint8), "augment": drawn,
+        })  # fmt: skip
+        assert found["image"].unique().tolist() == [200]
+        assert found["mask"].unique().tolist() == [0]
 
 
 def module(options: dict[str, Any], workers: int = 0) -> DataModule:
@@ -180,6 +211,7 @@ def test_rare_classes_are_met_in_every_crop_where_that_is_asked_for() -> None:
         ({"scale": None}, r"data.augment.scale must be a list \(a number each\), not None"),
         ({"area": (0.5, 1.5)}, r"data.augment.area must be two numbers above 0 and at most 1"),
         ({"rotation": 200}, r"data.augment.rotation must be a number from 0 to 180, not 200"),
+        ({"elastic": -1}, r"data.augment.elastic must be a number of at least 0, not -1"),
         ({"hue": 0.6}, r"data.augment.hue must be a number from 0 to 0.5, not 0.6"),
         ({"horizontal_flip": -1}, r"data.augment.horizontal_flip must be a number from 0 to 1, not -1"),
         ({"contrast": "much"}, r"data.augment.contrast must be a number from 0 to 1, not 'much'"),
