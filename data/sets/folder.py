@@ -10,7 +10,7 @@ from data.files.finding import Finder, Pair
 from data.files.labels import Labelling
 from data.files.masks import Colours
 from data.files.reading import read_header
-from data.files.splits import by_seed
+from data.splits import by_seed
 from data.forms import RGB, Kind, LabelledFiles, SquareFiles
 from plumbing.options import Range
 
