@@ -10,8 +10,8 @@ from data.files.finding import Finder, Pair
 from data.files.labels import Labelling
 from data.files.masks import Colours
 from data.files.reading import read_header
-from data.splits import by_seed
 from data.forms import RGB, Kind, LabelledFiles, SquareFiles
+from data.splits import by_seed
 from plumbing.options import Range
 
 LOSSY = (".jpg", ".jpeg")

@@ -242,7 +242,7 @@ def test_two_who_push_to_hugging_face_at_once_both_stay_in_its_index(
     assert set(index.parse(hugging_face.files["index.yaml"], "it")) == {"small", "theirs", "more"}
     monkeypatch.setattr(hub, "PUSHES", 2)
     hugging_face.between = [index.text({f"net{i}": line}).encode() for i in range(5)]
-    with pytest.raises(ValueError, match=r"hf://me/nets did not take small \(others push there all the time: 2 tries\)"):
+    with pytest.raises(ValueError, match=r"did not take small \(others push there all the time: 2 tries\)"):
         hub.push("small", "hf://me/nets", zoo)
 
 
