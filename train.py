@@ -74,6 +74,7 @@ def run(config: dict[str, Any], folder: Path) -> dict[str, Any]:
     quiet()
     pl.seed_everything(config["seed"], workers=True, verbose=False)
     task, module = build_task(config, loading.read(config["init"]) if config.get("init") is not None else None)
+    task.run = extension.of_any_length(config)
     if config["callbacks"]["auto_batch"]:
         find_batch(config["trainer"], config["callbacks"], task, module, folder)
     options, switches, notes = length.decided(config["trainer"], config["callbacks"], module)

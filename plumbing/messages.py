@@ -1,4 +1,4 @@
-"""Sentences of messages: text from anyone made printable, and what is not installed."""
+"""Text from anyone made printable, or a cell of a table; and the sentence for what is not installed."""
 
 MAX_SENTENCE = 2000  # characters of what a command prints of an error
 
@@ -9,6 +9,11 @@ def printable(text: object, limit: int = 200) -> str:
     line = " ".join(str(text)[: 2 * limit].split())
     shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
     return shown if len(shown) <= limit else shown[: limit - 3] + "..."
+
+
+def as_text(cell: str) -> str:
+    """Return a cell of a table that no spreadsheet takes for a formula (OWASP, CSV injection)."""
+    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
 
 
 def needs(what: str, extra: str, *packages: str) -> str:

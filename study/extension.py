@@ -9,7 +9,7 @@ from typing import Any
 
 from plumbing.atomic import whole
 from study import reading
-from study.identity import FINGERPRINT, differing
+from study.identity import FINGERPRINT, differing, digest
 
 LENGTH = ("max_epochs", "max_steps")  # of the section trainer
 KEPT = ("last.ckpt", "best.ckpt", "history.csv")
@@ -34,6 +34,11 @@ def extend(folder: Path, config: Mapping[str, Any]) -> str | None:
             with whole(folder / name) as partial:
                 shutil.copyfile(shorter / name, partial)
     return f"This run goes on where {shorter}, the same but shorter, ended"
+
+
+def of_any_length(config: Mapping[str, Any]) -> str:
+    """What tells a run from others, but not from itself made longer or shorter."""
+    return digest({**config, "trainer": {k: v for k, v in config["trainer"].items() if k not in LENGTH}})
 
 
 def longest(folder: Path, config: Mapping[str, Any]) -> Path | None:

@@ -1,6 +1,7 @@
 """The house: imports run one way, no room is crowded, and nothing is imported that a room must not know."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -60,6 +61,11 @@ def imported(path: Path) -> Iterator[str]:
                 yield f"{node.module}.{alias.name}" if below else node.module
 
 
+def words(text: str) -> set[str]:
+    """What a module may define or import, by any of its words."""
+    return set(re.findall(r"\w+", text))
+
+
 @pytest.mark.parametrize(("module", "path"), list(files()), ids=lambda value: value if isinstance(value, str) else "")
 def test_imports_run_one_way(module: str, path: Path) -> None:
     own = room_of(module)
@@ -69,6 +75,21 @@ def test_imports_run_one_way(module: str, path: Path) -> None:
         assert name.split(".")[0] not in COMMANDS, f"{module} imports the command {name}"
         if room is not None and room != own:
             assert room in MAY_IMPORT[own], f"{module} ({own}) imports {name} ({room})"
+
+
+def test_what_tests_and_benchmarks_import_is_there() -> None:
+    """Those of tests/stress are run seldom, and would not tell that what they import has moved."""
+    missing = []
+    for path in [*(ROOT / "tests").rglob("*.py"), *(ROOT / "benchmarks").rglob("*.py")]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module and room_of(node.module):
+                place = ROOT / Path(*node.module.split("."))
+                names = [] if place.with_suffix(".py").is_file() else [alias.name for alias in node.names]
+                package = place / "__init__.py"
+                text = package.read_text(encoding="utf-8") if package.is_file() else ""
+                below = {each.stem for each in place.glob("*")} if place.is_dir() else set()
+                missing += [f"{path.name}: {node.module}.{name}" for name in names if name not in below | words(text)]
+    assert missing == []
 
 
 @pytest.mark.parametrize(("library", "rooms"), [("hydra", HYDRA), ("pytorch_lightning", LIGHTNING)])

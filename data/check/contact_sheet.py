@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from data.files.palette import overlaid
 from data.loading.loaded import LabelledImages, Loaded
 from plumbing.atomic import whole
+from plumbing.messages import printable
 
 COLUMNS, ROWS = 4, 3
 OPACITY = 0.55  # of a mask
@@ -37,7 +38,7 @@ def contact_sheet(path: Path, module: Loaded) -> None:
         if sample is not None:
             shown = sample | {"image": info.picture(sample["image"])}
             axis.imshow(tile(shown, info.palette if isinstance(info, LabelledImages) else None))
-            axis.set_title(shortened(sample["name"]), fontsize=9)
+            axis.set_title(shortened(printable(sample["name"])), fontsize=9)
     if isinstance(info, LabelledImages):
         present = sorted(set().union(*(sample["mask"].unique().tolist() for sample in samples)))
         colours = {info.classes[k]: tuple(c / 255 for c in info.palette[k]) for k in present if k < len(info.classes)}

@@ -14,6 +14,7 @@ from rich.text import Text
 from data.files.threads import in_threads
 from data.loading.loaded import Images, LabelledImages, Loaded, Samples
 from data.loading.statistics import balanced_weights
+from plumbing.messages import MAX_SENTENCE, printable
 
 
 @dataclass(frozen=True)
@@ -71,9 +72,9 @@ def print_tables(module: Loaded, found: dict[str, Found]) -> None:
     if isinstance(module.info, LabelledImages):
         console.print(class_table(module.info, found))
         for note in doubtful(module.info, found):
-            print(note)
+            print(printable(note, MAX_SENTENCE))
     for note in module.notes:
-        print(note)
+        print(printable(note, MAX_SENTENCE))
 
 
 def class_table(info: LabelledImages, found: dict[str, Found]) -> Table:

@@ -13,10 +13,12 @@ from data.files.finding import Finder, Pair
 from data.files.masks import Colours, read_mask
 from data.files.palette import own_palette
 from data.files.reading import opened, read_header
+from plumbing.messages import printable
 
 Ignore = int | list[int] | str  # data.ignore_index: a number, several, "auto" or "none"
 USUAL = 255  # the number that stands for no class in most published masks
 MOST_CLASSES = 255
+LONGEST = 1000  # characters of a class's name
 PAIR = re.compile(r"\s*(-?\d+)\s*[\s:=,;]\s*(\S.*?)\s*")
 SHOWN_COLOURS = 32
 
@@ -59,10 +61,11 @@ def look(find: Finder, pairs: Sequence[Pair], colours: Colours | None = None) ->
 
 def named_in(path: Path) -> list[str] | dict[int, str] | None:
     """What classes.txt says, a class a line: names, the first for number 0, or numbers with names ("255 road"); None
-    where there is no such file. Raises ValueError, naming the file and the line."""
+    where there is no such file. What a terminal would obey is written as its escape: names stand in tables, pages and
+    checkpoints. Raises ValueError, naming the file and the line."""
     if not path.exists():
         return None
-    lines = [line.strip() for line in text_of(path).splitlines()]
+    lines = [printable(line.strip(), LONGEST) for line in text_of(path).splitlines()]
     while lines and not lines[-1]:
         lines.pop()
     pairs = [PAIR.fullmatch(line) for line in lines]
@@ -219,6 +222,7 @@ def of_colours(colours: Mapping[str, Sequence[int]], ignore: Ignore) -> tuple[Co
     for name, rgb in colours.items():
         if not (isinstance(rgb, Sequence) and len(rgb) == 3 and all(isinstance(c, int) and 0 <= c <= 255 for c in rgb)):
             raise ValueError(f"data.colours.{name} is {rgb}; a colour is three whole numbers from 0 to 255")
+    colours = {printable(name, LONGEST): rgb for name, rgb in colours.items()}
     names = [name for name in colours if name != "ignore"]
     if len({tuple(rgb) for rgb in colours.values()}) < len(colours):
         raise ValueError("data.colours gives one colour to two classes; each needs its own")

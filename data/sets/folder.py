@@ -10,8 +10,9 @@ from data.files.finding import Finder, Pair
 from data.files.labels import Labelling
 from data.files.masks import Colours
 from data.files.reading import read_header
-from data.files.splits import by_seed
 from data.forms import RGB, Kind, LabelledFiles, SquareFiles
+from data.splits import by_seed
+from plumbing.messages import printable
 from plumbing.options import Range
 
 LOSSY = (".jpg", ".jpeg")
@@ -45,7 +46,7 @@ def folder(
         else:
             given[split], told = layout.pairs(find, images, labelled, mask_suffix, image_suffix)
             notes += told
-    name = found.top.resolve().name.encode(errors="backslashreplace").decode()
+    name = printable(found.top.resolve().name)
     pairs = list(dict.fromkeys(pair for split in given.values() for pair in split))
     by_colour, labelling, palette, numbers = None, None, None, None
     if masks:

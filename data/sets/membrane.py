@@ -2,8 +2,8 @@
 
 from data.contract import data_set
 from data.files.finding import Finder, existing
-from data.files.splits import folds
 from data.forms import LabelledFiles
+from data.splits import folds
 
 CLASSES, PALETTE = ["membrane", "cell"], [(40, 40, 120), (230, 220, 150)]
 FOLDS = 5

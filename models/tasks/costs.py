@@ -15,6 +15,7 @@ from models.training.callbacks.nan_guard import NaNGuard
 from models.training.callbacks.step_clock import clock_of
 from models.training.task import Task
 from models.training.trainer import machine
+from plumbing.messages import MAX_SENTENCE, printable
 
 
 def announce(task: Task, trainer: pl.Trainer, module: DataModule) -> None:
@@ -28,7 +29,7 @@ def announce(task: Task, trainer: pl.Trainer, module: DataModule) -> None:
     for text, count in described.items():
         print(f"Upsampler {name} x{count}: {text}")
     for note in (*task.begun, *task.notes(), *module.notes):
-        print(note)
+        print(printable(note, MAX_SENTENCE))
     print(
         f"Network: {sum(p.numel() for p in task.network.parameters()):,} parameters, period {task.network.period}; "
         f"precision {trainer.precision} on {trainer.accelerator.name()}\n"

@@ -10,6 +10,9 @@ from models.training import checkpoint_file
 from models.training.digest import DamagedError, seal
 from plumbing.atomic import whole
 
+# Of what a training's checkpoints hold, that without which Lightning cannot go on.
+TRAINING = {"pytorch-lightning_version", "state_dict", "loops", "optimizer_states", "lr_schedulers"}
+
 
 class WholeFiles(TorchCheckpointIO):
     """Writes a checkpoint beside its place, with its digest, flushes it to the disk and renames it: what stops the
@@ -36,7 +39,10 @@ class WholeFiles(TorchCheckpointIO):
             ) from error
 
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
-        return checkpoint_file.load(Path(path))
+        stored = checkpoint_file.load(Path(path))
+        if not stored.keys() >= TRAINING:
+            raise ValueError(f"{path} holds no state of a training; move it away, and begin from it with init=PATH")
+        return stored
 
 
 def newest(folder: Path) -> Path | None:
@@ -44,6 +50,7 @@ def newest(folder: Path) -> Path | None:
 
     Raises ValueError for one that is there but cannot be opened or read: to start without it would write over it.
     """
+    damaged = 0
     for path in (folder / "last.ckpt", folder / "best.ckpt"):
         if not checkpoint_file.is_there(path):
             continue
@@ -53,4 +60,7 @@ def newest(folder: Path) -> Path | None:
             return path
         except DamagedError as error:
             print(f"Passed over: {error}", flush=True)
+            damaged += 1
+    if damaged:
+        print("No whole checkpoint is left: the run starts afresh", flush=True)
     return None

@@ -1,6 +1,6 @@
 """What every kind of learning promises to train.py and its siblings."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,11 @@ if TYPE_CHECKING:
     from upsample.instrument.shifts import ShiftResult
 
 
+def shapes(weights: Mapping[str, Any]) -> dict[str, Any]:
+    """The shape of each tensor, by its name."""
+    return {key: getattr(value, "shape", None) for key, value in weights.items()}
+
+
 class Task(pl.LightningModule):
     """A network with how it learns and is scored.
 
@@ -30,6 +35,7 @@ class Task(pl.LightningModule):
     monitor  the validation score that chooses best.ckpt; `mode` says which way is better, "max" or "min"
     callbacks  of its own, whose states checkpoints keep
     config   what checkpoints say of it, as `models.trained.saved.Saved` describes; None: they say nothing
+    run      what tells its run from others, in a few letters, which checkpoints keep; None: it is of no run
 
     A task is built as `task(network, data.info, **options of conf/task/<name>.yaml)`.
     """
@@ -41,6 +47,7 @@ class Task(pl.LightningModule):
     mode = "max"
     callbacks: Sequence[Callback] = ()
     config: dict[str, Any] | None = None
+    run: str | None = None
     begun: Sequence[str] = ()  # what was taken from elsewhere before the first step, in lines for the log of a run
 
     def keep_average(self, decay: float) -> None:
@@ -78,7 +85,22 @@ class Task(pl.LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Have a checkpoint say what it holds, so that it can be used without its run."""
-        checkpoint["config"] = self.config
+        checkpoint["config"], checkpoint["run"] = self.config, self.run
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Refuse a checkpoint of another run before anything is taken from it."""
+        self.refuse_foreign(checkpoint, self.trainer.ckpt_path)
+
+    def refuse_foreign(self, checkpoint: dict[str, Any], path: Any) -> None:
+        """Raise ValueError for a checkpoint of another run, whose weights would be scored as this one's. Earlier
+        versions did not keep whose a checkpoint is: one of theirs is taken where its weights fit."""
+        run, weights, whose = checkpoint.get("run"), checkpoint.get("state_dict"), None
+        if None not in (run, self.run) and run != self.run:
+            whose = "a run of another configuration or of other data"
+        elif isinstance(weights, dict) and shapes(weights) != shapes(self.state_dict()):
+            whose = "another network"
+        if whose:
+            raise ValueError(f"{path} is of {whose}; move it away, or put the one that was there back")
 
     def results(self, data: DataModule) -> dict[str, Any]:
         """All scores of the test just run, as flat keys of metrics.json: `test/...`, `baseline/...`, and `baseline`,

@@ -4,6 +4,7 @@ import hashlib
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from models.trained import saved
 from models.zoo import entry as entries
@@ -11,6 +12,9 @@ from models.zoo import index
 from models.zoo.index import FILES, MAX_INDEX, Entry, File
 from models.zoo.plain_file import contents, held
 from models.zoo.transfer import answered, fetch, hugging_face, local_folder, repository
+
+PUSHES = 10  # tries at a repository that others push to as well
+OVERTAKEN = (409, 412)  # what the Hugging Face hub answers to a commit that does not follow the newest one
 
 
 def fetch_index(hub: str) -> index.Index:
@@ -74,13 +78,33 @@ def push(name: str, hub: str, zoo: Path) -> None:
 
 
 def _push_to_hugging_face(name: str, entry: Entry, repo: str, zoo: Path) -> None:
-    """One commit of the entry's files and the index, so that nobody sees the one without the other."""
+    """One commit of the entry's files and the index, so that nobody sees the one without the other.
+
+    The commit names the one whose index it goes on from: where another push came between, the hub refuses it, and the
+    index is read again, so that both keep their lines.
+    """
     hub = hugging_face()
     api = hub.HfApi()
+    files: dict[str, Path | bytes] = {f"{name}/{file}": zoo / name / file for file in FILES}
     with answered(f"hf://{repo} did not take {name}"):
         api.create_repo(repo, exist_ok=True)
-        there = fetch_index(f"hf://{repo}") if api.file_exists(repo, "index.yaml") else {}
-        files: dict[str, Path | bytes] = {f"{name}/{file}": zoo / name / file for file in FILES}
-        files["index.yaml"] = index.text(there | {name: entry}).encode()
-        operations = [hub.CommitOperationAdd(path, source) for path, source in files.items()]
-        api.create_commit(repo, operations, commit_message=f"Add {name}")
+        for _ in range(PUSHES):
+            before = api.repo_info(repo).sha
+            files["index.yaml"] = index.text(_index_at(api, repo, before) | {name: entry}).encode()
+            operations = [hub.CommitOperationAdd(path, source) for path, source in files.items()]
+            try:
+                api.create_commit(repo, operations, commit_message=f"Add {name}", parent_commit=before)
+            except hub.errors.HfHubHTTPError as error:
+                if error.response.status_code not in OVERTAKEN:
+                    raise
+                continue
+            return
+        raise ValueError(f"others push there all the time: {PUSHES} tries")
+
+
+def _index_at(api: Any, repo: str, commit: str) -> index.Index:
+    """The index of a repository as one commit has it; an empty one where there is none."""
+    if not api.file_exists(repo, "index.yaml", revision=commit):
+        return {}
+    path = Path(api.hf_hub_download(repo, "index.yaml", revision=commit)).resolve()
+    return index.parse(contents(path, MAX_INDEX), f"the index of hf://{repo}")

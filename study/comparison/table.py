@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from plumbing.messages import as_text
 from study.comparison import scores
 from study.comparison.board import Board
 from study.comparison.statistics import HOW_TO_READ
@@ -92,8 +93,3 @@ def to_csv(board: Board) -> str:
                 bounds = [end for each_ in found for end in each_ or (None, None)]
             writer.writerow([*row, difference and difference.mean, *bounds, board.verdict(each, score)])
     return text.getvalue()
-
-
-def as_text(cell: str) -> str:
-    """A cell that no spreadsheet takes for a formula (OWASP, CSV injection)."""
-    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from data.loading import pixel_file
+from data.files import pixel_file
 from models.zoo import entry, index
 from models.zoo.index import FILES, Entry, File
 from study import run_folder

@@ -26,7 +26,7 @@ def write_grid(path: Path, images: Tensor) -> None:
         save_image(images.cpu().float() / 255, partial, format="png")
 
 
-@rc_context({"font.size": 13, "text.parse_math": False})  # legible at half its size; a name is no mathematics
+@rc_context({"font.size": 13})  # legible at half its size
 def generation_report(
     path: Path,
     title: str,

@@ -21,6 +21,7 @@ from models.tasks.picture_files import as_channels, write_picture
 from models.tasks.segmentation.inference import Inference
 from models.trained.saved import Trained
 from plumbing.atomic import whole
+from plumbing.messages import as_text
 
 OPACITY = 0.5  # of a class over the image
 
@@ -113,7 +114,7 @@ def write_legend(net: Trained, output: Path) -> None:
         rows = csv.writer(file)
         rows.writerow(["label", "name", "colour"])
         for number, name, colour in zip(net.labels, net.classes, net.palette, strict=True):
-            rows.writerow([number, name, "#{:02x}{:02x}{:02x}".format(*colour)])
+            rows.writerow([number, as_text(name), "#{:02x}{:02x}{:02x}".format(*colour)])
 
 
 def write_probabilities(path: Path, strips: Iterator[Tensor], shape: tuple[int, int, int]) -> None:

@@ -26,7 +26,7 @@ def mixed_window(mask: Tensor, classes: int, side: int) -> tuple[slice, slice]:
     return slice(top, top + height), slice(left, left + width)
 
 
-@rc_context({"font.size": 13, "text.parse_math": False})  # legible at half its size; a name is no mathematics
+@rc_context({"font.size": 13})  # legible at half its size
 def segmentation_report(
     path: Path,
     title: str,

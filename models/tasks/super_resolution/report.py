@@ -52,7 +52,7 @@ def telling_example(low: Tensor, truth: Tensor, output: Tensor, bicubic: Tensor)
     return Example(low[n].cpu(), truth[n].cpu(), output[n].cpu(), bicubic[n].cpu(), *where, error)
 
 
-@rc_context({"font.size": 13, "text.parse_math": False})  # legible at half its size; a name is no mathematics
+@rc_context({"font.size": 13})  # legible at half its size
 def super_resolution_report(
     path: Path, title: str, example: Example, patches: Sequence[Patch], result: ShiftResult | None
 ) -> None:

@@ -192,6 +192,22 @@ def test_classes_txt_is_read_in_any_encoding_with_a_mark_or_named(
             load(tmp_path)
 
 
+@pytest.mark.parametrize("how", ["classes.txt", "data.colours"])
+def test_names_are_kept_as_they_are_but_for_what_a_terminal_would_obey(how: str, tmp_path: Path) -> None:
+    """Those would be refused by whoever loads the trained network."""
+    names = ["$\\frac{$ [/b] <b>", "red\x1b[31m\u202egnp"]
+    root = tmp_path / "a\x1b[2Jb"
+    if how == "classes.txt":
+        loaded = load(write(root, names="\n".join(names)))
+    else:
+        write(root, labels=lambda inside: np.where(inside[..., None], 9, np.zeros(3)).astype(np.uint8))
+        section = configuration("data=folder", "data.root=here", "data.crop=16", "data.batch_size=2")["data"]
+        colours = dict(zip(names, ([0, 0, 0], [9, 9, 9]), strict=True))
+        loaded = data.load(section | {"root": str(root), "colours": colours}, "labelled_images", seed=0)
+    assert loaded.info.classes == [names[0], "red\\x1b[31m\\u202egnp"]
+    assert loaded.info.name == "a\\x1b[2Jb"
+
+
 def test_a_rare_class_is_dealt_to_training(tmp_path: Path) -> None:
     """In whichever image it is: the split by the seed alone would leave it out in one of three or so."""
     for rare in range(12):

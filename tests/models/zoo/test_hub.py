@@ -165,17 +165,28 @@ class HuggingFace(SimpleHTTPRequestHandler):
             modes = [{"path": path, "uploadMode": "regular", "shouldIgnore": False} for path in paths]
             self.answer(200, json.dumps({"files": modes}).encode())
         else:
+            if self.server.between:  # what another push brings while this one is on its way
+                self.server.files["index.yaml"] = self.server.between.pop()
             lines = [json.loads(line) for line in body.splitlines()]
-            self.server.commits.append(next(line["value"]["summary"] for line in lines if line["key"] == "header"))
+            header = next(line["value"] for line in lines if line["key"] == "header")
+            if header.get("parentCommit") != self.head():
+                self.answer(412, b'{"error": "A commit has happened since. Please refresh and try again."}')
+                return
+            self.server.commits.append(header["summary"])
             for file in (line["value"] for line in lines if line["key"] == "file"):
                 self.server.files[file["path"]] = base64.b64decode(file["content"])
             commit = {"commitUrl": f"{self.server.url}/me/nets/commit/1", "commitOid": "1" * 40, "hookOutput": ""}
             self.answer(200, json.dumps(commit).encode())
 
+    def head(self) -> str:
+        return hashlib.sha1(repr(sorted(self.server.files.items())).encode()).hexdigest()
+
     def do_GET(self) -> None:
-        files = self.server.files
-        content = files.get(re.sub("/me/nets/resolve/[^/]+/", "", self.path))
-        commit = hashlib.sha1(repr(sorted(files.items())).encode()).hexdigest()
+        commit = self.head()
+        if self.path.partition("?")[0] == "/api/models/me/nets":
+            self.answer(200, json.dumps({"id": "me/nets", "sha": commit}).encode())
+            return
+        content = self.server.files.get(re.sub("/me/nets/resolve/[^/]+/", "", self.path))
         if content is None:
             self.answer(404, X_Error_Code="EntryNotFound")
         else:
@@ -193,12 +204,8 @@ def hugging_face(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Th
     """A local hub to which huggingface_hub talks instead of its own."""
     constants = pytest.importorskip("huggingface_hub.constants", reason="the extra hub is not installed")
     server = ThreadingHTTPServer(("127.0.0.1", 0), HuggingFace)
-    server.url, server.files, server.created, server.commits = (
-        f"http://127.0.0.1:{server.server_address[1]}",
-        {},
-        [],
-        [],
-    )
+    server.url, server.files = f"http://127.0.0.1:{server.server_address[1]}", {}
+    server.created, server.commits, server.between = [], [], []
     threading.Thread(target=server.serve_forever, daemon=True).start()
     monkeypatch.setattr(constants, "ENDPOINT", server.url)
     monkeypatch.setattr(
@@ -223,6 +230,20 @@ def test_an_entry_goes_to_hugging_face_in_one_commit_and_comes_back(
     hub.pull("small", "hf://me/nets", tmp_path / "mine")
     assert same(tmp_path / "mine" / "small", zoo / "small")
     assert torch.is_tensor(next(entry.load("small", tmp_path / "mine").parameters()))
+
+
+def test_two_who_push_to_hugging_face_at_once_both_stay_in_its_index(
+    hugging_face: ThreadingHTTPServer, zoo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = index.read(zoo)["small"]
+    hugging_face.between = [index.text({"theirs": line, "more": line}).encode(), index.text({"theirs": line}).encode()]
+    hub.push("small", "hf://me/nets", zoo)
+    assert hugging_face.commits == ["Add small"]
+    assert set(index.parse(hugging_face.files["index.yaml"], "it")) == {"small", "theirs", "more"}
+    monkeypatch.setattr(hub, "PUSHES", 2)
+    hugging_face.between = [index.text({f"net{i}": line}).encode() for i in range(5)]
+    with pytest.raises(ValueError, match=r"did not take small \(others push there all the time: 2 tries\)"):
+        hub.push("small", "hf://me/nets", zoo)
 
 
 def test_what_hugging_face_gives_is_checked_too(hugging_face: ThreadingHTTPServer, zoo: Path, tmp_path: Path) -> None:

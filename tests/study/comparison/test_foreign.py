@@ -14,10 +14,11 @@ import pytest
 import yaml
 
 import study
+from plumbing.messages import as_text
 from study.comparison import page, runs
 from study.comparison.board import Board
 from study.comparison.compare import compare
-from study.comparison.table import as_text, print_board, to_csv
+from study.comparison.table import print_board, to_csv
 
 ROOT = Path(study.__file__).parents[1]
 SCRIPT = "</td><script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"

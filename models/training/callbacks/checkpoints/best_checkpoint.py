@@ -30,7 +30,7 @@ class BestCheckpoint(ModelCheckpoint):
             # Resumed from the end of an epoch with max_steps set, Lightning would count it twice.
             save_on_train_epoch_end=False,
         )
-        self.path = folder / "best.ckpt"
+        self.task, self.path = task, folder / "best.ckpt"
         self.sentences: list[str] = []
         self.had_one = False
 
@@ -54,7 +54,9 @@ class BestCheckpoint(ModelCheckpoint):
         try:
             if not there:
                 raise DamagedError(f"{self.path} is missing")
-            state = checkpoint_file.load(self.path).get("callbacks", {}).get(self.state_key, {})
+            stored = checkpoint_file.load(self.path)
+            self.task.refuse_foreign(stored, self.path)
+            state = stored.get("callbacks", {}).get(self.state_key, {})
             score = state.get("best_model_score")
             if not isinstance(score, Tensor):
                 raise DamagedError(f"{self.path} does not say what it scored")

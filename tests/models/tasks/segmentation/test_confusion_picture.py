@@ -4,7 +4,9 @@ import matplotlib.image
 import pytest
 import torch
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
+from models.tasks import drawing
 from models.tasks.segmentation import confusion_picture
 
 COUNTS = torch.tensor([[6, 2, 0], [0, 0, 0], [1, 1, 10]])  # of truth by prediction; the truth has no "land"
@@ -29,3 +31,19 @@ def test_any_number_of_classes_is_drawn(classes: int, tmp_path: Path) -> None:
     )
     assert matplotlib.image.imread(path).std() > 0.01
     assert [file.name for file in tmp_path.iterdir()] == ["confusion.png"]
+
+
+@pytest.mark.filterwarnings("error")
+def test_names_are_no_mathematics_and_of_any_alphabet(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    drawn: list[Figure] = []
+
+    def save(figure: Figure, path: Path) -> None:
+        drawn.append(figure)
+        drawing.save(figure, path)
+
+    monkeypatch.setattr(confusion_picture, "save", save)
+    names = ["$\\frac{$", "$x$ and $y$", "漢字"]
+    confusion_picture.confusion_picture(tmp_path / "confusion.png", "a $run$", COUNTS, names)
+    assert (tmp_path / "confusion.png").stat().st_size > 1000
+    assert [label.get_text() for label in drawn[0].axes[0].get_xticklabels()] == names
+    assert not any(text.get_parse_math() for text in drawn[0].findobj(Text))

@@ -1,5 +1,6 @@
 """What is written of a segmentation's results, against the network itself."""
 
+import csv
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import torch
 from PIL import Image
 
 from models.tasks.segmentation.inference import Inference
-from models.tasks.segmentation.predict import segment
+from models.tasks.segmentation.predict import segment, write_legend
 
 
 @pytest.fixture
@@ -39,3 +40,11 @@ def test_masks_are_indexed_overlays_half_and_probabilities_sum_to_one(
     assert probabilities.shape == (37, 50, 3)
     assert np.allclose(probabilities, logits.softmax(0).permute(1, 2, 0).numpy(), atol=1e-3)
     assert not list(tmp_path.rglob("*.partial"))
+
+
+def test_no_cell_of_the_legend_is_a_formula(trained: Any, tmp_path: Path) -> None:
+    net = trained({"name": "bilinear"})
+    net.classes = ["=1+1", '@x, "y"', "lake"]
+    write_legend(net, tmp_path)
+    with (tmp_path / "masks/legend.csv").open(newline="", encoding="utf-8") as file:
+        assert [row[1] for row in csv.reader(file)] == ["name", "'=1+1", '\'@x, "y"', "lake"]

@@ -2,7 +2,7 @@ from itertools import chain
 
 import pytest
 
-from data.files.splits import by_seed, folds
+from data.splits import by_seed, folds
 
 
 def test_a_split_by_seed_deals_every_item_once_and_depends_on_the_seed_alone() -> None:
