@@ -23,6 +23,7 @@ from study.identity import data_name, plain
 LOOKING = {"on_error": "skip", "cache": "none", "crops_per_image": 1, "absent_classes": "keep"}
 KINDS: dict[str, Kind] = {  # of data, by the task that asks for them; models.tasks says it, too, but is slow to import
     "segmentation": "labelled_images",
+    "regression": "images_with_values",
     "super_resolution": "high_resolution_images",
     "gan": "images_of_one_size",
 }

@@ -19,7 +19,7 @@ from study import command_line, run_folder
 def arguments() -> argparse.Namespace:
     """The command line; plain paths, since Hydra's grammar takes `photo (1).jpg` apart."""
     parser = argparse.ArgumentParser(
-        description="Run a trained network on your files: masks and overlays, enlarged images, or generated ones.",
+        description="Run a trained network on your files: masks, values, enlarged images, or generated ones.",
         allow_abbrev=False,
     )
     add = parser.add_argument
@@ -27,9 +27,9 @@ def arguments() -> argparse.Namespace:
     add("inputs", nargs="*", metavar="PATH", help="images, and folders that are searched with all below them")
     add("--output", type=Path, default=Path("out"), help="folder to write into (default: out)")
     add("--probabilities", action="store_true", help="segmentation: also write .npz with (H, W, classes) float16")
-    add("--window", type=int, default=1024, help="segmentation: larger images are seen in windows (default: 1024)")
+    add("--window", type=int, default=1024, help="of what is seen of a larger image at once (default: 1024 pixels)")
     add("--overlap", type=float, default=0.25, help="of neighbouring windows, as a share (default: 0.25)")
-    add("--flip", action="store_true", help="segmentation: average with the mirrored image's result")
+    add("--flip", action="store_true", help="segmentation, regression: average with the mirrored image's result")
     add("-n", type=int, help="generators: how many images (default: 64)")
     add("--seed", type=int, default=0, help="generators: decides which images (default: 0)")
     add("--debug", action="store_true", help="let refusals come with their stack trace")
@@ -45,6 +45,7 @@ def work(net: Any, options: argparse.Namespace) -> tuple[Iterator[None], int] | 
 
     from data.files.reading import read_image
     from models.tasks.generation.predict import write_samples
+    from models.tasks.regression.predict import measure
     from models.tasks.segmentation.inference import Inference
     from models.tasks.segmentation.predict import segment, write_legend
     from models.tasks.super_resolution.predict import enlarge_to
@@ -67,6 +68,10 @@ def work(net: Any, options: argparse.Namespace) -> tuple[Iterator[None], int] | 
     except ValueError as error:
         raise ValueError(str(error).replace("task.inference.", "--")) from None
 
+    if net.task == "regression":
+        if options.probabilities:
+            raise ValueError(f"{options.checkpoint} answers with values, which have no probabilities; leave that out")
+        return lambda name, path: measure(net, path, inference, options.output, name)
     write_legend(net, options.output)
     return lambda name, path: segment(net, path, inference, options.output, name, options.probabilities)
 

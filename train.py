@@ -65,6 +65,7 @@ def run(config: dict[str, Any], folder: Path) -> dict[str, Any]:
     from models import loading
     from models.tasks.build import build_task
     from models.tasks.costs import announce, costs, incidents
+    from models.tasks.score_rows import LOWER, SCORES
     from models.training import length, loggers
     from models.training.auto_batch import find_batch
     from models.training.callbacks.step_clock import clock_of
@@ -95,7 +96,8 @@ def run(config: dict[str, Any], folder: Path) -> dict[str, Any]:
     trainer.test(task, module, ckpt_path=folder / "best.ckpt", weights_only=True, verbose=False)
     metrics = {"seed": config["seed"], task.monitor: best_score(trainer)}
     metrics |= task.results(module) | costs(task, trainer)
-    metrics |= incidents(trainer, length.below_baseline(metrics))
+    lower = [each.name for each in SCORES if each.better == LOWER]
+    metrics |= incidents(trainer, length.below_baseline(metrics, lower))
     if not trainer.is_global_zero:  # the scores are of all processes; one of them writes
         return metrics
     if config["callbacks"]["auto_batch"]:

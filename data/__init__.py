@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from data.contract import Known, available, choose, data_set, find, fingerprint_of
-from data.forms import Kind, LabelledFiles, PhotoFiles, SquareArrays, SquareFiles, Windows
+from data.forms import Kind, LabelledFiles, PhotoFiles, SquareArrays, SquareFiles, ValuedFiles, ValuedWindows, Windows
 
 if TYPE_CHECKING:
     from data.loading.datamodule import DataModule
@@ -24,13 +24,15 @@ def load(config: Mapping[str, Any], kind: Kind, seed: int, known: Known | None =
 
     known  what a trained network knows, where the data are to score it
     """
-    from data.loading import labelled, photos, squares, windows  # here: they need torch
+    from data.loading import labelled, photos, squares, valued, windows  # here: they need torch
 
     chosen, options = choose(config)
     found, shared, finder = find(chosen, kind, options, known)
     match found:
         case LabelledFiles():
             return labelled.load(found, shared, finder, seed, known)
+        case ValuedFiles():
+            return valued.load(found, shared, finder, seed, known)
         case PhotoFiles():
             return photos.load(found, shared, finder, seed, known)
         case SquareFiles():
@@ -39,6 +41,8 @@ def load(config: Mapping[str, Any], kind: Kind, seed: int, known: Known | None =
             return squares.load_arrays(found, shared, seed)
         case Windows():
             return windows.load(found, shared, kind, seed)
+        case ValuedWindows():
+            return windows.load_valued(found, shared, seed)
 
 
 def build(config: Mapping[str, Any], kind: Kind, seed: int, known: Known | None = None) -> "DataModule":

@@ -12,16 +12,17 @@ from typing import Annotated, Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from data.files.bands import Wish
+from data.files.bands import Bands, NoData, Wish
+from data.files.bands import read as read_bands
 from data.files.finding import Finder, Pair
 from data.files.masks import Colours, check_mask, read_mask, refuse_labels
-from data.files.reading import Header, read_header
+from data.files.reading import Header, Unreadable, read_header
 from plumbing.options import OptionError, Range
 
-Kind = Literal["labelled_images", "high_resolution_images", "images_of_one_size"]
+Kind = Literal["labelled_images", "images_with_values", "high_resolution_images", "images_of_one_size"]
 RGB = tuple[int, int, int]
 Size = tuple[int, int]  # height, width
-Decoded = tuple[NDArray[Any], NDArray[np.uint8] | None]  # image (C, H, W) and, of a pair, its labels (H, W)
+Decoded = tuple[NDArray[Any], NDArray[Any] | None]  # image (C, H, W) and, of a pair, its labels or values (H, W)
 Read = Callable[
     [Path], tuple[NDArray[Any], NDArray[np.bool_] | None]
 ]  # an image, and where it has no data, if anywhere
@@ -68,6 +69,20 @@ class LabelledOptions(InFiles):
 
 
 @dataclass(frozen=True)
+class ValuedOptions(InFiles):
+    """Of conf/data/common/labelled.yaml what concerns images with a number for each pixel."""
+
+    crops_per_image: Count
+    mean: list[float] | None
+    std: list[float] | None
+    unlabelled: Literal["refuse", "skip"]
+
+    def finder(self) -> Finder:
+        """What lists the files and pairs them with their values."""
+        return Finder(self.on_error, self.unlabelled)
+
+
+@dataclass(frozen=True)
 class PhotoOptions(InFiles):
     """conf/data/common/photos.yaml, less what names a folder to test on."""
 
@@ -81,6 +96,14 @@ class WindowOptions:
     batch_size: Count
     balance: Annotated[float, Range(0, 1)]
     class_weights: list[float]
+    augment: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class ValuedWindowOptions:
+    """Of windows of one large picture with a number for each pixel."""
+
+    batch_size: Count
     augment: dict[str, Any]
 
 
@@ -174,6 +197,56 @@ def spans(numbers: list[int]) -> str:
 
 
 @dataclass(frozen=True)
+class ValuedFiles:
+    """Images with a number for each pixel, in files beside them: grey images or TIFF of one band.
+
+    splits   as of LabelledFiles
+    unit     of the numbers, for people: "m"; "": not said
+    nodata   the number in the files that stands for no value, as `Bands` has it
+    notes    what a user should know, printed once
+    wish     what is asked of the images' bands; None: they are read as pictures of three colours
+    """
+
+    kinds: ClassVar[tuple[Kind, ...]] = ("images_with_values",)
+    Options: ClassVar[type] = ValuedOptions
+
+    name: str
+    splits: dict[str, list[Pair]]
+    unit: str
+    nodata: NoData
+    notes: list[str] = field(default_factory=list)
+    wish: Wish | None = None
+
+    def look(self, pair: Pair) -> Header:
+        """What the image's header says. Raises Unreadable where its values do not fit."""
+        image = read_header(pair.image)
+        if pair.mask is not None:
+            values = read_header(pair.mask)
+            if values.bands != 1 or values.mode in ("P", "PA"):
+                raise Unreadable(
+                    f"{pair.mask} has {values.bands} bands ({values.mode}); save one number a pixel, as grey PNG "
+                    "of 8 or 16 bits or as TIFF"
+                )
+            if values.upright != image.upright:
+                raise Unreadable(
+                    f"{pair.mask} has {' x '.join(map(str, values.upright))} pixels, its image "
+                    f"{' x '.join(map(str, image.upright))}; save both in one size"
+                )
+        return image
+
+    def decode(self, pair: Pair, read: Read) -> Decoded:
+        """The image as `read` gives it, and its values (H, W) float32, NaN where there is none, or the image has no
+        data. Raises Unreadable."""
+        image, missing = read(pair.image)
+        if pair.mask is None:
+            return image, None
+        values = read_bands(pair.mask, Bands((1,), True, self.nodata, (float("nan"),), (1,)))[0][0]
+        if missing is not None:
+            values[missing] = np.nan
+        return image, values
+
+
+@dataclass(frozen=True)
 class PhotoFiles:
     """Image files to enlarge to: training takes random crops, validation and test take whole images."""
 
@@ -237,4 +310,22 @@ class Windows:
     areas: NDArray[np.float64]
 
 
-Form = LabelledFiles | PhotoFiles | SquareFiles | SquareArrays | Windows
+@dataclass(frozen=True)
+class ValuedWindows:
+    """Windows of one large picture with a number for each pixel.
+
+    picture  gives the image (H, W, 3) uint8 and its values (H, W) float32, NaN where there is none
+    unit     of the numbers; sides and corners: as of Windows
+    """
+
+    kinds: ClassVar[tuple[Kind, ...]] = ("images_with_values",)
+    Options: ClassVar[type] = ValuedWindowOptions
+
+    name: str
+    unit: str
+    picture: Callable[[], tuple[NDArray[np.uint8], NDArray[np.float32]]]
+    sides: dict[str, int]
+    corners: dict[str, list[tuple[int, int]]]
+
+
+Form = LabelledFiles | ValuedFiles | PhotoFiles | SquareFiles | SquareArrays | Windows | ValuedWindows

@@ -3,9 +3,9 @@
 from fnmatch import fnmatchcase
 from typing import Any
 
-from models.tasks.score_rows import MAIN, row
+from models.tasks.score_rows import MAIN, unit
 
-NAMES = {"miou": "mIoU", "psnr_y": "PSNR-Y", "fid": "FID", "spectrum_gap": "spectrum gap"}
+NAMES = {"miou": "mIoU", "rmse": "RMSE", "psnr_y": "PSNR-Y", "fid": "FID", "spectrum_gap": "spectrum gap"}
 
 
 def headline(config: dict[str, Any], metrics: dict[str, Any]) -> str:
@@ -27,9 +27,9 @@ def main_score(metrics: dict[str, Any], scored: str) -> list[str]:
         for key, value in metrics.items():
             if not fnmatchcase(key.replace(f"{scored}/", "test/", 1), wanted) or not isinstance(value, float):
                 continue
-            name, found = key.partition("/")[2], row(key)
-            unit = f" {found.unit}" if found and found.unit else ""
+            name, told = key.partition("/")[2], unit(key, metrics)
+            beside_number = f" {told}" if told else ""
             baseline = metrics.get(f"baseline/{name}")
             beside = f" ({metrics['baseline']} {baseline:.4g})" if isinstance(baseline, float) else ""
-            return [f"{NAMES.get(name, name)} {value:.4g}{unit}{beside}"]
+            return [f"{NAMES.get(name, name)} {value:.4g}{beside_number}{beside}"]
     return []

@@ -45,6 +45,8 @@ LATER: dict[str, Any] = {
     "data.bands": "auto",
     "data.nodata": "auto",
     "data.show": None,
+    "data.unit": "",
+    "data.value_nodata": "auto",
     "encoder.freeze": False,
     "task.ema": 0.0,
 }

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from models.tasks.score_rows import COSTS, row
+from models.tasks.score_rows import COSTS, row, unit
 from plumbing.atomic import write_text
 from study import reading
 from study.headline import headline
@@ -91,7 +91,7 @@ def html(folder: Path, config: dict[str, Any], metrics: dict[str, Any]) -> str:
 def score_rows(metrics: dict[str, Any], scored: str) -> list[dict[str, str]]:
     """Name, value with its unit, what stands beside it, and the meaning of each score."""
     return [
-        {"name": key, "value": f"{value} {unit(key)}", "beside": beside, "meaning": meaning(key)}
+        {"name": key, "value": f"{value} {unit(key, metrics)}", "beside": beside, "meaning": meaning(key)}
         for key, value, beside in scores(metrics, scored)
     ]
 
@@ -99,16 +99,10 @@ def score_rows(metrics: dict[str, Any], scored: str) -> list[dict[str, str]]:
 def cost_rows(metrics: dict[str, Any]) -> list[dict[str, str]]:
     """The same of what the run cost."""
     return [
-        {"name": key, "value": f"{cell(metrics[key])} {unit(key)}", "beside": "", "meaning": meaning(key)}
+        {"name": key, "value": f"{cell(metrics[key])} {unit(key, metrics)}", "beside": "", "meaning": meaning(key)}
         for key in COSTS
         if key in metrics
     ]
-
-
-def unit(key: str) -> str:
-    """The unit of a score, where it has one."""
-    found = row(key)
-    return found.unit if found else ""
 
 
 def meaning(key: str) -> str:

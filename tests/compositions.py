@@ -57,7 +57,7 @@ def drawn(draw: random.Random, folder: Path) -> list[str]:
     groups += ["data/augment"] if "augment" in sections(source) else []
     groups = draw.sample(groups, draw.randint(0, min(2, len(groups))))
     chosen = [f"model={model}", f"data={source}", *(f"{group}={draw.choice(GROUPS[group])}" for group in groups)]
-    if source == "earth":
+    if source.startswith("earth"):
         chosen.append("data.step=256")
     elif source != "fashion_mnist" or draw.random() < 0.5:
         chosen.append(f"data.root='{some_data(folder / 'some')}'")

@@ -11,7 +11,7 @@ from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
 from data.files.palette import overlaid
-from data.loading.loaded import LabelledImages, Loaded
+from data.loading.loaded import LabelledImages, Loaded, ValuedImages, Values
 from plumbing.atomic import whole
 from plumbing.messages import printable
 
@@ -23,12 +23,15 @@ SIDE = 800  # pixels of an image that are drawn at most, the rest is left out
 @rc_context({"text.parse_math": False})  # a name is no mathematics
 def contact_sheet(path: Path, module: Loaded) -> None:
     """Twelve training images at most, spread over all of them; of labelled ones each is shown plain and with its
-    classes coloured; a background stays clear, and ignored pixels are black."""
+    classes coloured, a background clear and ignored pixels black, or with its values in colours."""
     count = min(COLUMNS * ROWS, len(module.train))
     samples = [module.train[i * len(module.train) // count] for i in range(count)]
     info = module.info
+    beside: Any = (
+        info.palette if isinstance(info, LabelledImages) else info.values if isinstance(info, ValuedImages) else None
+    )
     columns, rows = min(COLUMNS, count), -(-count // COLUMNS)
-    figure = Figure(figsize=(3.4 * columns, 0.6 + rows * 2.9 * (1.7 if isinstance(info, LabelledImages) else 1)))
+    figure = Figure(figsize=(3.4 * columns, 0.6 + rows * 2.9 * (1 if beside is None else 1.7)))
     figure.set_layout_engine("constrained")
     figure.suptitle(f"{info.name}: {count} of {len(module.train)} training images")
     for axis, sample in zip(
@@ -37,7 +40,7 @@ def contact_sheet(path: Path, module: Loaded) -> None:
         axis.axis("off")
         if sample is not None:
             shown = sample | {"image": info.picture(sample["image"])}
-            axis.imshow(tile(shown, info.palette if isinstance(info, LabelledImages) else None))
+            axis.imshow(tile(shown, beside))
             axis.set_title(shortened(printable(sample["name"])), fontsize=9)
     if isinstance(info, LabelledImages):
         present = sorted(set().union(*(sample["mask"].unique().tolist() for sample in samples)))
@@ -58,12 +61,14 @@ def shortened(name: str) -> str:
     return name if len(name) <= 32 else f"…{name[-31:]}"
 
 
-def tile(sample: dict[str, Any], palette: list[tuple[int, int, int]] | None) -> NDArray[np.uint8]:
-    """(H, W, 3) uint8: the image, and below it the same with its mask laid over, where there is one."""
+def tile(sample: dict[str, Any], palette: list[tuple[int, int, int]] | Values | None) -> NDArray[np.uint8]:
+    """(H, W, 3) uint8: the image, and below it the same with its mask laid over, or its values, where there are any."""
     step = -(-max(sample["image"].shape[1:]) // SIDE)
     image = sample["image"][:, ::step, ::step].permute(1, 2, 0).numpy()
     image = np.broadcast_to(image, (*image.shape[:2], 3))
     if palette is None:
         return image
+    if isinstance(palette, Values):
+        return np.concatenate([image, palette.picture(sample["target"][::step, ::step])])
     mask = sample["mask"][::step, ::step].numpy()
     return np.concatenate([image, overlaid(image, mask, palette, OPACITY)])

@@ -17,6 +17,7 @@ MASKS = (
     "masks", "mask", "labels", "label", "annotations", "annotation", "segmentationclass", "segmentationclasspng", "gt",
     "groundtruth", "ground_truth", "targets",
 )  # fmt: skip
+VALUES = ("values", "value", "targets", "target", "depths", "depth", "elevation", "heights", "height", "dem")
 
 
 def subfolders(top: Path) -> list[Path]:
@@ -56,51 +57,53 @@ def splits_in(top: Path) -> dict[str, Path]:
 class Layout:
     """A folder of one's own.
 
+    beside  the names of the folder beside the images, MASKS or VALUES, the first as it is asked for; None: images alone
+
     top     the folder
-    splits  of each split the folder of its images and, where masks are wanted, of its masks; "" for all in one
+    splits  of each split the folder of its images and, where one beside them is wanted, that; "" for all in one
     notes   that name folders with images that are left alone
 
-    Read are: images/ and masks/; train/, val/, test/ with both in each; and images/ and masks/ with the splits in
-    each; under any of the names in SPLITS, IMAGES and MASKS.
+    Read are: images/ and masks/ (or values/); train/, val/, test/ with both in each; and images/ and masks/ with the
+    splits in each; under any of the names in SPLITS, IMAGES and MASKS or VALUES.
     """
 
-    def __init__(self, root: str | None, masks: bool) -> None:
+    def __init__(self, root: str | None, beside: Sequence[str] | None) -> None:
         self.top = top = existing(root, "data.root")
         self.splits: dict[str, tuple[Path, Path | None]] = {}
         used: set[Path] = set()
         if (named := splits_in(top)) and any(holds_images(path) for path in named.values()):
             for split, folder in named.items():
-                self.splits[split] = self.parts(folder, masks)
+                self.splits[split] = self.parts(folder, beside)
                 used.add(folder)
         else:
-            images, labels = self.parts(top, masks)
+            images, labels = self.parts(top, beside)
             within = splits_in(images) if images != top else {}
-            beside = splits_in(labels) if labels is not None else {}
-            if within and (not masks or set(within) == set(beside)):
-                self.splits = {split: (path, beside.get(split)) for split, path in within.items()}
+            others = splits_in(labels) if labels is not None else {}
+            if within and (beside is None or set(within) == set(others)):
+                self.splits = {split: (path, others.get(split)) for split, path in within.items()}
             else:
                 self.splits = {"": (images, labels)}
             used |= {path for path in (images, labels) if path is not None}
-            if not masks and images != top and (other := called(top, MASKS)) is not None:
+            if beside is None and images != top and (other := called(top, MASKS)) is not None:
                 used.add(other)
         unused = [] if top in used else [path for path in subfolders(top) if path not in used and holds_images(path)]
         self.notes = [f"Not used: the images in {path}" for path in unused]
 
     @staticmethod
-    def parts(top: Path, masks: bool) -> tuple[Path, Path | None]:
-        """The folders of images and masks in a folder; without masks the images may lie directly in it."""
+    def parts(top: Path, beside: Sequence[str] | None) -> tuple[Path, Path | None]:
+        """The folders of images and of what is beside them in a folder; images alone may lie directly in it."""
         images = called(top, IMAGES)
-        if not masks:
+        if beside is None:
             return images or top, None
-        labels = called(top, MASKS)
-        for path, part in ((images, "images"), (labels, "masks")):
+        labels = called(top, beside)
+        for path, part in ((images, "images"), (labels, beside[0])):
             if path is None:
                 found = ", ".join(each.name for each in subfolders(top)) or "none"
                 tools = any(path.suffix.lower() == ".json" for path in walk(top))
                 hint = "; outlines of COCO, labelme or YOLO become masks by python -m data.outlines" if tools else ""
                 raise ValueError(
-                    f"{top} has no folder {part}; put images in {top}/images, masks in {top}/masks (there now: {found})"
-                    f"{hint}"
+                    f"{top} has no folder {part}; put images in {top}/images, {beside[0]} in {top}/{beside[0]} "
+                    f"(there now: {found}){hint}"
                 )
         assert images is not None
         return images, labels

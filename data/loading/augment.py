@@ -18,19 +18,19 @@ from torch import Tensor
 
 from data.augment_options import read_augment
 from data.loading.colour import jitter, jitter_stored
-from data.loading.crop import PADDING, cut, extent, pixel_of_a_class, position
+from data.loading.crop import PADDING, TRUTHS, cut, extent, pixel_of_a_class, position
 
 NODES = 4  # a side of the grid on whose nodes an elastic deformation is drawn
 FARTHEST = 2.0  # standard deviations that a pixel moves by an elastic deformation, at most
 
 
 class Augment:
-    """Cut, turn and colour samples {"image": (C, H, W), "mask": (H, W) uint8 where there is one, ...}.
+    """Cut, turn and colour samples {"image": (C, H, W), "mask": (H, W) uint8 or "target": (H, W) float32, if any, ...}.
 
     options       as conf/data/augment/none.yaml documents them; what is not named is off
     size          pixels a side of what comes out
-    ignore_index  label of what lies beyond an image's border; None where there are no masks, and a crop that does
-                  not fit its image is refused with ValueError
+    ignore_index  label of what lies beyond an image's border; None where there are no masks
+    beyond        whether a crop may reach beyond its image; else ValueError. None: where there are masks
     balance       probability that a crop is laid around a pixel of a class drawn so that every class is met as often
     areas         (K,) summed over the training images, for `balance`: as `data.loading.sampler.balanced` counts them
     moments       mean and standard deviation of each channel, of images in float32; None: they are uint8
@@ -44,8 +44,10 @@ class Augment:
         balance: float = 0.0,
         areas: NDArray[np.float64] | None = None,
         moments: tuple[Sequence[float], Sequence[float]] | None = None,
+        beyond: bool | None = None,
     ) -> None:
         self.options, self.size, self.ignore_index = read_augment(options), size, ignore_index
+        self.beyond = ignore_index is not None if beyond is None else beyond
         self.balance, self.areas = balance, areas
         self.moments = None if moments is None else torch.tensor(moments, dtype=torch.float32)[..., None, None]
         self.padding = PADDING if self.moments is None else self.moments[0]
@@ -60,7 +62,7 @@ class Augment:
         Where options.device is `device` it is only cut, with a margin for its rotation, and comes with "augment",
         the numbers by which `finish` turns and colours it as part of a batch.
         """
-        planes: dict[str, Tensor] = {key: sample[key] for key in ("image", "mask") if key in sample}
+        planes: dict[str, Tensor] = {key: sample[key] for key in ("image", *TRUTHS) if key in sample}
         cropped = self._crop(planes, random)
         drawn = self._draw(random)
         if self.options.device == "device":
@@ -81,7 +83,7 @@ class Augment:
         # The margin in pixels of the image: what is cut stays centred on what was drawn.
         above, beside = (round(window * self.margin / self.size) for window in extents)
         box = (top - above, left - beside, height + 2 * above, width + 2 * beside)
-        return cut(planes, *box, self.size + 2 * self.margin, self.ignore_index, self.padding)
+        return cut(planes, *box, self.size + 2 * self.margin, self.ignore_index, self.padding, self.beyond)
 
     def _draw(self, random: np.random.Generator) -> Tensor:
         """(8,) float32: three flips, 0 or 1, the angle in radians, and what `jitter` takes; behind them, where it is
@@ -91,7 +93,7 @@ class Augment:
         angle = math.radians(random.uniform(-o.rotation, o.rotation)) if o.rotation else 0.0
         factors = [random.uniform(1 - s, 1 + s) if s else 1.0 for s in (o.brightness, o.contrast, o.saturation)]
         turn = random.uniform(-o.hue, o.hue) if o.hue else 0.0
-        moved = random.normal(0, o.elastic, 2 * NODES**2) if o.elastic else []
+        moved = random.normal(0, o.elastic, 2 * NODES**2).tolist() if o.elastic else []
         return torch.tensor([*flips, angle, *factors, turn, *moved], dtype=torch.float32)
 
     def finish(self, batch: dict[str, Any]) -> dict[str, Any]:
@@ -101,8 +103,9 @@ class Augment:
         drawn = batch["augment"]
         done = {key: value for key, value in batch.items() if key != "augment"}
         o, planes = self.options, [done["image"]]
-        if "mask" in done:
-            planes.append(done["mask"][:, None])
+        truth = next((key for key in TRUTHS if key in done), None)
+        if truth is not None:
+            planes.append(done[truth][:, None])
         for i, dims in enumerate(((-2,), (-1,), None)):
             if (o.vertical_flip, o.horizontal_flip, o.transpose)[i]:
                 which = drawn[:, i, None, None, None] > 0
@@ -114,11 +117,11 @@ class Augment:
                 planes[0] = jitter(planes[0], *drawn[:, 4:8].unbind(1))
             else:
                 planes[0] = jitter_stored(planes[0], drawn[:, 4], drawn[:, 5], self.moments[1].to(drawn.device))
-        return done | {"image": planes[0]} | ({"mask": planes[1][:, 0]} if "mask" in done else {})
+        return done | {"image": planes[0]} | ({truth: planes[1][:, 0]} if truth is not None else {})
 
     def _warp(self, planes: list[Tensor], angle: Tensor, moved: Tensor | None) -> list[Tensor]:
-        """Images bilinear, masks nearest, turned about their centre and deformed; what comes out is the middle, size x
-        size.
+        """Images bilinear, masks and targets nearest, turned about their centre and deformed; what comes out is the
+        middle, size x size.
 
         moved  (N, 2, NODES, NODES) pixels down and across on a grid over it, bicubic between its nodes (Ronneberger et
                al., U-Net, 2015, section 3.1)
@@ -134,7 +137,9 @@ class Augment:
         turned = []
         padding = self.padding.to(angle.device) if isinstance(self.padding, Tensor) else self.padding
         for x, beyond, mode in zip(planes, (padding, self.ignore_index), ("bilinear", "nearest"), strict=False):
-            assert beyond is not None
+            if beyond is None:  # of targets, in which NaN is no number to subtract; the margin leaves no empty corner
+                turned.append(F.grid_sample(x, grid, mode, "border", align_corners=False))
+                continue
             y = F.grid_sample(x.float() - beyond, grid, mode, "zeros", align_corners=False) + beyond
             turned.append(y.round().to(torch.uint8) if x.dtype == torch.uint8 else y)
         return turned

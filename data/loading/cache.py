@@ -41,6 +41,7 @@ class Cache:
     sizes    of the pairs' images
     version  whatever else the pixels depend on
     channels of the images; floating: they are float32, else uint8
+    truth    how what is beside an image is stored: torch.uint8 labels (H, W), or torch.float32 numbers
     """
 
     def __init__(
@@ -52,12 +53,13 @@ class Cache:
         version: str,
         channels: int = 3,
         floating: bool = False,
+        truth: torch.dtype = torch.uint8,
     ) -> None:
         self.pairs, self.sizes, self.decode = pairs, sizes, decode
-        self.channels, self.dtype = channels, torch.float32 if floating else torch.uint8
+        self.channels, self.dtype, self.truth = channels, torch.float32 if floating else torch.uint8, truth
         self.starts = [0]
         for pair, (height, width) in zip(pairs, sizes, strict=True):
-            size = (self.dtype.itemsize * channels + (pair.mask is not None)) * height * width
+            size = self._image_bytes(height * width) + truth.itemsize * (pair.mask is not None) * height * width
             size += -size % self.dtype.itemsize  # the next one begins where its numbers may
             self.starts.append(self.starts[-1] + size)
         self.pixels: Tensor | None = None
@@ -81,17 +83,27 @@ class Cache:
             return torch.from_numpy(image), None if labels is None else torch.from_numpy(labels)
         (height, width), area = self.sizes[index], self.sizes[index][0] * self.sizes[index][1]
         kept = self.pixels[self.starts[index] : self.starts[index + 1]]
-        taken = self.dtype.itemsize * self.channels * area  # bytes of the image
-        mask = None if self.pairs[index].mask is None else kept[taken : taken + area].view(height, width)
-        return kept[:taken].view(self.dtype).view(self.channels, height, width), mask
+        pixels = kept[: self.dtype.itemsize * self.channels * area].view(self.dtype).view(self.channels, height, width)
+        if self.pairs[index].mask is None:
+            return pixels, None
+        taken = self._image_bytes(area)
+        return pixels, kept[taken : taken + self.truth.itemsize * area].view(self.truth).view(height, width)
+
+    def _image_bytes(self, area: int) -> int:
+        """Bytes of an image and what follows it up to where the numbers beside it may begin."""
+        size = self.dtype.itemsize * self.channels * area
+        return size + -size % self.truth.itemsize
 
     def _fill(self, pixels: Tensor) -> None:
         def one(index: int) -> None:
             image, mask = self.decode(self.pairs[index])
-            image_bytes = image.ravel().view(np.uint8)
-            parts = [image_bytes] if mask is None else [image_bytes, mask.ravel()]
             start = self.starts[index]
-            np.concatenate(parts, out=pixels[start : start + sum(map(len, parts))].numpy())
+            parts = [(start, image)]
+            if mask is not None:
+                parts.append((start + self._image_bytes(mask.size), mask))
+            for at, part in parts:
+                stored = part.ravel().view(np.uint8)
+                pixels[at : at + len(stored)].numpy()[:] = stored
 
         for _ in in_threads(one, range(len(self.pairs)), "Decoding"):
             pass

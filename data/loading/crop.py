@@ -9,6 +9,7 @@ from torch import Tensor
 from torchvision.transforms.v2 import InterpolationMode
 from torchvision.transforms.v2 import functional as v2
 
+TRUTHS = ("mask", "target")  # what a sample may hold beside its image: labels, or numbers
 PADDING = 114  # grey beyond an image's border: about the mean of photographs, so that it looks like nothing
 
 
@@ -85,13 +86,14 @@ def cut(
     side: int,
     ignore_index: int | None,
     padding_value: float | Tensor = PADDING,
+    beyond_image: bool = True,
 ) -> dict[str, Tensor]:
-    """The window of "image" (C, H, W) and "mask" (H, W) uint8, resized to side x side and padded where it reaches
-    beyond the image: bilinear and antialiased, and the nearest label.
+    """The window of "image" (C, H, W), "mask" (H, W) uint8 and "target" (H, W) float32, resized to side x side and
+    padded where it reaches beyond the image: bilinear and antialiased, and the nearest label or number.
 
     padding_value  of the image, one number or (C, 1, 1)
 
-    Raises ValueError for a window beyond an image whose ignore_index is None.
+    Raises ValueError for a window beyond an image, unless it may be `beyond_image`.
     """
     inside, filled = [], []
     for length, start, window in zip(planes["image"].shape[-2:], (top, left), (height, width), strict=True):
@@ -102,7 +104,7 @@ def cut(
         filled.append((begin, end))
     (y0, y1), (x0, x1) = filled
     padding = [x0, y0, side - x1, side - y1]
-    if any(padding) and ignore_index is None:
+    if any(padding) and not beyond_image:
         shape = " x ".join(str(n) for n in planes["image"].shape[-2:])
         raise ValueError(
             f"a crop of {height} x {width} pixels does not fit an image of {shape}; set a smaller data.crop"
@@ -111,10 +113,11 @@ def cut(
     for key, mode, beyond in (
         ("image", InterpolationMode.BILINEAR, padding_value),
         ("mask", InterpolationMode.NEAREST_EXACT, ignore_index),
+        ("target", InterpolationMode.NEAREST_EXACT, math.nan),
     ):
         if key in planes:
             part = planes[key][..., inside[0], inside[1]]
-            part = part[None] if key == "mask" else part
+            part = part[None] if key in TRUTHS else part
             if part.shape[-2:] != (y1 - y0, x1 - x0):
                 part = v2.resize(part, [y1 - y0, x1 - x0], interpolation=mode, antialias=True)
             if any(padding):
@@ -123,5 +126,5 @@ def cut(
                     if isinstance(beyond, Tensor)
                     else v2.pad(part, padding, fill=beyond)
                 )
-            done[key] = part[0] if key == "mask" else part
+            done[key] = part[0] if key in TRUTHS else part
     return done

@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 
 from data.contract import Known
 from data.files.finding import Finder
-from data.forms import IGNORED, LabelledFiles, LabelledOptions
+from data.forms import IGNORED, LabelledFiles, LabelledOptions, ValuedOptions
 from data.loading.augment import Augment
 from data.loading.cache import Cache
-from data.loading.loaded import LabelledImages, Loaded
+from data.loading.loaded import Images, LabelledImages, Loaded
 from data.loading.sampler import balanced
 from data.loading.samples import FileSamples, split_samples, stored
 from data.loading.statistics import Counts, balanced_weights
@@ -94,7 +94,7 @@ def load(files: LabelledFiles, options: LabelledOptions, finder: Finder, seed: i
 
 
 def moments_of(
-    options: LabelledOptions, counted: tuple[tuple[float, ...], tuple[float, ...]]
+    options: LabelledOptions | ValuedOptions, counted: tuple[tuple[float, ...], tuple[float, ...]]
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and deviation of each channel: those of the configuration, else those counted. Raises ValueError."""
     for key, given in (("mean", options.mean), ("std", options.std)):
@@ -105,7 +105,7 @@ def moments_of(
     return tuple(options.mean or counted[0]), tuple(options.std or counted[1])
 
 
-def band_notes(info: LabelledImages, options: LabelledOptions) -> list[str]:
+def band_notes(info: Images, options: LabelledOptions | ValuedOptions) -> list[str]:
     """Mean and deviation of bands as they are stored, and what of data.augment they cannot have."""
     if info.bands is None:
         return []

@@ -12,10 +12,12 @@ from torch import Tensor
 from data.files.bands import Bands
 from data.loading.augment import Augment
 
+COLOURS = "viridis"  # of values in pictures
+
 
 class Samples(Sized, Protocol):
     """A data set of {"image": (C, H, W) uint8 or, of bands, float32, "name": str}, for segmentation with "mask": (H, W)
-    uint8."""
+    uint8, for regression with "target": (H, W) float32, NaN where there is no value."""
 
     def __getitem__(self, index: int) -> dict[str, Any]: ...
 
@@ -78,6 +80,34 @@ class LabelledImages(Images):
                 f"data.class_weights has {len(self.class_weights)} numbers for the {len(self.classes)} "
                 f"classes of {self.name}"
             )
+
+
+@dataclass(frozen=True)
+class Values:
+    """What is known of the numbers that a regression learns: their unit, for people, "" where none is said; mean and
+    standard deviation of the training images'; and the two that 1 % of these lie below and above, for pictures."""
+
+    unit: str
+    mean: float
+    std: float
+    low: float
+    high: float
+
+    def picture(self, values: Tensor) -> NDArray[np.uint8]:
+        """Values (H, W) as a picture (H, W, 3) uint8 in COLOURS, which span `low` to `high`; black where NaN."""
+        from matplotlib import colormaps  # here: training draws nothing until its end
+
+        share = ((values - self.low) / (self.high - self.low)).clamp(0, 1).numpy()
+        picture = colormaps[COLOURS](share, bytes=True)[..., :3].copy()
+        picture[np.isnan(share)] = 0
+        return picture
+
+
+@dataclass(frozen=True)
+class ValuedImages(Images):
+    """What a regression must know besides."""
+
+    values: Values
 
 
 @dataclass

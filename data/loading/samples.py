@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
@@ -23,7 +24,7 @@ COUNTED = 500  # training images at most in which the bands' mean and deviation 
 
 
 class FileSamples(Dataset[dict[str, Any]]):
-    """Pairs as {"image": (C, H, W), "mask": (H, W) uint8, "name": str}, as they are.
+    """Pairs as {"image": (C, H, W), "mask": (H, W) uint8 or "target": (H, W) float32, "name": str}, as they are.
 
     indices  of the pairs in the cache
     each     so many neighbouring samples are the same pair: an epoch then takes as many random crops of it
@@ -46,7 +47,7 @@ class FileSamples(Dataset[dict[str, Any]]):
         at = self._at(index)
         image, mask = self.cache[at]
         sample = {"image": image, "name": self.cache.pairs[at].name}
-        return sample if mask is None else sample | {"mask": mask}
+        return sample if mask is None else sample | {"mask" if mask.dtype == torch.uint8 else "target": mask}
 
 
 def split_samples(parts: dict[str, FileSamples], each: int = 1) -> tuple[FileSamples, FileSamples, FileSamples]:
@@ -84,6 +85,7 @@ def stored(
     side: int | None = None,
     wish: Wish | None = None,
     mean: Sequence[float] | None = None,
+    truth: torch.dtype = torch.uint8,
 ) -> Stored:
     """Headers checked, then, where unusable files are skipped, all pixels, then cached.
 
@@ -91,6 +93,7 @@ def stored(
     version  whatever else than the files the pixels depend on
     side     pixels a side of what `decode` gives; None: as many as the image has
     wish     what is asked of bands, and the mean that is said of them; None: images are pictures of three colours
+    truth    of labels, or of numbers
     """
     pairs = list(dict.fromkeys(pair for split in splits.values() for pair in split))
     headers = finder.usable(look, pairs, "Reading the headers")
@@ -117,7 +120,7 @@ def stored(
     sizes = [header.upright if side is None else (side, side) for header in headers.values()]
     form = (3, False) if bands is None else (len(bands.order), bands.floating)
     version += f"{span}" if bands is None else f"{bands}"
-    kept = Cache(options.cache, list(headers), sizes, decoded, version, *form)
+    kept = Cache(options.cache, list(headers), sizes, decoded, version, *form, truth)
     parts = {split: FileSamples(kept, given) for split, given in where.items()}
     return Stored(parts, span, bands, None if found is None else found.moments, notes)
 

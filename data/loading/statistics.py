@@ -4,7 +4,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.files.threads import in_threads
-from data.loading.loaded import Samples
+from data.loading.loaded import Samples, Values
+
+DRAWN = 1000  # values of an image, about, among which the lowest and highest are looked for
 
 
 class Counts:
@@ -39,6 +41,31 @@ class Counts:
         """(K,) of all labelled pixels that are each class."""
         totals = self.labels[:, :classes].sum(0)
         return totals / max(1, totals.sum())
+
+
+def values_of(samples: Samples, unit: str) -> tuple[Values, float]:
+    """What there is to know of the numbers of samples {"target": (H, W) float32}, and the share of pixels without one.
+
+    Raises ValueError where there is no number.
+    """
+
+    def one(index: int) -> tuple[int, NDArray[np.float64], NDArray[np.float32]]:
+        target = samples[index]["target"].numpy()
+        found = target[np.isfinite(target)]
+        sums = np.array([found.size, found.sum(dtype=np.float64), np.square(found, dtype=np.float64).sum()])
+        return target.size, sums, found[:: max(1, found.size // DRAWN)]
+
+    counted = list(in_threads(one, range(len(samples)), "Looking at the values"))
+    number, total, squares = np.sum([sums for _, sums, _ in counted], axis=0)
+    if not number:
+        raise ValueError(
+            "no training image has a value in any pixel; correct the files of values, or data.value_nodata"
+        )
+    mean = total / number
+    std = float(np.sqrt(max(squares / number - mean**2, 0)))
+    low, high = np.quantile(np.concatenate([some for *_, some in counted]), [0.01, 0.99])
+    values = Values(unit, float(mean), std if std > 0 else 1.0, float(low), float(max(high, low + 1e-6)))
+    return values, 1 - float(number) / sum(size for size, *_ in counted)
 
 
 def balanced_weights(shares: NDArray[np.float64]) -> list[float]:

@@ -1,21 +1,24 @@
-"""Windows of one large labelled picture, ready to be drawn from."""
+"""Windows of one large picture with labels or numbers, ready to be drawn from."""
 
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from data.forms import Kind, WindowOptions, Windows
+from data.forms import Kind, ValuedWindowOptions, ValuedWindows, WindowOptions, Windows
 from data.loading.augment import Augment
-from data.loading.loaded import Images, LabelledImages, Loaded
+from data.loading.loaded import Images, LabelledImages, Loaded, ValuedImages
 from data.loading.sampler import balanced
+from data.loading.statistics import Counts, values_of
 
 
 class WindowSamples(Dataset[dict[str, Tensor | str]]):
-    """Windows of one split, as {"image": (3, side, side) uint8, "mask": (side, side) uint8, "name": str}."""
+    """Windows of one split, as {"image": (C, side, side) uint8, "mask": (side, side) uint8 or "target": (side, side)
+    float32, "name": str}."""
 
-    def __init__(self, windows: Windows, split: str) -> None:
-        image, mask = windows.picture()
-        self.image, self.mask = torch.from_numpy(image), torch.from_numpy(mask)
+    def __init__(self, windows: Windows | ValuedWindows, split: str) -> None:
+        image, truth = windows.picture()
+        self.image, self.truth = torch.from_numpy(image), torch.from_numpy(truth)
+        self.key = "mask" if self.truth.dtype == torch.uint8 else "target"
         self.side, self.corners, self.name = windows.sides[split], windows.corners[split], windows.name
 
     def __len__(self) -> int:
@@ -24,8 +27,8 @@ class WindowSamples(Dataset[dict[str, Tensor | str]]):
     def __getitem__(self, index: int) -> dict[str, Tensor | str]:
         y, x = self.corners[index]
         image = self.image[y : y + self.side, x : x + self.side].permute(2, 0, 1)
-        mask = self.mask[y : y + self.side, x : x + self.side]
-        return {"image": image, "mask": mask, "name": f"{self.name}-{y:04d}-{x:04d}"}
+        truth = self.truth[y : y + self.side, x : x + self.side]
+        return {"image": image, self.key: truth, "name": f"{self.name}-{y:04d}-{x:04d}"}
 
 
 def load(windows: Windows, options: WindowOptions, kind: Kind, seed: int) -> Loaded:
@@ -47,4 +50,25 @@ def load(windows: Windows, options: WindowOptions, kind: Kind, seed: int) -> Loa
         batch_size=options.batch_size,
         seed=seed,
         probability=balanced(windows.areas, options.balance) if labelled else None,
+    )
+
+
+def load_valued(windows: ValuedWindows, options: ValuedWindowOptions, seed: int) -> Loaded:
+    """Windows with their numbers; mean and deviation of image and numbers are those of the training windows."""
+    train, val, test = (WindowSamples(windows, split) for split in ("train", "val", "test"))
+    mean, std = Counts(train).moments()
+    values, without = values_of(train, windows.unit)
+    notes = [
+        f"Values from {values.low:.4g} to {values.high:.4g} {windows.unit}, mean {values.mean:.4g}",
+        f"Without a value, neither trained nor scored: {without:.1%} of the training pixels",
+    ]
+    return Loaded(
+        ValuedImages(windows.name, mean, std, values),
+        train,
+        val,
+        test,
+        augment=Augment(options.augment, windows.sides["train"]),
+        batch_size=options.batch_size,
+        seed=seed,
+        notes=notes,
     )

@@ -4,6 +4,7 @@ No download, no network. Bands of longitude are dealt to train, validation and t
 """
 
 import gzip
+from collections.abc import Iterator
 from functools import cache
 from importlib.resources import files
 
@@ -38,12 +39,9 @@ def world() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     return image, grid[rows[:, None], columns[None, :]]
 
 
-def corners(
-    mask: NDArray[np.uint8], split: str, size: int, step: int
-) -> tuple[list[tuple[int, int]], NDArray[np.float64]]:
-    """(top, left) of a split's size x size crops that hold coast or lake, on a grid of `step` pixels, and the
-    share of each class in each of them, (n, 3)."""
-    height, width = mask.shape
+def places(extent: tuple[int, ...], split: str, size: int, step: int) -> Iterator[tuple[int, int]]:
+    """(top, left) of a split's size x size crops of a world of (height, width), on a grid of `step` pixels."""
+    height, width = extent
     band = width // BANDS
     if not 1 <= size <= band - 2 * GAP * (split == "train"):
         raise ValueError(
@@ -51,7 +49,6 @@ def corners(
             + (f", of which training keeps {GAP} from either neighbour" if split == "train" else "")
         )
     owner = [SPLIT_OF_BAND[i % len(SPLIT_OF_BAND)] for i in range(BANDS)]
-    found, areas = [], []
     for i in range(BANDS):
         if owner[i] != split:
             continue
@@ -61,10 +58,20 @@ def corners(
             right -= GAP * (owner[(i + 1) % BANDS] != "train")
         for y in range(0, height - size + 1, step):
             for x in range(left, right - size + 1, step):
-                counts = np.bincount(mask[y : y + size, x : x + size].ravel(), minlength=3)
-                if (counts > 0).sum() > 1 or counts[2]:
-                    found.append((y, x))
-                    areas.append(counts / size**2)
+                yield y, x
+
+
+def corners(
+    mask: NDArray[np.uint8], split: str, size: int, step: int
+) -> tuple[list[tuple[int, int]], NDArray[np.float64]]:
+    """(top, left) of a split's crops, as of `places`, that hold coast or lake, and the share of each class in each of
+    them, (n, 3)."""
+    found, areas = [], []
+    for y, x in places(mask.shape, split, size, step):
+        counts = np.bincount(mask[y : y + size, x : x + size].ravel(), minlength=3)
+        if (counts > 0).sum() > 1 or counts[2]:
+            found.append((y, x))
+            areas.append(counts / size**2)
     return found, np.array(areas)
 
 
@@ -80,5 +87,5 @@ def earth(crop: Count, step: Count, test_crop: Count) -> Windows:
     sides = {"train": crop, "val": test_crop, "test": test_crop}
     steps = {"train": step, "val": test_crop, "test": test_crop}
     found = {split: corners(mask, split, side, steps[split]) for split, side in sides.items()}
-    places = {split: corner for split, (corner, _) in found.items()}
-    return Windows("earth", CLASSES, PALETTE, MEAN, STD, world, sides, places, found["train"][1])
+    places_of = {split: corner for split, (corner, _) in found.items()}
+    return Windows("earth", CLASSES, PALETTE, MEAN, STD, world, sides, places_of, found["train"][1])

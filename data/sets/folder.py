@@ -5,12 +5,12 @@ from typing import Annotated, Literal
 
 from data.contract import USERS_OWN, Known, data_set
 from data.files import labels, layout
-from data.files.bands import Wish
+from data.files.bands import NoData, Wish
 from data.files.finding import Finder, Pair
 from data.files.labels import Labelling
 from data.files.masks import Colours
 from data.files.reading import read_header
-from data.forms import RGB, Kind, LabelledFiles, SquareFiles
+from data.forms import RGB, Kind, LabelledFiles, SquareFiles, ValuedFiles
 from data.splits import by_seed
 from plumbing.messages import printable
 from plumbing.options import Range
@@ -19,7 +19,7 @@ LOSSY = (".jpg", ".jpeg")
 Share = Annotated[float, Range(0, 1, open="both")]
 
 
-@data_set("folder", LabelledFiles, SquareFiles, terms=USERS_OWN)
+@data_set("folder", LabelledFiles, ValuedFiles, SquareFiles, terms=USERS_OWN)
 def folder(
     kind: Kind,
     find: Finder,
@@ -33,12 +33,14 @@ def folder(
     test_share: Share = 0.15,
     split_seed: Annotated[int, Range(0)] = 0,
     bands: Literal["auto", "rgb", "all"] | list[int] = "auto",
-    nodata: Literal["auto", "none"] | float = "auto",
+    nodata: NoData = "auto",
     show: list[int] | None = None,
-) -> LabelledFiles | SquareFiles:
+    value_nodata: NoData = "auto",
+    unit: str = "",
+) -> LabelledFiles | ValuedFiles | SquareFiles:
     """What conf/data/folder.yaml describes. Raises ValueError for what cannot be a data set."""
-    masks = kind == "labelled_images"
-    found = layout.Layout(root, masks)
+    beside = {"labelled_images": layout.MASKS, "images_with_values": layout.VALUES}.get(kind)
+    found = layout.Layout(root, beside)
     notes, given = list(found.notes), {}
     for split, (images, labelled) in found.splits.items():
         if labelled is None:
@@ -49,7 +51,7 @@ def folder(
     name = printable(found.top.resolve().name)
     pairs = list(dict.fromkeys(pair for split in given.values() for pair in split))
     by_colour, labelling, palette, numbers = None, None, None, None
-    if masks:
+    if kind == "labelled_images":
         by_colour, labelling, palette, numbers = classes_of(find, found, pairs, ignore_index, colours, known)
         notes += labelling.notes
     if known is not None and known.part is not None:
@@ -57,6 +59,8 @@ def folder(
     else:
         splits, told = to_train(str(found.top), given, val_share, test_share, split_seed, numbers, labelling)
     notes += told
+    if kind == "images_with_values":
+        return ValuedFiles(name, splits, unit, value_nodata, notes, Wish(bands, nodata, show))
     if labelling is None:
         return SquareFiles(name, splits, notes)
     lossy = sum(pair.mask is not None and pair.mask.suffix.lower() in LOSSY for pair in pairs)

@@ -8,7 +8,8 @@ import torch
 
 import data
 from data.loading.datamodule import DataModule
-from data.loading.loaded import Images, LabelledImages
+from data.loading.loaded import Images, LabelledImages, ValuedImages
+from models.networks import network as network_table
 from models.networks.build import build as build_network
 from models.networks.interfaces import Encoder, Network
 from models.tasks import task as table
@@ -32,11 +33,11 @@ def build_task(config: dict[str, Any], start: Saved | None = None) -> tuple[Task
     options = {k: v for k, v in options.items() if k not in OF_DATA}
     check_options("task", chosen, options, given=("network", "info"))
     order.check_switches(config.get("callbacks", {}))
+    refuse_another_network(config, chosen)
     refuse_impossible(config)
     module = data.build(config["data"], chosen.kind, config["seed"])
     info = module.info
-    outputs = len(info.classes) if isinstance(info, LabelledImages) else info.channels
-    network = build_network(config, info.channels, outputs)
+    network = build_network(config, info.channels, chosen.outputs(info, options))
     begun = frozen_notes(config, network, start is not None)
     if start is not None:
         bands = None if info.bands is None else plain(asdict(info.bands))
@@ -60,6 +61,17 @@ def frozen_notes(config: dict[str, Any], network: Network, begun: bool) -> list[
     if not begun and not config["encoder"].get("pretrained"):
         notes.append("Warning: nothing has trained what encoder.freeze holds; add encoder.pretrained=true or init=")
     return notes
+
+
+def refuse_another_network(config: dict[str, Any], chosen: type[Task]) -> None:
+    """Raise ValueError for a network that does not make what the task learns."""
+    network, _ = network_table.choose(config["model"])
+    if network.takes_encoder is not chosen.encodes:
+        able = ", ".join(name for name, other in network_table.items() if other.takes_encoder is chosen.encodes)
+        raise ValueError(
+            f"model={config['model']['name']} does not make what task={config['task']['name']} learns; leave the task "
+            f"to the model, or choose from {able}"
+        )
 
 
 def refuse_impossible(config: dict[str, Any]) -> None:
@@ -88,7 +100,7 @@ def refuse_impossible(config: dict[str, Any]) -> None:
 
 def describe(config: dict[str, Any], network: Network, info: Images) -> dict[str, Any]:
     """What is needed to rebuild a run's network and its preprocessing, as `models.trained.saved.Saved` describes."""
-    sections = ("task", "model", "upsample", "data", *(["encoder"] if isinstance(info, LabelledImages) else []))
+    sections = ("task", "model", "upsample", "data", *(["encoder"] if network.takes_encoder else []))
     mean, std = network.normalisation or (info.mean, info.std)
     described = {key: config[key] for key in (*sections, "seed")} | {"mean": mean, "std": std, "span": info.span}
     if info.bands is not None:
@@ -96,6 +108,8 @@ def describe(config: dict[str, Any], network: Network, info: Images) -> dict[str
     if isinstance(info, LabelledImages):
         described |= {"classes": info.classes, "palette": info.palette, "ignore_index": info.ignore_index}
         described |= {"labels": info.labels or list(range(len(info.classes))), "ignored": info.ignored}
+    if isinstance(info, ValuedImages):
+        described["values"] = asdict(info.values)
     return plain(described)
 
 

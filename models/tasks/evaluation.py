@@ -10,7 +10,7 @@ import data
 from data import Known
 from data.files.bands import Bands
 from data.loading.datamodule import DataModule
-from data.loading.loaded import LabelledImages
+from data.loading.loaded import LabelledImages, ValuedImages, Values
 from models.tasks import task as table
 from models.tasks.build import OF_DATA
 from models.tasks.costs import costs
@@ -101,6 +101,13 @@ def rebuild(stored: Saved, module: DataModule, options: dict[str, Any]) -> Task:
     options = {key: value for key, value in options.items() if key not in OF_DATA}
     check_options("task", kind, options, given=("network", "info"))
     known = replace(info, mean=tuple(config["mean"]), std=tuple(config["std"]))
+    if isinstance(known, ValuedImages):
+        if known.values.unit != config["values"]["unit"]:
+            print(
+                f"Warning: values of {info.name} are in '{known.values.unit}', those of training in "
+                f"'{config['values']['unit']}'; scores are of the numbers as they are"
+            )
+        known = replace(known, values=Values(**config["values"]))
     task: Task = kind(saved.build(stored), known, **options)
     task.config = config
     return task

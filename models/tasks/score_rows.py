@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 from typing import NamedTuple
 
 HIGHER, LOWER = 1, -1
+UNIT = "of the data"  # of scores in the unit of a run's own data, which its metrics name as `unit`
 # A fixed pattern is shown where as clear a one would come without any with at most this probability: as in
 # upsample.instrument.fixed_pattern, which takes torch to import.
 LEVEL = 0.03
@@ -58,6 +59,11 @@ SCORES = (
         "pixels",
     ),
     Score("iou", HIGHER, "", "intersection over union of one class over all test pixels"),
+    Score("rmse", LOWER, UNIT, "root mean square error over all test pixels that have a value, in the data's unit"),
+    Score("mae", LOWER, UNIT, "mean absolute error over the same pixels"),
+    Score(
+        "r2", HIGHER, "", "1 - SSE / SST: share of the variance of the test's values that is explained; 0: their mean"
+    ),
     Score(
         "psnr_y",
         HIGHER,
@@ -88,12 +94,18 @@ SCORES = (
     Score("peak_memory_mb", LOWER, "MB", "the process's largest memory, in 10**6 bytes"),
 )
 # What runs are ranked by: the first of these that they have. A Fréchet distance names its features.
-MAIN = ("test/miou", "test/psnr_y", "test/fid", "test/frechet_*", "test/spectrum_gap")
+MAIN = ("test/miou", "test/rmse", "test/psnr_y", "test/fid", "test/frechet_*", "test/spectrum_gap")
 COSTS = ("parameters", "macs", "seconds_per_step", "peak_memory_mb")
 # What describes an output as others measure it; the verdict is the pattern's.
 CLASSICAL = ("checkerboard", "checkerboard_field", "gradient_checkerboard", "gradient_checkerboard_field")
 # Of the pattern, what a comparison has a column for; the rest is in metrics.json.
 COMPARED = ("grid/fixed", "grid/fixed/share", "grid/content", "grid/pattern_moves")
+
+
+def unit(key: str, metrics: dict[str, object]) -> str:
+    """The unit of a key of a run's metrics.json, where it has one."""
+    found = row(key)
+    return "" if found is None else str(metrics.get("unit", "")) if found.unit == UNIT else found.unit
 
 
 def row(key: str) -> Score | None:

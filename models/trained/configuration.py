@@ -6,7 +6,7 @@ from typing import Any
 
 from plumbing.messages import printable
 
-TASKS = ("segmentation", "super_resolution", "gan")
+TASKS = ("segmentation", "regression", "super_resolution", "gan")
 BUILDING = ("model", "upsample", "encoder")  # the sections that a network is built from
 MAX_DEPTH, MAX_VALUES = 8, 20_000  # of a configuration; this project's own have 4 levels and 100 to 2,000 values
 MAX_TEXT = 4096  # characters, as long as a path may be
@@ -40,9 +40,11 @@ def check(config: Any) -> None:
     check_normalisation(
         config.get("mean"), config.get("std"), bool(check_bands(config.get("bands"), config.get("mean")))
     )
+    if config["task"]["name"] in ("segmentation", "regression") and not isinstance(config.get("encoder"), dict):
+        raise ValueError("the configuration has no section 'encoder'")
+    if config["task"]["name"] == "regression":
+        check_values(config.get("values"))
     if config["task"]["name"] == "segmentation":
-        if not isinstance(config.get("encoder"), dict):
-            raise ValueError("the configuration has no section 'encoder'")
         check_classes(config.get("classes"), config.get("palette"), config.get("ignore_index"))
     check_numbers(config)
 
@@ -121,6 +123,22 @@ def check_normalisation(mean: Any, std: Any, any_unit: bool = False) -> None:
             raise ValueError(f"the configuration has no '{name}' that is a list of numbers {ends}")
     if len(mean) != len(std):
         raise ValueError("mean and std of the configuration are not as many numbers each")
+
+
+def check_values(values: Any) -> None:
+    """Raise ValueError unless this says of the numbers that were learnt what `data.loading.loaded.Values` has."""
+    fits = isinstance(values, dict) and set(values) == {"unit", "mean", "std", "low", "high"}
+    fits = fits and isinstance(values["unit"], str) and all(is_number(values[key]) for key in set(values) - {"unit"})
+    if not fits or not (values["std"] > 0 and values["low"] < values["high"]):
+        raise ValueError(
+            "values of the configuration are not their unit, mean, deviation above 0, and two ends in order"
+        )
+
+
+def outputs(config: dict[str, Any]) -> int | None:
+    """How many channels the network of a checked configuration answers with: one for each class, or one; None: as many
+    as its images have."""
+    return 1 if config["task"]["name"] == "regression" else len(config.get("classes", [])) or None
 
 
 def check_classes(classes: Any, palette: Any, ignore_index: Any) -> None:

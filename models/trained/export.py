@@ -91,6 +91,11 @@ def about(net: Trained, preprocess: bool) -> dict[str, str]:
             if preprocess
             else f"{order} {unit}, less {net.config['mean']}, over {net.config['std']}"
         )
+    if net.task == "regression":
+        values = net.config["values"]
+        known["output"] = f"values in {values['unit'] or 'the unit of training'}"
+        if not preprocess:
+            known["output"] += f", less {values['mean']}, over {values['std']}"
     if net.classes:
         known |= {"classes": json.dumps(net.classes), "palette": json.dumps(net.palette)}
     return known

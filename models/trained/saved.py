@@ -14,7 +14,7 @@ from torch.nn.modules.module import register_module_parameter_registration_hook
 from models.networks.build import build as build_network
 from models.networks.interfaces import Network, Normalisation
 from models.networks.normalise import Normalise
-from models.trained.configuration import BUILDING, check
+from models.trained.configuration import BUILDING, check, outputs
 from models.trained.weights import check_kinds, check_loaded, check_stored
 from plumbing.messages import printable
 
@@ -24,8 +24,9 @@ MAX_PARAMETERS, MAX_TENSORS = 250_000_000, 10_000  # 1 GB; DeepLabv3+ on ResNet-
 class Saved(NamedTuple):
     """What a checkpoint or a zoo entry holds.
 
-    config   the sections `task`, `model`, `upsample`, `data`, for segmentation `encoder`, as in conf/; `seed`; `mean`
-             and `std` of the input per channel; for segmentation `classes`, `palette`, `ignore_index`. Older files
+    config   the sections `task`, `model`, `upsample`, `data`, for segmentation and regression `encoder`, as in conf/;
+             `seed`; `mean` and `std` of the input per channel; for segmentation `classes`, `palette`, `ignore_index`;
+             for regression `values`, as `data.loading.loaded.Values` has it. Older files
              lack `labels`, the number of each class in the masks of its training, `ignored`, the numbers there of no
              class, and `span`, the values of files of more than 8 bits that became 0 and 255, or null. Only where bands
              are taken as they are stored is there `bands`, as `data.files.bands.Bands` has it
@@ -71,7 +72,7 @@ def build(saved: Saved) -> Network:
     mean, std = tuple(saved.config["mean"]), tuple(saved.config["std"])
     try:
         with limited(sum(value.numel() for value in saved.weights.values())):
-            network = build_network(sections, len(mean), len(saved.config.get("classes", [])) or None)
+            network = build_network(sections, len(mean), outputs(saved.config))
     except ValueError:
         raise
     except Exception as error:  # whatever a layer makes of numbers that make no sense
@@ -99,11 +100,12 @@ class Trained(nn.Module):
     """A trained network with its preprocessing, in evaluation mode.
 
     forward   segmentation: images (N, C, H, W), uint8 or floating in [0, 1], to logits (N, K, H, W);
+              regression: such images to values (N, 1, H, W) in the data's own unit;
               super_resolution: such images to images (N, C, period*H, period*W), about in [0, 1];
               gan: latents (N, latent), standard normal, to images (N, C, S, S) in [0, 1]. All float32
     preprocess   images to what `network` takes, (N, C, H, W) float32; not for a gan
     network      the network alone, of a gan the averaged generator
-    task         "segmentation", "super_resolution" or "gan"
+    task         "segmentation", "regression", "super_resolution" or "gan"
     upsampler    its name; `period` of the decoder, in output pixels
     channels     of the images; latent: numbers a gan's image is made from, else None
     classes, palette, ignore_index   of a segmentation: names, (R, G, B) each, the label of no class; else [], [], None
@@ -138,4 +140,6 @@ class Trained(nn.Module):
         if self.task == "gan":
             return (self.network(x).float() + 1) / 2
         y = self.network(self.preprocess(x))
+        if self.task == "regression":
+            return y.float() * self.config["values"]["std"] + self.config["values"]["mean"]
         return y.float() if self.task == "segmentation" else self.preprocess.undo(y)

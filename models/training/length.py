@@ -1,6 +1,6 @@
 """How long a training is where the configuration leaves that to the data."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from math import ceil
 from typing import Any, Literal
 
@@ -58,15 +58,22 @@ def decided(
     return options, switches, notes
 
 
-def below_baseline(metrics: Mapping[str, Any]) -> list[str]:
-    """A sentence for each score that is no better than what it is shown beside, with what to try."""
+def below_baseline(metrics: Mapping[str, Any], lower: Collection[str] = ()) -> list[str]:
+    """A sentence for each score that is no better than what it is shown beside, with what to try.
+
+    lower  names of scores that are better when lower
+    """
     found = []
     for key, value in metrics.items():
         score = metrics.get(key.replace("baseline/", "test/", 1)) if key.startswith("baseline/") else None
-        if isinstance(score, float) and isinstance(value, float) and score < value:
+        if not isinstance(score, float) or not isinstance(value, float):
+            continue
+        falls = key.removeprefix("baseline/") in lower
+        if score > value if falls else score < value:
+            side, balance = ("above", "") if falls else ("below", "data.balance=1, ")
             found.append(
-                f"{key.replace('baseline/', 'test/', 1)} is {score:.3f}, below the {value:.3f} of the "
+                f"{key.replace('baseline/', 'test/', 1)} is {score:.3f}, {side} the {value:.3f} of the "
                 f"{metrics['baseline']}: the network has not learnt what it could; try a longer training "
-                "(trainer.max_epochs), data/augment=strong, data.balance=1, or another task.lr"
+                f"(trainer.max_epochs), data/augment=strong, {balance}or another task.lr"
             )
     return found

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from data.forms import Kind
 from data.loading.datamodule import DataModule
-from data.loading.loaded import Samples
+from data.loading.loaded import Images, Samples
 from models.networks.interfaces import Network
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ class Task(pl.LightningModule):
     network  what is later used; what steps change is `learning`: it, or what it is the running average of
     kind     of data it needs: a method of the sources in `data`
     monitor  the validation score that chooses best.ckpt; `mode` says which way is better, "max" or "min"
+    encodes  whether its network is built on an encoder and answers at the image's size; else it makes images
     callbacks  of its own, whose states checkpoints keep
     config   what checkpoints say of it, as `models.trained.saved.Saved` describes; None: they say nothing
     run      what tells its run from others, in a few letters, which checkpoints keep; None: it is of no run
@@ -45,10 +46,17 @@ class Task(pl.LightningModule):
     kind: Kind
     monitor: str
     mode = "max"
+    encodes = False
     callbacks: Sequence[Callback] = ()
     config: dict[str, Any] | None = None
     run: str | None = None
     begun: Sequence[str] = ()  # what was taken from elsewhere before the first step, in lines for the log of a run
+
+    @classmethod
+    def outputs(cls, info: Images, options: Mapping[str, Any]) -> int:
+        """How many channels the network answers with, for these data and options of the task: here as many as images
+        have."""
+        return info.channels
 
     def keep_average(self, decay: float) -> None:
         """With a decay above 0, have steps change a copy of the network, and the network follow as a running average.

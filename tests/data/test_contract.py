@@ -20,7 +20,10 @@ from plumbing.options import OptionError
 from tests.tiny import CONF, configuration
 
 NAMES = list(data.available())
-MODEL = {"labelled_images": "unet", "high_resolution_images": "espcn", "images_of_one_size": "dcgan"}
+MODEL = {
+    "labelled_images": "unet", "images_with_values": "unet", "high_resolution_images": "espcn",
+    "images_of_one_size": "dcgan",
+}  # fmt: skip
 
 
 def sections(name: str) -> list[tuple[str, dict[str, Any]]]:
@@ -128,7 +131,7 @@ def test_the_pages_of_what_nobody_published_say_so() -> None:
 @pytest.mark.parametrize("name", ["earth", "folder", "photos", "fashion_mnist"])
 def test_what_a_loader_holds_can_be_pickled_as_macos_starts_workers(name: str, tmp_path: Path) -> None:
     for i in range(20):
-        for part in ("images", "masks"):
+        for part in ("images", "masks", "values"):
             (tmp_path / part).mkdir(exist_ok=True)
             Image.new("L", (64, 64), i % 2).save(tmp_path / part / f"{i:02d}.png")
     for part, count in (("train", 10), ("t10k", 4)):

@@ -100,6 +100,10 @@ class Inference:
         """The likeliest class of each pixel: (N, C, H, W) images to (N, H, W) int64."""
         return torch.cat([strip.argmax(1) for strip in self.strips(network, image)], 1)
 
+    def whole(self, network: Callable[[Tensor], Tensor], image: Tensor) -> Tensor:
+        """What `strips` gives, at once: (N, C, H, W) images to (N, K, H, W) float32."""
+        return torch.cat([strip.clone() for strip in self.strips(network, image)], 2)
+
     def placed(self, length: int) -> list[tuple[int, Tensor]]:
         """Where the windows along one axis start, and the weights of the pixels of each, float32.
 

@@ -1,6 +1,6 @@
 """How a segmentation network learns and is scored."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from data.loading.datamodule import DataModule
-from data.loading.loaded import LabelledImages, Samples
+from data.loading.loaded import Images, LabelledImages, Samples
 from models.networks.interfaces import Network
 from models.networks.normalise import Normalise
 from models.tasks import task
@@ -46,6 +46,7 @@ class Segmentation(Task):
 
     kind = "labelled_images"
     monitor = "val/miou"
+    encodes = True
 
     def __init__(
         self,
@@ -92,6 +93,12 @@ class Segmentation(Task):
             checkerboard_images=checkerboard_images,
             gradient_checkerboard=gradient_checkerboard,
         )
+
+    @classmethod
+    def outputs(cls, info: Images, options: Mapping[str, Any]) -> int:
+        """A logit for each class."""
+        assert isinstance(info, LabelledImages)
+        return len(info.classes)
 
     def forward(self, image: Tensor) -> Tensor:
         """Images (N, C, H, W), uint8, or floating in [0, 1], or bands as stored, to float32 logits (N, K, H, W), in one

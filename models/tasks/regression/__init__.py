@@ -1,0 +1,1 @@
+"""Images to a number for each pixel."""
