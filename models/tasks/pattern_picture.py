@@ -5,11 +5,13 @@ from copy import deepcopy
 from dataclasses import dataclass
 from math import gcd
 
+import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from models.tasks.drawing import line_spectrum, spectrum_db
@@ -31,6 +33,15 @@ class Patch:
     title: str
     output: Tensor
     grid: Tensor
+
+
+def for_comparison(patches: Sequence[Patch]) -> dict[str, NDArray[np.float32]]:
+    """The first patch as comparisons of runs draw it: `patch` and `grid`, (S, S) each; nothing where there is none."""
+    return {
+        key: each.float().numpy()
+        for first in patches[:1]
+        for key, each in (("patch", first.output), ("grid", first.grid))
+    }
 
 
 def repaired(network: nn.Module) -> nn.Module | None:
