@@ -2,6 +2,7 @@
 
     python predict.py zoo:unet-earth-dilated_deconv photo.jpg folder/ --output out/
     python predict.py zoo:dcgan-fashion_mnist-resize_conv -n 64 --seed 0 --output out/
+    python predict.py zoo:unet-earth-deconv --serve        a page to drop images on: result, pattern, repaired
 
 What is done to an image before the network sees it comes with the checkpoint.
 """
@@ -32,6 +33,8 @@ def arguments() -> argparse.Namespace:
     add("--flip", action="store_true", help="segmentation, regression: average with the mirrored image's result")
     add("-n", type=int, help="generators: how many images (default: 64)")
     add("--seed", type=int, default=0, help="generators: decides which images (default: 0)")
+    add("--serve", action="store_true", help="instead, a page of this machine: drop an image, see result and pattern")
+    add("--port", type=int, default=8000, help="of that page (default: 8000)")
     add("--debug", action="store_true", help="let refusals come with their stack trace")
     return parser.parse_args()
 
@@ -81,6 +84,8 @@ def main() -> None:
     options = arguments()
     with run_folder.one_sentence(options.debug):
         command_line.refuse_absent(options.checkpoint)
+        if options.serve and options.inputs:
+            raise ValueError(f"--serve takes images from the page; leave out {options.inputs[0]}")
     print(command_line.IMPORTING_TORCH, flush=True)
     import torch  # here, not above, so that --help and a typo answer at once
     from rich.console import Console
@@ -90,8 +95,13 @@ def main() -> None:
     from models import loading
 
     with run_folder.one_sentence(options.debug):
-        net = loading.load(options.checkpoint)
-        how = work(net.to("cuda" if torch.cuda.is_available() else "cpu"), options)
+        net = loading.load(options.checkpoint).to("cuda" if torch.cuda.is_available() else "cpu")
+        if options.serve:
+            from models.tasks.showing import Showing
+            from study.demo.server import serve
+
+            return serve(Showing(net), Path(options.checkpoint).name, options.port)
+        how = work(net, options)
         with Progress(console=Console(stderr=True)) as progress:
             if isinstance(how, tuple):
                 for _ in progress.track(*how):

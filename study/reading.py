@@ -162,8 +162,8 @@ def history(folder: Path) -> Numbers:
 
 
 def example(folder: Path) -> Arrays:
-    """example.npz: pictures (H, W, 3) uint8 and `spectrum` (F,) float; empty where there is none. Raises ValueError for
-    any other arrays, before they are unpacked."""
+    """example.npz: pictures (H, W, 3) uint8, maps (H, W) float and `spectrum` (F,) float; empty where there is none.
+    Raises ValueError for any other arrays, before they are unpacked."""
     path = folder / "example.npz"
     found = stored(path)
     if not found:
@@ -179,14 +179,16 @@ def example(folder: Path) -> Arrays:
 
 
 def array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> NDArray[Any]:
-    """One array of an example. Raises ValueError for what is neither a picture nor a spectrum, or not whole."""
+    """One array of an example. Raises ValueError for what is no picture, map or spectrum, or not whole."""
     with archive.open(member) as file:
         version = npy.read_magic(file)  # type: ignore[no-untyped-call]
         read = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
         shape, by_columns, dtype = read[version](file)  # type: ignore[no-untyped-call]
-        picture = len(shape) == 3 and shape[2] == 3 and dtype == np.uint8 and all(0 < n <= MAX_SIDE for n in shape)
+        sides = all(0 < n <= MAX_SIDE for n in shape)
+        picture = len(shape) == 3 and shape[2] == 3 and dtype == np.uint8 and sides
+        plane = len(shape) == 2 and dtype == np.float32 and sides
         spectrum = len(shape) == 1 and dtype.kind == "f" and 0 < shape[0] <= MAX_FREQUENCIES
-        if not (picture or spectrum):
+        if not (picture or plane or spectrum):
             raise ValueError(f"{member.filename} is {dtype} of the shape {shape}")
         size = dtype.itemsize * int(np.prod(shape))
         content = file.read(size)

@@ -1,16 +1,17 @@
-"""A run's scores on the terminal: what a person asked for, in 80 columns. The rest is in metrics.json."""
+"""A run's scores on the terminal: what a person asked for, in four groups, 80 columns. The rest is in metrics.json."""
 
+import os
 import textwrap
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-
 from models.tasks.score_rows import CLASSICAL, COSTS, prints, row
 
 WIDTH = 80
+INDENT = 10
+LISTED = 12  # scores of one kind, such as the classes' IoU, of which each is told; of more the extremes are
+EXTREMES = 3
 
 
 def cell(value: Any) -> str:
@@ -20,61 +21,119 @@ def cell(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def scores(metrics: dict[str, Any], scored: str) -> Iterator[tuple[str, str, str]]:
-    """Name, value and what stands beside it of each score of the split; the patterns' numbers and classical measures
-    are told by their sentences."""
+def of(metrics: dict[str, Any], start: str) -> dict[str, Any]:
+    """The scores whose keys begin with `start` and a slash, by the rest of the key; the patterns' numbers and classical
+    measures are told by their sentences."""
+    found = {}
     for key, value in metrics.items():
         parts = key.split("/")
-        if not key.startswith((f"{scored}/", "val/")) or isinstance(value, str):
-            continue
-        if "grid" in parts or parts[-1] == "null" or any(part in CLASSICAL for part in parts):
-            continue
-        baseline = metrics.get(key.replace(scored, "baseline", 1)) if key.startswith(scored) else None
-        real = metrics.get(key.replace(scored, "real", 1)) if key.startswith(scored) else None
-        repaired = metrics.get(key.replace(scored, "repaired", 1)) if key.startswith(scored) else None
-        beside = [f"{metrics['baseline']} {cell(baseline)}"] if baseline is not None else []
-        beside += [f"real images {cell(real)}"] if real is not None and not beside else []
-        beside += [f"repaired {cell(repaired)}"] if repaired is not None else []
-        yield key, cell(value), ", ".join(beside)
+        kept = not ("grid" in parts or parts[-1] == "null" or any(part in CLASSICAL for part in parts))
+        if key.startswith(f"{start}/") and kept and not isinstance(value, str):
+            found[key.removeprefix(f"{start}/")] = value
+    return found
+
+
+def scores(metrics: dict[str, Any], scored: str) -> Iterator[tuple[str, str, str]]:
+    """Key, value and what stands beside it of each score of the split, and of validation."""
+    beside = {word: of(metrics, word) for word in ("baseline", "real", "repaired")}
+    words = {"baseline": metrics.get("baseline"), "real": "real images", "repaired": "repaired"}
+    for split in dict.fromkeys(("val", scored)):
+        for name, value in of(metrics, split).items():
+            others = [f"{words[w]} {cell(beside[w][name])}" for w in beside if split == scored and name in beside[w]]
+            yield f"{split}/{name}", cell(value), ", ".join(others)
+
+
+def listed(found: dict[str, Any]) -> Iterator[str]:
+    """Scores in sentences: what stands alone in one, and one for each kind of which there are several."""
+    kinds: dict[str, dict[str, Any]] = {"": {}}
+    for name, value in found.items():
+        kind, _, member = name.partition("/")
+        kinds.setdefault(kind if member else "", {})[member or name] = value
+    for kind, members in kinds.items():
+        told = {name: together(f"{name} {cell(value)} {unit(name)}".rstrip()) for name, value in members.items()}
+        there = sorted((name for name in members if members[name] is not None), key=lambda name: members[name])
+        if kind and len(there) > LISTED:
+            low, high = (", ".join(told[name] for name in some) for some in (there[:EXTREMES], there[-EXTREMES:]))
+            count = f"{len(there)} of {len(members)}" if len(there) < len(members) else f"{len(members)}"
+            yield f"{kind} of {count} classes: lowest {low}; highest {high}; each in metrics.json"
+        elif members:
+            yield (f"{kind}: " if kind else "") + ", ".join(told.values())
+
+
+def together(words: str) -> str:
+    """Words between which no line ends, until they are printed."""
+    return words.replace(" ", "\xa0")
+
+
+def unit(name: str) -> str:
+    """The unit of a score, where it has one."""
+    found = row(name)
+    return found.unit if found else ""
+
+
+def groups(metrics: dict[str, Any], scored: str) -> Iterator[tuple[str, list[str]]]:
+    """A title and sentences: the scores, what they are beside, what the grid prints, what the run cost."""
+    validated = of(metrics, "val") if scored != "val" else {}
+    yield "Score", [*listed(of(metrics, scored)), *(f"{line} in validation" for line in listed(validated))]
+    beside = [f"{metrics['baseline']}: {line}" for line in listed(of(metrics, "baseline"))]
+    yield "Baseline", [*beside, *(f"real images: {line}" for line in listed(of(metrics, "real")))]
+    pattern = [
+        metrics[key] for key in (f"{scored}/{name}" for name in ("pattern", "source", "content")) if key in metrics
+    ]
+    repaired = [metrics[key] for key in ("repaired/pattern", "repaired/content") if key in metrics]
+    after = [*repaired, *listed(of(metrics, "repaired"))] if repaired else []
+    yield "Pattern", [*pattern, *(f"repaired: {line}" for line in after)]
+    cost = ", ".join(map(together, costs(metrics)))
+    yield "Cost", [cost] if cost else []
+
+
+def costs(metrics: dict[str, Any]) -> Iterator[str]:
+    """What a run cost, a few words each."""
+    words = {
+        "parameters": "parameters",
+        "macs": "multiply-adds",
+        "seconds_per_step": "s a step",
+        "peak_memory_mb": "MB",
+    }
+    for key in COSTS:
+        if metrics.get(key) is not None:
+            size = f" of {metrics['macs_input']}" if key == "macs" and "macs_input" in metrics else ""
+            yield f"{cell(metrics[key])} {words[key]}{size}"
+    if "seconds" in metrics:
+        yield f"{metrics['seconds']:.0f} s in all"
+    if "steps_not_applied" in metrics:
+        yield f"{metrics['steps_not_applied']} steps not applied"
 
 
 def said(title: str, sentences: Iterable[str]) -> Iterator[str]:
-    """Sentences below a title, in lines that are not wrapped again."""
-    for i, sentence in enumerate(sentences):
-        begin = f"{title:<9}" if i == 0 else " " * 9
-        yield textwrap.fill(sentence, WIDTH, initial_indent=begin, subsequent_indent=" " * 9)
+    """Sentences right of a title, in lines that are not wrapped again; without any, that nothing was measured."""
+    for i, sentence in enumerate([*sentences] or ["not measured"]):
+        begin = f"{title:<{INDENT}}" if i == 0 else " " * INDENT
+        lines = textwrap.wrap(sentence.replace(" %", together(" %")), WIDTH - INDENT, break_on_hyphens=False)
+        yield from (f"{begin if j == 0 else ' ' * INDENT}{line}".replace("\xa0", " ") for j, line in enumerate(lines))
+
+
+def near(path: str | Path) -> str:
+    """A path as it is typed from here, where it lies below; otherwise, and of what is no path, as it is."""
+    here = f"{os.getcwd()}{os.sep}"
+    return str(path).removeprefix(here)
 
 
 def print_table(metrics: dict[str, Any], folder: Path) -> None:
-    """Print a run's scores beside their baseline, what the grid prints, and what the run cost."""
+    """Print a run's scores, their baseline, what the grid prints, and what the run cost."""
     scored = metrics.get("split", "test")  # evaluate.py says which
-    table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
-    for justify in ("left", "right", "left"):
-        table.add_column(justify=justify, no_wrap=True)  # type: ignore[arg-type]  # rich types the words
-    for line in scores(metrics, scored):
-        table.add_row(*line)
-    console = Console(width=max(WIDTH, Console().width), markup=False, highlight=False)
-    console.print(f"\n{folder.name}", style="bold")
-    console.print(table)
-    for key, title in ((f"{scored}/pattern", "Pattern"), (f"{scored}/source", ""), (f"{scored}/content", "")):
-        if key in metrics:
-            print(*said(title, [metrics[key]]), sep="\n")
-    for key, title in (("repaired/pattern", "Repaired"), ("repaired/content", "")):
-        if key in metrics:
-            print(*said(title, [metrics[key]]), sep="\n")
-    checkpoint = metrics.get("checkpoint", folder / "best.ckpt")
+    print(f"\n{folder.name}")
+    for title, sentences in groups(metrics, scored):
+        print(*said(title, sentences), sep="\n")
+    checkpoint = near(metrics.get("checkpoint", folder / "best.ckpt"))
     if "repaired" in metrics:
-        print(metrics["repaired"])
+        print(f"The repaired network: {near(metrics['repaired'])}")
     elif "repaired/pattern" in metrics:
-        print(f"python evaluate.py checkpoint={checkpoint} repair=true writes it")
+        print(f"To write the repaired network:\n  python evaluate.py checkpoint={checkpoint} repair=true")
     elif prints(metrics, scored):
-        print(f"python evaluate.py checkpoint={checkpoint} tells which layer the pattern comes from, and repairs it")
-    units = {key: found.unit for key in COSTS if (found := row(key))}
-    costs = [f"{key} {cell(metrics[key])} {units[key]}".strip() for key in COSTS if key in metrics]
-    costs += [f"seconds {metrics['seconds']:.0f}"] if "seconds" in metrics else []
-    print(*said("Cost", [", ".join(costs)]), sep="\n")
+        print(f"Where the pattern comes from, and the repair:\n  python evaluate.py checkpoint={checkpoint}")
     for i, sentence in enumerate(metrics.get("skipped", ())):
         print(f"Skipped {i + 1} of {len(metrics['skipped'])}: {sentence}")
     for sentence in metrics.get("warnings", ()):
         print(f"Warning: {sentence}")
-    print(f"{folder / 'report.html'}, with the pictures\n{folder / 'metrics.json'}, with every measure")
+    print(f"Pictures: {near(folder / 'report.html')}\nEvery measure: {near(folder / 'metrics.json')}")

@@ -25,9 +25,15 @@ from upsample.pages.describe import describe
 
 if TYPE_CHECKING:
     from upsample.instrument.checkerboard import Checkerboard
+    from upsample.instrument.outputs import GridInOutputs
+    from upsample.instrument.shifts import GridByShifting
 
 # What takes seconds to import, and only who measures needs.
-LATER = {"Checkerboard": "upsample.instrument.checkerboard"}
+LATER = {
+    "Checkerboard": "upsample.instrument.checkerboard",
+    "GridByShifting": "upsample.instrument.shifts",
+    "GridInOutputs": "upsample.instrument.outputs",
+}
 
 
 def __getattr__(name: str) -> Any:
@@ -39,6 +45,8 @@ def __getattr__(name: str) -> Any:
 __all__ = [
     "Attribution",
     "Checkerboard",
+    "GridByShifting",
+    "GridInOutputs",
     "Imbalance",
     "Operator",
     "Overlap",

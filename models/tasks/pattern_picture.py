@@ -1,16 +1,18 @@
 """What the grid prints, as a person sees it: a patch magnified, without it too, the pattern itself, its spectrum."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import partial
 from math import gcd
 
+import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from models.tasks.drawing import line_spectrum, spectrum_db
@@ -32,6 +34,15 @@ class Patch:
     title: str
     output: Tensor
     grid: Tensor
+
+
+def for_comparison(patches: Sequence[Patch]) -> dict[str, NDArray[np.float32]]:
+    """The first patch as comparisons of runs draw it: `patch` and `grid`, (S, S) each; nothing where there is none."""
+    return {
+        key: each.float().numpy()
+        for first in patches[:1]
+        for key, each in (("patch", first.output), ("grid", first.grid))
+    }
 
 
 def repaired(network: nn.Module) -> nn.Module | None:
@@ -73,19 +84,21 @@ def patch(title: str, network: Callable[[Tensor], Tensor], image: Tensor, period
     return Patch(title, outputs[0], outputs[0] - outputs.mean(0))
 
 
-def with_repaired(
-    network: nn.Module, made: Callable[[nn.Module, Tensor], Tensor], image: Tensor, period: int, channel: int
-) -> list[Patch]:
-    """Return the patch of a network and, where there is something to repair, that of its repaired copy.
+def with_repaired(network: nn.Module) -> dict[str, nn.Module]:
+    """Return a network and, where there is something to repair, its repaired copy, by their titles."""
+    copy = repaired(network)
+    return {"the output": network} | ({} if copy is None else {"repaired": copy})
 
-    made  takes a network and what `patch` gives it, and returns what is shown
-    """
-    networks = {"the output": network, "repaired": repaired(network)}
-    return [
-        patch(title, partial(made, each), image, period, channel)
-        for title, each in networks.items()
-        if each is not None
-    ]
+
+def patches_of(
+    networks: Mapping[str, nn.Module],
+    made: Callable[[nn.Module, Tensor], Tensor],
+    image: Tensor,
+    period: int,
+    channel: int,
+) -> list[Patch]:
+    """Return the `patch` of each network, by its title, of what `made` makes with it of an image."""
+    return [patch(title, partial(made, each), image, period, channel) for title, each in networks.items()]
 
 
 def laid_out(title: str, rows: Sequence[float]) -> tuple[Figure, GridSpec]:

@@ -137,7 +137,8 @@ class Task(pl.LightningModule):
         """One place of the test just run, the same in every run on this data: what a comparison of runs shows.
 
         `output`, (H, W, 3) uint8, a picture of what the network made; what to see it beside, pictures too, under the
-        names they are shown with; and `spectrum` of the whole output, as `models.tasks.drawing.line_spectrum`.
+        names they are shown with; `spectrum` of the whole output, as `models.tasks.drawing.line_spectrum`; and, where
+        there is room, `patch` and `grid`, (S, S) float32: of the output magnified, and what the grid adds to it.
         """
         raise NotImplementedError
 

@@ -138,6 +138,10 @@ class Board:
                 lines.append(f"{doubtful.capitalize()} may not compare: {key} is {' or '.join(sorted(found))}.")
         return lines
 
+    def headlines(self) -> list[str]:
+        """The best score, and who prints: the title of the picture."""
+        return [self._first(), *self._patterns()]
+
     @property
     def of_folds(self) -> bool:
         """Whether repeats are folds of a cross-validation."""

@@ -1,6 +1,8 @@
-"""The comparison as one picture: score against checkerboard, learning curves, spectra, and the same place by each."""
+"""The comparison as one picture: what each grid prints, score against checkerboard, learning curves, spectra, and the
+same place by each."""
 
 import io
+import textwrap
 import warnings
 from collections.abc import Callable
 from math import ceil
@@ -12,13 +14,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from numpy.typing import NDArray
 
+from models.tasks.score_rows import prints
 from study import reading
-from study.comparison import scores
+from study.comparison import patches, scores
 from study.comparison.board import Board
-from study.comparison.runs import Group, Run
+from study.comparison.runs import Group, Repeat, Run
 
 DRAWN = 20  # groups, the best; there are no more colours to tell apart
 COLUMNS = 6  # pictures in a row of the strip
+TITLE = 120  # characters of a line of the title
 APART = 20  # dB between one group's spectrum and the next
 Found = TypeVar("Found", reading.Numbers, reading.Arrays)
 Strip = list[tuple[str, NDArray[Any]]]
@@ -62,28 +66,41 @@ def picture(board: Board, notes: list[str] | None = None) -> bytes:
 
 def draw(drawn: Drawn) -> Figure:
     """All parts, one above the other."""
-    strip = same_place(drawn)
+    strip, magnified = same_place(drawn), printed(drawn)
     rows = ceil(len(strip) / COLUMNS)
-    heights = [4.6, 4.4 + 0.35 * max(0, len(drawn.groups) - 6), *([0.4 + 2.3 * rows] if rows else [])]
-    figure = Figure(figsize=(13, sum(heights)), layout="constrained", dpi=110)
+    heights = {
+        "patches": patches.height(len(magnified)),
+        "scores": 4.6,
+        "spectra": 4.4 + 0.35 * max(0, len(drawn.groups) - 6),
+        "strip": 0.4 + 2.3 * rows if rows else 0,
+    }
+    heights = {name: inches for name, inches in heights.items() if inches}
+    figure = Figure(figsize=(13, sum(heights.values())), layout="constrained", dpi=110)
     figure.suptitle(title(drawn))
-    parts = figure.subfigures(len(heights), 1, squeeze=False, height_ratios=heights)[:, 0]
-    above = parts[0].subplots(1, 2)
+    found = figure.subfigures(len(heights), 1, squeeze=False, height_ratios=list(heights.values()))[:, 0]
+    parts = dict(zip(heights, found, strict=True))
+    if magnified:
+        patches.draw(parts["patches"], magnified, unit(drawn.board))
+    above = parts["scores"].subplots(1, 2)
     draw_scores(above[0], drawn)
     draw_curves(above[1], drawn)
-    draw_spectra(parts[1].subplots(), drawn)
+    draw_spectra(parts["spectra"].subplots(), drawn)
     if rows:
-        draw_strip(parts[2], strip, rows)
+        draw_strip(parts["strip"], strip, rows)
     return figure
 
 
 def title(drawn: Drawn) -> str:
-    """What is compared, over which seeds, and which groups are drawn."""
+    """What is compared, of which networks, over which seeds; which groups are drawn; which is best and which print."""
     board, seeds = drawn.board, list(map(str, drawn.board.seeds))
     count = f"{len(board.groups)} configurations"
     if len(board.groups) > DRAWN:
         count = f"the best {DRAWN} of {count}"
-    return f"{board.title}: {count}, " + (f"seeds {', '.join(seeds)}" if len(seeds) <= 10 else f"{len(seeds)} seeds")
+    networks = sorted({str(each.settings["model.name"]) for each in board.groups if "model.name" in each.settings})
+    of = f" of {', '.join(networks)}" if networks else ""
+    over = f"seeds {', '.join(seeds)}" if len(seeds) <= 10 else f"{len(seeds)} seeds"
+    lines = [f"{board.title}: {count}{of}, {over}", *board.headlines()]
+    return "\n".join(line for long in lines for line in textwrap.wrap(long, TITLE))
 
 
 def short(label: str) -> str:
@@ -197,11 +214,38 @@ def period_of(runs: list[Run]) -> int:
     return next((run.metrics["period"] for run in runs if run.metrics and "period" in run.metrics), 0)
 
 
+def unit(board: Board) -> str:
+    """Of what is drawn of the outputs."""
+    task = next(iter(board.best.runs.values())).kind[0]
+    return patches.UNITS.get(task, "units of the output")
+
+
+def printed(drawn: Drawn) -> list[patches.Patch]:
+    """Of each group whose run left them: a patch of its output, what the grid adds, and its score and verdict, all of
+    one seed."""
+    board, found = drawn.board, []
+    seed = shown_seed(board)
+    for each, examples in zip(drawn.groups, drawn.examples, strict=True):
+        output, grid = (examples.get(seed, {}).get(key) for key in ("patch", "grid"))
+        if output is None or grid is None or output.ndim != 2 or grid.ndim != 2:
+            continue
+        metrics = each.runs[seed].metrics or {}
+        score = f"{scores.name(board.main)} {scores.written(metrics[board.main])}" if metrics.get(board.main) else ""
+        name = f"{short(each.label)}, seed {seed}" + (f": {score}" if score else "")
+        found.append(patches.Patch(name, patches.verdict(metrics, unit(board)), prints(metrics), output, grid))
+    return found
+
+
+def shown_seed(board: Board) -> Repeat:
+    """The seed that most groups have finished, of which single outputs are shown."""
+    return max(board.seeds, key=lambda seed: sum(seed in each.values(board.main) for each in board.groups))
+
+
 def same_place(drawn: Drawn) -> Strip:
     """What to see, then each group's output of the same place, all of one seed."""
     board = drawn.board
     result: Strip = []
-    seed = max(board.seeds, key=lambda seed: sum(seed in each.values(board.main) for each in board.groups))
+    seed = shown_seed(board)
     for each, examples in zip(drawn.groups, drawn.examples, strict=True):
         example = {key: value for key, value in examples.get(seed, {}).items() if value.ndim == 3}
         if "output" not in example:

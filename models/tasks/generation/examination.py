@@ -17,7 +17,7 @@ from models.tasks.generation.generate import FIELDS, SAMPLES, TEST, generate, ra
 from models.tasks.generation.scores import GenerationScores, checkerboards, grid_of
 from models.tasks.grid import told
 from models.tasks.input_gradient import discriminator_checkerboards
-from models.tasks.pattern_picture import SIDE, Patch, repaired
+from models.tasks.pattern_picture import SIDE, Patch, for_comparison, repaired
 from upsample.instrument.outputs import OutputResult
 
 FIELD_COUNT, FIELD_GRID = 16, 19  # large fields whose checkerboard is measured, and latents a side: 16 periods
@@ -107,7 +107,8 @@ class Examination(nn.Module):
         return self.scores | {f"real/{key}": value for key, value in measured.items()}
 
     def example_arrays(self, generator: Generator) -> dict[str, NDArray[np.generic]]:
-        """Real images, and generated ones of the same noise in every run of this seed; the generated ones' spectrum."""
+        """Real images, and generated ones of the same noise in every run of this seed; the generated ones' spectrum; a
+        patch of a large field, in grey levels of 255, and the pattern there."""
         pictures = {
             "real": self.shown["real"][:SHOWN],
             "output": generate(generator, self.latents(SAMPLES, SHOWN)),
@@ -115,6 +116,7 @@ class Examination(nn.Module):
         return {
             **{key: make_grid(each.cpu(), nrow=4).permute(1, 2, 0).numpy() for key, each in pictures.items()},
             "spectrum": line_spectrum(self.shown["test"].flatten(0, 1)),
+            **for_comparison([each] if (each := cut("", self.fields["test"], self.patterns["test"])) else []),
         }
 
 
