@@ -99,6 +99,7 @@ def amounts(photos: Path | None, trials: int) -> Iterator[Row]:
                 Trial(name, 5000 + number, photos, 0.01, *cases[number % len(cases)])
                 for number in range(-(-trials // len(cases)) * len(cases))
             ]
+            span = f"{periods[0]}" + (f" to {periods[-1]}" if len(periods) > 1 else "")
             seen = [each for each in answers(tried) if each.shown]
             if not seen:
                 continue
@@ -106,7 +107,7 @@ def amounts(photos: Path | None, trials: int) -> Iterator[Row]:
             inside = sum(each.low <= 1 <= each.high for each in seen) / len(seen)
             spread = torch.tensor([each.amount for each in seen]).quantile(torch.tensor([0.05, 0.95])).tolist()
             yield Row(
-                f"its amount, period {periods[0]}" + (f" to {periods[-1]}" if len(periods) > 1 else "") + f", in {name}",
+                f"its amount, period {span}, in {name}",
                 "within 10 %",
                 f"{middle:.3f} of what was planted, median of {len(seen)}",
                 abs(middle - 1) <= 0.1,

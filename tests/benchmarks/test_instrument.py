@@ -68,7 +68,8 @@ def test_amounts_are_told_of_each_period(monkeypatch: pytest.MonkeyPatch) -> Non
 
     monkeypatch.setattr(rows, "answers", exact)
     short, long = rows.amounts(None, 12)
-    assert (short.tried, long.tried) == ("its amount, period 2 to 8, in 1/f noise", "its amount, period 16, in 1/f noise")
+    assert short.tried == "its amount, period 2 to 8, in 1/f noise"
+    assert long.tried == "its amount, period 16, in 1/f noise"
     assert short.measured == "1.035 of what was planted, median of 12"
     assert (short.reached, long.reached) == (True, False)
 
