@@ -30,8 +30,13 @@ def whole(below: int, random: Generator) -> int:
 
 
 def noise(count: int, side: int, random: Generator) -> Tensor:
-    """1/f noise, as strong as photographs."""
-    return 128 + 50 * pink_noise(count, side, side, whole(2**31, random))
+    """1/f noise, as strong as photographs, each image out of a field of its own.
+
+    Quarters of one field are not independent: what is at one's border goes on in the next, so that their coefficients
+    along the axes cancel in part, and with them a part of a pattern's amount.
+    """
+    fields = [pink_noise(1, side, side, whole(2**31, random)) for _ in range(count)]
+    return 128 + 50 * torch.cat(fields)
 
 
 def steps(count: int, side: int, random: Generator) -> Tensor:

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.instrument.roc import draw_roc
-from benchmarks.instrument.rows import Row, by_shifting, false_alarms, planted, smallest_found
+from benchmarks.instrument.rows import Row, amounts, by_shifting, false_alarms, planted, smallest_found
 from plumbing.atomic import write_text
 
 PAGE = Path(__file__).parents[2] / "docs" / "instrument.md"
@@ -41,6 +41,7 @@ def main(words: list[str]) -> int:
         "shifting": by_shifting,
         "alarms": false_alarms,
         "planted": planted,
+        "amounts": amounts,
         "smallest": smallest_found,
     }
     parser = argparse.ArgumentParser(

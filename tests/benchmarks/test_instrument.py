@@ -52,6 +52,28 @@ def test_patterns_have_rms_one_and_lie_where_they_should(shape: str) -> None:
     assert covered == pytest.approx(1 / 6, rel=0.05)
 
 
+def test_images_of_noise_are_independent() -> None:
+    """The mean of sixteen has a sixteenth of their power at every frequency, along the axes as well."""
+    images = noise(512, 64, torch.Generator().manual_seed(0))[:, 0]
+    along = torch.fft.fft2(images)[:, 4:32:2, 0]
+    ratio = 16 * along.unflatten(0, (-1, 16)).mean(1).abs().square().mean(0) / along.abs().square().mean(0)
+    assert ratio.mean().item() == pytest.approx(1, abs=0.2)
+
+
+def test_amounts_are_told_of_each_period(monkeypatch: pytest.MonkeyPatch) -> None:
+    def exact(trials: list[Trial]) -> list[Answer]:
+        assert len({trial.seed for trial in trials}) == len(trials) == 12
+        assert {trial.share for trial in trials} == {0.01}
+        return [Answer(True, 0.002, 1 + 0.01 * trial.period, 0.9, 1.1, 0) for trial in trials]
+
+    monkeypatch.setattr(rows, "answers", exact)
+    short, long = rows.amounts(None, 12)
+    assert short.tried == "its amount, period 2 to 8, in 1/f noise"
+    assert long.tried == "its amount, period 16, in 1/f noise"
+    assert short.measured == "1.035 of what was planted, median of 12"
+    assert (short.reached, long.reached) == (True, False)
+
+
 def test_rows_by_shifting_reach_their_targets() -> None:
     found = list(rows.by_shifting(None, 8))
     # Of eight trials none may be a false alarm, whose limit is far above its target then.

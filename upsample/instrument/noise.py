@@ -25,6 +25,7 @@ def pink_parts(count: int, height: int, width: int, seed: int) -> Iterator[Tenso
 def pink_noise(count: int, height: int, width: int, seed: int = 0) -> Tensor:
     """(count, 1, height, width) float32 noise whose power falls as 1/f**2, like photographs'; unit variance.
 
-    Four images are the quarters of one field, so that their borders do not match, as no photograph's do.
+    Four images are the quarters of one field, so that their borders do not match, as no photograph's do. Quarters of
+    the same field are not quite independent of each other: their coefficients along the axes cancel in part.
     """
     return torch.cat(list(pink_parts(count, height, width, seed)))
