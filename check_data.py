@@ -11,13 +11,13 @@ from typing import Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 import data
 from data.forms import Kind
 from plumbing.messages import MAX_SENTENCE, printable
 from study import command_line, run_folder
-from study.identity import plain
+from study.identity import data_name, plain
 
 # Everything is looked at once, whatever the configuration would do about it.
 LOOKING = {"on_error": "skip", "cache": "none", "crops_per_image": 1, "absent_classes": "keep"}
@@ -26,6 +26,8 @@ KINDS: dict[str, Kind] = {  # of data, by the task that asks for them; models.ta
     "super_resolution": "high_resolution_images",
     "gan": "images_of_one_size",
 }
+
+OmegaConf.register_new_resolver("data_name", lambda *, _root_: data_name(_root_.data), replace=True)
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="check_data")
