@@ -99,7 +99,8 @@ def deconv(
     balanced: bool | Literal[2] = True,
 ) -> TransposedConv:
     """Transposed convolution, balanced by default: over three seeds it scores as well so, and prints nothing on flat
-    areas (docs/which_upsampler.md). kernel_size=None takes the smallest multiple of scale, from 2*scale, that is centred:
+    areas (docs/which_upsampler.md). kernel_size=None takes the smallest multiple of scale, from 2*scale, that is
+    centred:
     2*scale for even scales, 3*scale for odd ones at dilation 1."""
     return TransposedConv(in_channels, out_channels, scale, kernel_size, dilation, bias, allow_holes, balanced)
 
