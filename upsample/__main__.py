@@ -30,7 +30,7 @@ def build_parser() -> Parser:
         help="one operator, or two side by side, in numbers and one picture",
         epilog="Any option of the operator works too, such as --kernel_size 3 --dilation 2 or --balanced true; "
         "--kernel is short for --kernel_size, and --vs-kernel_size 4 is an option of the second operator. "
-        "Kernels that leave holes are built without being asked twice.",
+        "What a kernel does by itself is shown: with holes where it leaves any, and not balanced unless asked to be.",
     )
     explain.add_argument("name", help=", ".join(available()))
     explain.add_argument("--scale", type=int, default=2, help="output pixels per input pixel and axis (default 2)")

@@ -16,6 +16,7 @@ from models.training.callbacks.step_clock import clock_of
 from models.training.task import Task
 from models.training.trainer import machine
 from plumbing.messages import MAX_SENTENCE, printable
+from upsample.models.evaluating import weights_computed
 
 
 def announce(task: Task, trainer: pl.Trainer, module: DataModule) -> None:
@@ -44,7 +45,7 @@ def costs(task: Task, trainer: pl.Trainer) -> dict[str, Any]:
     example = task.example_input().to(task.device)
     clock = clock_of(trainer)
     task.eval()
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+    with torch.no_grad(), weights_computed(task.network), FlopCounterMode(display=False) as counter:
         task(example)
     return {
         "parameters": sum(p.numel() for p in task.network.parameters()),

@@ -108,7 +108,7 @@ def balanced_transposed(conv: Transposed, order: int = 1) -> Balanced:
         raise ValueError(
             f"balanced needs a kernel without holes, but kernel_size={_short(conv.kernel_size)}, dilation="
             f"{_short(conv.dilation)} at stride {stride} reaches only some output phases; use kernel_size >= {stride} "
-            "with a dilation that shares no factor with the stride"
+            "with a dilation that shares no factor with the stride, or balanced=false"
         )
     least = [order * (s - 1) + 1 for s in conv.stride]
     if any(k < n for k, n in zip(conv.kernel_size, least, strict=True)):

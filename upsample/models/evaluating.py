@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 from torch import nn
 from torch.nn.parameter import is_lazy
+from torch.nn.utils import parametrize
 
 
 @contextmanager
@@ -26,3 +27,15 @@ def evaluating(model: nn.Module) -> Iterator[None]:
             module.training = training
         for parameter, asks in asking:
             parameter.requires_grad_(asks)
+
+
+@contextmanager
+def weights_computed(model: nn.Module) -> Iterator[None]:
+    """While inside, weights behind a parametrisation, such as balanced ones, are computed already: what is counted then
+    is what the model does to its input."""
+    with parametrize.cached():
+        for module in model.modules():
+            if parametrize.is_parametrized(module):
+                for name in module.parametrizations:  # type: ignore[union-attr]  # a ModuleDict
+                    getattr(module, name)
+        yield

@@ -72,13 +72,15 @@ class Explanation:
 
 
 def explain(name: str, scale: int = 2, **options: Any) -> Explanation:
-    """Build the operator called `name` and measure it. allow_holes is implied: holes are part of the story.
+    """Build the operator called `name` and measure it. allow_holes=True and balanced=False are implied: what a kernel
+    does by itself, holes and all, is the story.
 
     Raises ValueError for what `upsample.build` refuses.
     """
     asked = dict(options)
-    if name in available() and "allow_holes" in available()[name].options:
-        options.setdefault("allow_holes", True)
+    for key, implied in (("allow_holes", True), ("balanced", False)):
+        if name in available() and key in available()[name].options:
+            options.setdefault(key, implied)
     channels = lcm(4, scale**2)  # what grouped operators divide
     channels *= max(1, 16 // channels)  # enough random kernels to see what they do on average
     with torch.random.fork_rng(devices=[]):

@@ -17,6 +17,7 @@ from upsample.algebra.imbalance import imbalance_of, phase_imbalance
 from upsample.algebra.response import measured_polyphase
 from upsample.columns import columns
 from upsample.contract import Operator, available
+from upsample.models.evaluating import weights_computed
 from upsample.pages.alone import Alone
 
 
@@ -108,8 +109,8 @@ def macs_per_pixel(module: nn.Module, in_channels: int, size: int = 32) -> float
     window for average pooling, 1 for an elementwise product.
     """
     x = torch.zeros(1, in_channels, size, size)
-    with _Counter() as counter, torch.no_grad():
-        y = module.eval()(x)
+    with torch.no_grad(), weights_computed(module.eval()), _Counter() as counter:
+        y = module(x)
     return counter.macs / y[0, 0].numel()
 
 

@@ -80,7 +80,7 @@ def build(kind: str) -> Task:
     if kind == "super_resolution":
         enlarger = ESPCN(1, partial(upsample.build, "pixel_shuffle"), scale=2)
         return SuperResolution(enlarger, GREY, loss="l1", lr=1e-3, warmup=0.1, checkerboard_images=1, ema=ema)
-    network = DCGAN(1, partial(upsample.build, "deconv"), size=32, latent=5, width=4)
+    network = DCGAN(1, partial(upsample.build, "deconv", balanced=False), size=32, latent=5, width=4)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(feature_networks, "find", lambda: None)  # it would take minutes to score with
         return GAN(

@@ -47,12 +47,17 @@ def test_every_output_keeps_its_shape(setting: dict, name: str) -> None:
 
 @pytest.mark.parametrize("setting", SETTINGS)
 @pytest.mark.parametrize(
-    ("name", "options"), [("deconv", {"kernel_size": 8}), ("pixel_shuffle", {}), ("dilated_deconv", {"kernel_size": 4})]
+    ("name", "options"),
+    [
+        ("deconv", {"kernel_size": 8, "balanced": False}),
+        ("pixel_shuffle", {}),
+        ("dilated_deconv", {"kernel_size": 4, "balanced": False}),
+    ],
 )
 def test_exact_where_the_old_taps_are_among_the_new(setting: dict, name: str, options: dict) -> None:
     old = nn.ConvTranspose2d(4, 6, **setting)
     if name == "deconv" and old.stride[0] == 3:
-        options = {"kernel_size": 9}
+        options = {"kernel_size": 9, "balanced": False}
     if name == "dilated_deconv":  # the taps of a dilated kernel hold no others: only itself
         old = nn.ConvTranspose2d(4, 6, 4, stride=2, dilation=3, padding=4, groups=setting.get("groups", 1))
     x = torch.randn(2, 4, 5, 7)
@@ -131,7 +136,7 @@ def test_shared_layers_stay_shared_and_others_are_left() -> None:
     model = Net()
     x = torch.randn(1, 4, 3, 5)
     before = model(x)
-    done = swap(model, partial(upsample.build, "deconv", kernel_size=4))
+    done = swap(model, partial(upsample.build, "deconv", kernel_size=4, balanced=False))
     assert [(d.names, d.kept) for d in done] == [
         (("up", "levels.0.1", "levels.1"), ""),
         (("flat",), ""),
@@ -202,7 +207,7 @@ LAYERS = [
 @pytest.mark.parametrize("name", ["resize_conv", "deconv", "nearest"])
 def test_any_number_of_axes_and_unequal_strides(old: nn.Module, name: str) -> None:
     model = nn.Sequential(copy.deepcopy(old))
-    (done,) = swap(model, name)
+    (done,) = swap(model, partial(upsample.build, name, **({"balanced": False} if name == "deconv" else {})))
     axes = len(old.stride)
     for size in ([1] * axes, [5, 4, 6][:axes]):
         x = torch.randn(2, old.in_channels, *size)
@@ -233,7 +238,7 @@ def test_an_operator_is_replaced_whole(name: str) -> None:
     model = Decoder(name)
     x = torch.randn(2, 3, 9, 7)
     before = model(x)
-    (done,) = swap(model, partial(upsample.build, "deconv", kernel_size=12))
+    (done,) = swap(model, partial(upsample.build, "deconv", kernel_size=12, balanced=False))
     assert done.names == ("up",)
     assert isinstance(model.up, upsample.operators.deconv.TransposedConv)
     if name != "dilated_deconv":  # whose taps no dense kernel of 12 holds all
@@ -302,9 +307,20 @@ def test_parametrised_layers_are_replaced_by_what_they_do() -> None:
     layer = parametrizations.weight_norm(nn.ConvTranspose2d(3, 3, 4, 2, 1))
     x = torch.randn(1, 3, 5, 5)
     expected = layer(x)
-    model, error = replaced(layer, "deconv")
+    model, error = replaced(layer, "deconv", balanced=False)
     assert error < 1e-6  # the parametrisation computes in float32
     torch.testing.assert_close(model(x), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_by_its_name_a_transposed_convolution_comes_balanced_and_the_error_is_told() -> None:
+    old = nn.ConvTranspose2d(3, 4, 3, 2, 1, 1)
+    model = nn.Sequential(old)
+    (done,) = swap(model, "deconv")
+    assert upsample.phase_imbalance(model[0], 3) < 1e-6
+    x = torch.randn(4, 3, 30, 30)
+    found = ((model(x) - old(x)).norm() / old(x).norm()).item()
+    assert found > 0.1
+    assert done.error == pytest.approx(found, rel=0.2)
 
 
 def test_an_operator_of_images_is_refused_for_volumes() -> None:

@@ -40,7 +40,9 @@ def test_empty_kernels_fail_at_build(options: dict[str, Any]) -> None:
 
 def test_worked_example_of_a_dilated_kernel_on_a_centre_impulse() -> None:
     """k3 s2 d2 p2 on 3 x 3 (apache/mxnet #11203), with the output_padding that makes the output even."""
-    layer = upsample.build("dilated_deconv", 1, 1, 2, kernel_size=3, dilation=2, bias=False, allow_holes=True)
+    layer = upsample.build(
+        "dilated_deconv", 1, 1, 2, kernel_size=3, dilation=2, bias=False, allow_holes=True, balanced=False
+    )
     with torch.no_grad():
         layer.conv.weight.copy_(torch.arange(1.0, 10).view(1, 1, 3, 3))
     impulse = torch.zeros(1, 1, 3, 3)
@@ -51,7 +53,7 @@ def test_worked_example_of_a_dilated_kernel_on_a_centre_impulse() -> None:
 
 def test_separable_is_a_transposed_convolution_of_rank_one() -> None:
     layer = upsample.build("separable_deconv", 3, 2, 2)
-    dense = upsample.build("deconv", 3, 2, 2)
+    dense = upsample.build("deconv", 3, 2, 2, balanced=False)
     with torch.no_grad():
         # weight[in, out] = pointwise[out, in] * depthwise[in]
         pointwise = layer.pointwise.weight[:, :, 0, 0].T[:, :, None, None]

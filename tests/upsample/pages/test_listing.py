@@ -46,7 +46,8 @@ def test_parameters(measured: dict[str, Row], name: str, parameters: int) -> Non
 def test_overlap_and_imbalance(measured: dict[str, Row]) -> None:
     assert measured["deconv"].overlap == (4, 4)
     assert measured["unpool"].overlap == (0, 1)
-    assert measured["deconv"].imbalance == pytest.approx(3**0.5, rel=0.1)
+    assert measured["deconv"].imbalance < 1e-6
+    assert measured["separable_deconv"].imbalance > 0.5
     assert measured["resize_conv"].imbalance < 1e-6
 
 

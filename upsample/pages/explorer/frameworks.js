@@ -148,13 +148,13 @@ y = jax.lax.conv_general_dilated(
     return {
       code: `import upsample
 
-layer = upsample.build("deconv", 1, 1, ${where}, kernel_size=${k}, dilation=${d}, bias=False${holes ? ", allow_holes=True" : ""})
+layer = upsample.build("deconv", 1, 1, ${where}, kernel_size=${k}, dilation=${d}, bias=False${holes ? ", allow_holes=True, balanced=False" : ""})
 y = layer(x)  # exactly ${s} times as large`,
       note: (wanted === p && extra === o ? "" :
         `Its padding is always ${wanted} and its output_padding ${extra}, so that the output is ${s} times the input. `) +
-        "A fresh layer's weights are PyTorch's random ones." +
-        (holes ? " Without allow_holes=True it refuses this setting and names what works." :
-          " balanced=True keeps the phases' sums equal, before, during and after training."),
+        "A fresh layer's weights are PyTorch's random ones" +
+        (holes ? ". Without allow_holes=True it refuses this setting and names what works." :
+          ", moved as little as makes the phases' sums equal, which they stay; balanced=False leaves them free."),
     };
   }
 }
