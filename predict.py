@@ -50,6 +50,7 @@ def work(net: Any, options: argparse.Namespace) -> tuple[Iterator[None], int] | 
     from models.tasks.generation.predict import write_samples
     from models.tasks.regression.predict import measure
     from models.tasks.segmentation.inference import Inference
+    from models.tasks.segmentation.labels.predict import find_each
     from models.tasks.segmentation.predict import segment, write_legend
     from models.tasks.super_resolution.predict import enlarge_to
 
@@ -75,8 +76,11 @@ def work(net: Any, options: argparse.Namespace) -> tuple[Iterator[None], int] | 
         if options.probabilities:
             raise ValueError(f"{options.checkpoint} answers with values, which have no probabilities; leave that out")
         return lambda name, path: measure(net, path, inference, options.output, name)
+    if len(net.thresholds) == len(net.classes):  # a mask for each, which needs no legend
+        return lambda name, path: find_each(net, path, inference, options.output, name, options.probabilities)
     write_legend(net, options.output)
-    return lambda name, path: segment(net, path, inference, options.output, name, options.probabilities)
+    one = find_each if net.thresholds else segment
+    return lambda name, path: one(net, path, inference, options.output, name, options.probabilities)
 
 
 def main() -> None:

@@ -35,7 +35,7 @@ def theirs(seed: int, steps: int) -> float:
     _, task, module = built(*RESNET18, seed=seed)
     assert isinstance(task, Segmentation)
     task.to(device())
-    network, loss, optimiser = smp_unet(len(task.classes), task.ignore_index)
+    network, loss, optimiser = smp_unet(len(task.classes), task.info.ignore_index)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps, eta_min=1e-5)
     for batch in islice(epochs(module.train_dataloader()), steps):
         value = loss(network(task.normalise(batch["image"].to(device()))), batch["mask"].long().to(device()))
@@ -49,7 +49,7 @@ def theirs(seed: int, steps: int) -> float:
 @torch.no_grad()
 def validated(network: torch.nn.Module, task: Segmentation, module: DataModule) -> float:
     """mIoU over the validation images."""
-    confusion = Confusion(len(task.classes), task.ignore_index).to(device())
+    confusion = Confusion(len(task.classes), task.info.ignore_index).to(device())
     for batch in module.val_dataloader():
         logits: Tensor = network(task.normalise(batch["image"].to(device())))
         confusion.update(logits.argmax(1), batch["mask"].long().to(device()))

@@ -16,6 +16,7 @@ from data.files.bands import Bands, NoData, Wish
 from data.files.bands import read as read_bands
 from data.files.finding import Finder, Pair
 from data.files.masks import Colours, check_mask, read_mask, refuse_labels
+from data.files.planes.numbers import check_planes, read_planes
 from data.files.reading import Header, Unreadable, read_header
 from plumbing.options import OptionError, Range
 
@@ -125,6 +126,8 @@ class LabelledFiles:
     colours  of RGB masks: colour to number
     notes    what a user should know, printed once
     wish     what is asked of bands; None: images are read as pictures of three colours
+    member   the number that says in a mask of its own that a pixel is of a class; None: each pixel is of one class.
+             Masks are then the planes of each pair, or the bands of its mask's file
     """
 
     kinds: ClassVar[tuple[Kind, ...]] = ("labelled_images",)
@@ -139,6 +142,12 @@ class LabelledFiles:
     colours: Colours | None = None
     notes: list[str] = field(default_factory=list)
     wish: Wish | None = None
+    member: int | None = None
+
+    @property
+    def planes(self) -> int | None:
+        """How many planes a mask has, where classes may overlap; None: it is one of labels."""
+        return None if self.member is None else len(self.classes)
 
     def numbers(self) -> list[int]:
         """The number of each class in the files."""
@@ -147,16 +156,31 @@ class LabelledFiles:
     def look(self, pair: Pair) -> Header:
         """What the image's header says. Raises Unreadable where its mask does not fit."""
         image = read_header(pair.image)
-        if pair.mask is not None:
+        if self.member is not None:
+            check_planes(pair, image, len(self.classes))
+        elif pair.mask is not None:
             check_mask(pair.mask, read_header(pair.mask), image, self.colours)
         return image
 
     def decode(self, pair: Pair, read: Read) -> Decoded:
         """The image as `read` gives it, and its labels (H, W) uint8: places in `classes`, or IGNORED, as where there is
-        no data. Raises Unreadable."""
+        no data; of classes that may overlap planes (K, H, W) uint8 of 0, 1 or IGNORED. Raises Unreadable."""
         image, missing = read(pair.image)
         if pair.mask is None:
             return image, None
+        if self.member is not None:
+            stored = read_planes(pair, read_header(pair.image), len(self.classes))
+            planes = renumbered(stored, [self.member, 0, *self.ignored], [1, 0, *[IGNORED] * len(self.ignored)])
+            if (planes < 0).any():
+                refuse_labels(
+                    pair.mask,
+                    stored,
+                    planes < 0,
+                    f"masks of one class hold 0 and {self.member}; correct it, or set data.ignore_index",
+                )
+            if missing is not None:
+                planes[:, missing] = IGNORED
+            return image, planes.astype(np.uint8)
         stored = read_mask(pair.mask, read_header(pair.image), self.colours)
         numbers = self.numbers()
         labels = renumbered(stored, [*numbers, *self.ignored], [*range(len(numbers)), *[IGNORED] * len(self.ignored)])

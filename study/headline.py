@@ -5,7 +5,7 @@ from typing import Any
 
 from models.tasks.score_rows import MAIN, unit
 
-NAMES = {"miou": "mIoU", "rmse": "RMSE", "psnr_y": "PSNR-Y", "fid": "FID", "spectrum_gap": "spectrum gap"}
+NAMES = {"miou": "mIoU", "iou": "IoU", "rmse": "RMSE", "psnr_y": "PSNR-Y", "fid": "FID", "spectrum_gap": "spectrum gap"}
 
 
 def headline(config: dict[str, Any], metrics: dict[str, Any]) -> str:

@@ -49,6 +49,7 @@ LATER: dict[str, Any] = {
     "data.value_nodata": "auto",
     "encoder.freeze": False,
     "task.ema": 0.0,
+    "task.labels": "auto",
 }
 
 

@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
-from data.files.palette import overlaid
+from data.files.palette import mixed, overlaid
+from data.loading.crop import label_counts
 from data.loading.loaded import LabelledImages, Loaded, ValuedImages, Values
 from plumbing.atomic import whole
 from plumbing.messages import printable
@@ -43,8 +44,10 @@ def contact_sheet(path: Path, module: Loaded) -> None:
             axis.imshow(tile(shown, beside))
             axis.set_title(shortened(printable(sample["name"])), fontsize=9)
     if isinstance(info, LabelledImages):
-        present = sorted(set().union(*(sample["mask"].unique().tolist() for sample in samples)))
-        colours = {info.classes[k]: tuple(c / 255 for c in info.palette[k]) for k in present if k < len(info.classes)}
+        present = sorted({int(k) for sample in samples for k in np.flatnonzero(label_counts(sample["mask"].numpy()))})
+        colours: dict[str, Any] = {
+            info.classes[k]: tuple(c / 255 for c in info.palette[k]) for k in present if k < len(info.classes)
+        }
         if info.ignore_index in present:
             colours["(ignored)"] = (0.0, 0.0, 0.0)
         patches = [Patch(color=colour) for colour in colours.values()]
@@ -70,5 +73,9 @@ def tile(sample: dict[str, Any], palette: list[tuple[int, int, int]] | Values | 
         return image
     if isinstance(palette, Values):
         return np.concatenate([image, palette.picture(sample["target"][::step, ::step])])
-    mask = sample["mask"][::step, ::step].numpy()
+    mask = sample["mask"][..., ::step, ::step].numpy()
+    if mask.ndim == 3:
+        colours, there = mixed(mask == 1, palette)
+        laid = np.where(there[..., None], (1 - OPACITY) * image + OPACITY * colours, image).astype(np.uint8)
+        return np.concatenate([image, laid])
     return np.concatenate([image, overlaid(image, mask, palette, OPACITY)])

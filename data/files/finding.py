@@ -17,11 +17,21 @@ MOST_AGAIN = 100  # times that links may lead to folders that were seen before
 @dataclass(frozen=True)
 class Pair:
     """An image and its mask, if it has one; `name` is unique in its data set, and text that every file and picture
-    takes: bytes of a file's name that are no UTF-8 stand in it as \\udcff does."""
+    takes: bytes of a file's name that are no UTF-8 stand in it as \\udcff does.
+
+    planes  of classes that may overlap the mask of each, None where it has none, as no pixel is of the class; `mask` is
+            then the first of them, or, without planes, a file with a band for each class
+    """
 
     name: str
     image: Path
     mask: Path | None = None
+    planes: tuple[Path | None, ...] = ()
+
+    @property
+    def files(self) -> list[Path]:
+        """All its files, each once."""
+        return list(dict.fromkeys(path for path in (self.image, self.mask, *self.planes) if path is not None))
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "name", self.name.encode(errors="backslashreplace").decode())

@@ -39,6 +39,19 @@ def overlaid(
     return result
 
 
+def mixed(
+    members: NDArray[np.bool_], palette: Sequence[tuple[int, int, int]]
+) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """(H, W, 3): of classes (K, H, W) that may overlap the mean colour of those at each pixel, black without; and where
+    there is one, (H, W). A class in black is none."""
+    total, count = np.zeros((*members.shape[1:], 3), np.uint16), np.zeros(members.shape[1:], np.uint16)
+    for member, colour in zip(members, palette, strict=True):
+        if tuple(colour) != BLACK:
+            total += member[..., None] * np.array(colour, np.uint16)
+            count += member
+    return (total / np.maximum(count, 1)[..., None]).astype(np.uint8), count > 0
+
+
 def voc_palette(count: int) -> list[tuple[int, int, int]]:
     """The first `count` colours of Pascal VOC's palette: the bits of a label, dealt to red, green and blue from the
     highest bit down, so that neighbouring labels differ most (VOC development kit, VOClabelcolormap.m)."""

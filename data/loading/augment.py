@@ -25,7 +25,8 @@ FARTHEST = 2.0  # standard deviations that a pixel moves by an elastic deformati
 
 
 class Augment:
-    """Cut, turn and colour samples {"image": (C, H, W), "mask": (H, W) uint8 or "target": (H, W) float32, if any, ...}.
+    """Cut, turn and colour samples {"image": (C, H, W), ...}, with "mask" (H, W) or (K, H, W) uint8 or "target" (H, W)
+    float32, if any.
 
     options       as conf/data/augment/none.yaml documents them; what is not named is off
     size          pixels a side of what comes out
@@ -105,7 +106,7 @@ class Augment:
         o, planes = self.options, [done["image"]]
         truth = next((key for key in TRUTHS if key in done), None)
         if truth is not None:
-            planes.append(done[truth][:, None])
+            planes.append(done[truth] if done[truth].ndim == 4 else done[truth][:, None])
         for i, dims in enumerate(((-2,), (-1,), None)):
             if (o.vertical_flip, o.horizontal_flip, o.transpose)[i]:
                 which = drawn[:, i, None, None, None] > 0
@@ -117,7 +118,9 @@ class Augment:
                 planes[0] = jitter(planes[0], *drawn[:, 4:8].unbind(1))
             else:
                 planes[0] = jitter_stored(planes[0], drawn[:, 4], drawn[:, 5], self.moments[1].to(drawn.device))
-        return done | {"image": planes[0]} | ({truth: planes[1][:, 0]} if truth is not None else {})
+        if truth is not None:
+            done[truth] = planes[1] if done[truth].ndim == 4 else planes[1][:, 0]
+        return done | {"image": planes[0]}
 
     def _warp(self, planes: list[Tensor], angle: Tensor, moved: Tensor | None) -> list[Tensor]:
         """Images bilinear, masks and targets nearest, turned about their centre and deformed; what comes out is the

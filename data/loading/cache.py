@@ -42,6 +42,7 @@ class Cache:
     version  whatever else the pixels depend on
     channels of the images; floating: they are float32, else uint8
     truth    how what is beside an image is stored: torch.uint8 labels (H, W), or torch.float32 numbers
+    planes   of labels, where these are (planes, H, W)
     """
 
     def __init__(
@@ -54,12 +55,15 @@ class Cache:
         channels: int = 3,
         floating: bool = False,
         truth: torch.dtype = torch.uint8,
+        planes: int | None = None,
     ) -> None:
         self.pairs, self.sizes, self.decode = pairs, sizes, decode
-        self.channels, self.dtype, self.truth = channels, torch.float32 if floating else torch.uint8, truth
+        self.channels, self.dtype = channels, torch.float32 if floating else torch.uint8
+        self.truth, self.planes = truth, planes
         self.starts = [0]
         for pair, (height, width) in zip(pairs, sizes, strict=True):
-            size = self._image_bytes(height * width) + truth.itemsize * (pair.mask is not None) * height * width
+            beside = truth.itemsize * (planes or 1) * (pair.mask is not None)
+            size = self._image_bytes(height * width) + beside * height * width
             size += -size % self.dtype.itemsize  # the next one begins where its numbers may
             self.starts.append(self.starts[-1] + size)
         self.pixels: Tensor | None = None
@@ -87,7 +91,8 @@ class Cache:
         if self.pairs[index].mask is None:
             return pixels, None
         taken = self._image_bytes(area)
-        return pixels, kept[taken : taken + self.truth.itemsize * area].view(self.truth).view(height, width)
+        truth = kept[taken : taken + self.truth.itemsize * (self.planes or 1) * area].view(self.truth)
+        return pixels, truth.view(height, width) if self.planes is None else truth.view(self.planes, height, width)
 
     def _image_bytes(self, area: int) -> int:
         """Bytes of an image and what follows it up to where the numbers beside it may begin."""
@@ -100,7 +105,7 @@ class Cache:
             start = self.starts[index]
             parts = [(start, image)]
             if mask is not None:
-                parts.append((start + self._image_bytes(mask.size), mask))
+                parts.append((start + self._image_bytes(mask.size // (self.planes or 1)), mask))
             for at, part in parts:
                 stored = part.ravel().view(np.uint8)
                 pixels[at : at + len(stored)].numpy()[:] = stored
@@ -110,7 +115,7 @@ class Cache:
 
     def _key(self, version: str) -> str:
         """What tells these pixels from others: files by place, size and when they were last changed in any way."""
-        files = [path for pair in self.pairs for path in (pair.image, pair.mask) if path is not None]
+        files = [path for pair in self.pairs for path in pair.files]
         states = ((path, path.stat()) for path in files)
         state = [(os.fsencode(p.resolve()).hex(), s.st_size, s.st_mtime_ns, s.st_ctime_ns) for p, s in states]
         return hashlib.sha256(json.dumps([FORMAT, version, state, self.sizes]).encode()).hexdigest()[:24]

@@ -44,10 +44,21 @@ def extent(
     return max(1, round(min(side / stretch, limits[0]))), max(1, round(min(side * stretch, limits[1])))
 
 
+def label_counts(labels: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """(256,) pixels of each label of a mask (H, W) uint8; of planes (K, H, W) of each class and, as 255, of those that
+    are known of none."""
+    if labels.ndim == 2:
+        return np.bincount(labels.ravel(), minlength=256)
+    counts = np.zeros(256, np.int64)
+    counts[: len(labels)] = (labels == 1).sum((1, 2))
+    counts[255] = (labels == 255).all(0).sum()
+    return counts
+
+
 def pixel_of_a_class(
     mask: Tensor, areas: NDArray[np.float64] | None, ignore_index: int | None, random: np.random.Generator
 ) -> tuple[int, int] | None:
-    """Row and column of a random pixel of a mask (H, W) uint8; of all its classes first one is drawn.
+    """Row and column of a random pixel of a mask (H, W) uint8, or of planes; of all its classes first one is drawn.
 
     areas  (K,) of each class, summed over the training images. A class is drawn in proportion to its share of these
            that lies in this mask: with images drawn as `data.loading.sampler.balanced` draws them by the same areas,
@@ -55,7 +66,7 @@ def pixel_of_a_class(
     Returns None for a mask without a class.
     """
     labels = mask.numpy()
-    counts = np.bincount(labels.ravel(), minlength=256).astype(float)
+    counts = label_counts(labels).astype(float)
     if ignore_index is not None:
         counts[ignore_index] = 0
     present = np.flatnonzero(counts)
@@ -63,8 +74,9 @@ def pixel_of_a_class(
         return None
     weights = np.ones(len(present)) if areas is None else counts[present] / areas[present]
     label = random.choice(present, p=weights / weights.sum())
-    drawn = np.flatnonzero(labels.ravel() == label)[random.integers(int(counts[label]))]
-    row, column = divmod(int(drawn), labels.shape[1])
+    there = labels == label if labels.ndim == 2 else labels[label] == 1
+    drawn = np.flatnonzero(there)[random.integers(int(counts[label]))]
+    row, column = divmod(int(drawn), labels.shape[-1])
     return row, column
 
 
@@ -88,8 +100,8 @@ def cut(
     padding_value: float | Tensor = PADDING,
     beyond_image: bool = True,
 ) -> dict[str, Tensor]:
-    """The window of "image" (C, H, W), "mask" (H, W) uint8 and "target" (H, W) float32, resized to side x side and
-    padded where it reaches beyond the image: bilinear and antialiased, and the nearest label or number.
+    """The window of "image" (C, H, W), "mask" (H, W) or (K, H, W) uint8 and "target" (H, W) float32, resized to side x
+    side and padded where it reaches beyond the image: bilinear and antialiased, and the nearest label or number.
 
     padding_value  of the image, one number or (C, 1, 1)
 
@@ -117,7 +129,8 @@ def cut(
     ):
         if key in planes:
             part = planes[key][..., inside[0], inside[1]]
-            part = part[None] if key in TRUTHS else part
+            alone = part.ndim == 2
+            part = part[None] if alone else part
             if part.shape[-2:] != (y1 - y0, x1 - x0):
                 part = v2.resize(part, [y1 - y0, x1 - x0], interpolation=mode, antialias=True)
             if any(padding):
@@ -126,5 +139,5 @@ def cut(
                     if isinstance(beyond, Tensor)
                     else v2.pad(part, padding, fill=beyond)
                 )
-            done[key] = part[0] if key in TRUTHS else part
+            done[key] = part[0] if alone else part
     return done

@@ -24,7 +24,7 @@ def load(files: LabelledFiles, options: LabelledOptions, finder: Finder, seed: i
 
     Raises ValueError where a class never occurs in them, unless that is asked for, and for a split without a class.
     """
-    version = f"{files.colours}{files.numbers()}{files.ignored}"
+    version = f"{files.colours}{files.numbers()}{files.ignored}" + ("" if files.member is None else f"{files.member}")
     found = stored(
         files.name,
         files.splits,
@@ -36,6 +36,7 @@ def load(files: LabelledFiles, options: LabelledOptions, finder: Finder, seed: i
         known,
         wish=files.wish,
         mean=options.mean,
+        planes=files.planes,
     )
     train, val, test = split_samples(found.parts, options.crops_per_image)
     kept = test.cache
@@ -47,20 +48,20 @@ def load(files: LabelledFiles, options: LabelledOptions, finder: Finder, seed: i
     counts = Counts(FileSamples(kept, some))
     shares = counts.shares(classes)
     notes = []
-    if known is None and classes < 2:
+    if known is None and classes < 2 and files.planes is None:
         raise ValueError(
             f"{files.name} has one class alone, {files.classes[0]}, so there is nothing to tell apart; label another "
             "class, or the rest as a background"
         )
     if train.indices and known is None:
-        notes = class_notes(files.classes, counts, len(some), len(train.indices))
+        notes = class_notes(files.classes, counts, len(some), len(train.indices), files.planes is not None)
         if (shares == 0).any() and len(some) < len(train.indices):
             shares = Counts(FileSamples(kept, train.indices)).shares(classes)
         refuse_absent([name for name, n in zip(files.classes, shares, strict=True) if not n], options.absent_classes)
         refuse_unlabelled({"val": val, "test": test}, files, kept)
     mean, std = moments_of(options, found.moments or counts.moments())
     labels = counts.labels[:, :classes]
-    areas = labels / labels.sum(1, keepdims=True).clip(1)
+    areas = labels / labels.sum(1, keepdims=True).clip(1)  # of overlapping classes: of their pixels together
     info = LabelledImages(
         files.name,
         mean,
@@ -71,6 +72,7 @@ def load(files: LabelledFiles, options: LabelledOptions, finder: Finder, seed: i
         IGNORED,
         files.numbers(),
         files.ignored,
+        files.planes is not None,
         span=found.span,
         bands=found.bands,
     )
@@ -154,13 +156,13 @@ def chosen_weights(wish: Sequence[float] | Literal["equal", "balanced"], shares:
     return [float(each) for each in wish]
 
 
-def class_notes(classes: list[str], counts: Counts, counted: int, total: int) -> list[str]:
+def class_notes(classes: list[str], counts: Counts, counted: int, total: int, overlapping: bool) -> list[str]:
     """What was counted: classes that do not occur, pixels and images that are ignored."""
     among = f"the {total} training images" if counted == total else f"{counted} of the {total} training images"
     pixels = counts.labels[:, : len(classes)]
     absent = [name for name, n in zip(classes, pixels.sum(0), strict=True) if not n]
-    void = int((pixels.sum(1) == 0).sum())
-    ignored = 1 - pixels.sum() / max(1, counts.labels.sum())
+    void = 0 if overlapping else int((pixels.sum(1) == 0).sum())
+    ignored = counts.labels[:, len(classes) :].sum() / max(1, counts.pixels)
     notes = []
     if absent:
         notes.append(f"Warning: {len(absent)} of {len(classes)} classes never occur in {among}: {', '.join(absent)}")

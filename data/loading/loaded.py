@@ -65,6 +65,7 @@ class LabelledImages(Images):
 
     labels   the number of each class in the masks' files, which predictions are written in; None: 0, 1, 2, ...
     ignored  the numbers there that are no class
+    overlapping  masks are (K, H, W), a plane a class: 1 where it is, 0 where not, `ignore_index` where none knows
     """
 
     classes: list[str]
@@ -73,6 +74,7 @@ class LabelledImages(Images):
     ignore_index: int = 255
     labels: list[int] | None = None
     ignored: tuple[int, ...] = ()
+    overlapping: bool = False
 
     def __post_init__(self) -> None:
         if len(self.class_weights) != len(self.classes):

@@ -86,6 +86,7 @@ def stored(
     wish: Wish | None = None,
     mean: Sequence[float] | None = None,
     truth: torch.dtype = torch.uint8,
+    planes: int | None = None,
 ) -> Stored:
     """Headers checked, then, where unusable files are skipped, all pixels, then cached.
 
@@ -93,7 +94,7 @@ def stored(
     version  whatever else than the files the pixels depend on
     side     pixels a side of what `decode` gives; None: as many as the image has
     wish     what is asked of bands, and the mean that is said of them; None: images are pictures of three colours
-    truth    of labels, or of numbers
+    truth    of labels, or of numbers; planes: of labels that may overlap
     """
     pairs = list(dict.fromkeys(pair for split in splits.values() for pair in split))
     headers = finder.usable(look, pairs, "Reading the headers")
@@ -120,7 +121,7 @@ def stored(
     sizes = [header.upright if side is None else (side, side) for header in headers.values()]
     form = (3, False) if bands is None else (len(bands.order), bands.floating)
     version += f"{span}" if bands is None else f"{bands}"
-    kept = Cache(options.cache, list(headers), sizes, decoded, version, *form, truth)
+    kept = Cache(options.cache, list(headers), sizes, decoded, version, *form, truth, planes)
     parts = {split: FileSamples(kept, given) for split, given in where.items()}
     return Stored(parts, span, bands, None if found is None else found.moments, notes)
 

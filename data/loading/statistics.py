@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.files.threads import in_threads
+from data.loading.crop import label_counts
 from data.loading.loaded import Samples, Values
 
 DRAWN = 1000  # values of an image, about, among which the lowest and highest are looked for
@@ -13,7 +14,8 @@ class Counts:
     """Counts over samples {"image": (C, H, W), "mask": (H, W) uint8 of labels, where there are any}.
 
     levels  (C, 256) pixels of each brightness, of images in uint8
-    labels  (n, 256) pixels of each label, for each sample
+    labels  (n, 256) pixels of each label, for each sample, as `label_counts` has them
+    pixels  of all samples
     """
 
     def __init__(self, samples: Samples) -> None:
@@ -22,11 +24,12 @@ class Counts:
             image, mask = sample["image"].numpy(), sample.get("mask")
             eight = image if image.dtype == np.uint8 else image[:0]
             levels = [np.bincount(channel.ravel(), minlength=256) for channel in eight]
-            return levels, None if mask is None else np.bincount(mask.numpy().ravel(), minlength=256)
+            return levels, None if mask is None else label_counts(mask.numpy())
 
         counted = list(in_threads(one, range(len(samples)), "Counting the pixels"))
         self.levels = np.sum([levels for levels, _ in counted], axis=0)
         self.labels = np.array([labels for _, labels in counted if labels is not None]).reshape(-1, 256)
+        self.pixels = sum(int(np.prod(samples[i]["image"].shape[1:])) for i in range(len(samples)))
 
     def moments(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Mean and standard deviation of each channel over all pixels, of images in [0, 1]."""
@@ -38,9 +41,8 @@ class Counts:
         return tuple(mean.tolist()), tuple(np.where(std > 1e-6, std, 1).tolist())
 
     def shares(self, classes: int) -> NDArray[np.float64]:
-        """(K,) of all labelled pixels that are each class."""
-        totals = self.labels[:, :classes].sum(0)
-        return totals / max(1, totals.sum())
+        """(K,) of all labelled pixels that are each class, which may overlap."""
+        return self.labels[:, :classes].sum(0) / max(1, self.pixels - self.labels[:, classes:].sum())
 
 
 def values_of(samples: Samples, unit: str) -> tuple[Values, float]:

@@ -1,6 +1,7 @@
 """A folder of one's own: images/ and masks/, or train/, val/ and test/ with both in each."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Annotated, Literal
 
 from data.contract import USERS_OWN, Known, data_set
@@ -9,6 +10,8 @@ from data.files.bands import NoData, Wish
 from data.files.finding import Finder, Pair
 from data.files.labels import Labelling
 from data.files.masks import Colours
+from data.files.planes import listing as planes
+from data.files.planes.numbers import labelling_of
 from data.files.reading import read_header
 from data.forms import RGB, Kind, LabelledFiles, SquareFiles, ValuedFiles
 from data.splits import by_seed
@@ -42,16 +45,28 @@ def folder(
     beside = {"labelled_images": layout.MASKS, "images_with_values": layout.VALUES}.get(kind)
     found = layout.Layout(root, beside)
     notes, given = list(found.notes), {}
+    apart = folders_of(found) if kind == "labelled_images" else {}
+    names = ordered(labels.named_in(found.top / "classes.txt"), {name for each in apart.values() for name in each})
     for split, (images, labelled) in found.splits.items():
-        if labelled is None:
+        if apart:
+            suffix = "" if mask_suffix == "auto" else mask_suffix
+            given[split] = planes.pairs(find, images, apart[split], names, suffix)
+        elif labelled is None:
             given[split] = find.listed(images)
         else:
             given[split], told = layout.pairs(find, images, labelled, mask_suffix, image_suffix)
             notes += told
     name = printable(found.top.resolve().name)
     pairs = list(dict.fromkeys(pair for split in given.values() for pair in split))
-    by_colour, labelling, palette, numbers = None, None, None, None
-    if kind == "labelled_images":
+    by_colour, labelling, palette, numbers, member = None, None, None, None, None
+    if kind == "labelled_images" and not apart and (bands_of_masks := planes.bands_in(pairs)) > 1:
+        names = [str(number) for number in range(1, bands_of_masks + 1)]
+        names = named if len(named := ordered(labels.named_in(found.top / "classes.txt"))) == len(names) else names
+        apart = {"": {}}
+    if apart:
+        labelling, member, numbers = labelling_of(find, pairs, names, ignore_index, str(found.top))
+        notes += labelling.notes
+    elif kind == "labelled_images":
         by_colour, labelling, palette, numbers = classes_of(find, found, pairs, ignore_index, colours, known)
         notes += labelling.notes
     if known is not None and known.part is not None:
@@ -76,7 +91,32 @@ def folder(
         by_colour,
         notes,
         Wish(bands, nodata, show),
+        member,
     )
+
+
+def folders_of(found: layout.Layout) -> dict[str, dict[str, Path]]:
+    """Of each split the folder of masks of each class by its name; nothing where masks are not kept so."""
+    named = {
+        split: {path.name: path for path in planes.class_folders(images, masks)}
+        for split, (images, masks) in found.splits.items()
+        if masks is not None
+    }
+    return named if any(named.values()) else {}
+
+
+def ordered(named: list[str] | dict[int, str] | None, folders: set[str] | None = None) -> list[str]:
+    """The names of classes that may overlap, in the order of classes.txt where that has them. Raises ValueError where
+    it has others than there are folders."""
+    listed = list(named.values()) if isinstance(named, dict) else named or []
+    if not folders:
+        return listed
+    if listed and set(listed) != folders:
+        raise ValueError(
+            f"classes.txt names {', '.join(listed)}, but the folders of masks are {', '.join(sorted(folders))}; call "
+            "both alike, or leave out classes.txt"
+        )
+    return listed or sorted(folders)
 
 
 def classes_of(

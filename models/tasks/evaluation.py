@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any, Literal
 
 import pytorch_lightning as pl
+import torch
 
 import data
 from data import Known
@@ -14,6 +15,8 @@ from data.loading.loaded import LabelledImages, ValuedImages, Values
 from models.tasks import task as table
 from models.tasks.build import OF_DATA
 from models.tasks.costs import costs
+from models.tasks.segmentation.labels.overlapping import Overlapping
+from models.tasks.segmentation.task import Segmentation
 from models.trained import saved
 from models.trained.saved import Saved
 from models.training.task import Task
@@ -110,6 +113,8 @@ def rebuild(stored: Saved, module: DataModule, options: dict[str, Any]) -> Task:
         known = replace(known, values=Values(**config["values"]))
     task: Task = kind(saved.build(stored), known, **options)
     task.config = config
+    if isinstance(task, Segmentation) and isinstance(task.labels, Overlapping):
+        task.labels.thresholds.copy_(torch.tensor(config["thresholds"]))
     return task
 
 

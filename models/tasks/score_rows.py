@@ -55,10 +55,12 @@ SCORES = (
         "dice",
         HIGHER,
         "",
-        "of two classes the Dice coefficient 2 TP / (2 TP + FP + FN) of the second, the foreground, over all test "
-        "pixels",
+        "the Dice coefficient 2 TP / (2 TP + FP + FN) over all test pixels: of two classes that of the second, the "
+        "foreground; of classes that may overlap their mean, and each",
     ),
     Score("iou", HIGHER, "", "intersection over union of one class over all test pixels"),
+    Score("precision", HIGHER, "", "share of the pixels taken for the foreground that are of it"),
+    Score("recall", HIGHER, "", "share of the foreground's pixels that are found"),
     Score("rmse", LOWER, UNIT, "root mean square error over all test pixels that have a value, in the data's unit"),
     Score("mae", LOWER, UNIT, "mean absolute error over the same pixels"),
     Score(
@@ -94,7 +96,7 @@ SCORES = (
     Score("peak_memory_mb", LOWER, "MB", "the process's largest memory, in 10**6 bytes"),
 )
 # What runs are ranked by: the first of these that they have. A Fréchet distance names its features.
-MAIN = ("test/miou", "test/rmse", "test/psnr_y", "test/fid", "test/frechet_*", "test/spectrum_gap")
+MAIN = ("test/miou", "test/iou", "test/rmse", "test/psnr_y", "test/fid", "test/frechet_*", "test/spectrum_gap")
 COSTS = ("parameters", "macs", "seconds_per_step", "peak_memory_mb")
 # What describes an output as others measure it; the verdict is the pattern's.
 CLASSICAL = ("checkerboard", "checkerboard_field", "gradient_checkerboard", "gradient_checkerboard_field")

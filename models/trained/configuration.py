@@ -46,6 +46,7 @@ def check(config: Any) -> None:
         check_values(config.get("values"))
     if config["task"]["name"] == "segmentation":
         check_classes(config.get("classes"), config.get("palette"), config.get("ignore_index"))
+        check_thresholds(config)
     check_numbers(config)
 
 
@@ -138,7 +139,21 @@ def check_values(values: Any) -> None:
 def outputs(config: dict[str, Any]) -> int | None:
     """How many channels the network of a checked configuration answers with: one for each class, or one; None: as many
     as its images have."""
-    return 1 if config["task"]["name"] == "regression" else len(config.get("classes", [])) or None
+    task = config["task"]
+    single = task["name"] == "regression" or task.get("labels") == "binary"
+    return 1 if single else len(config.get("classes", [])) or None
+
+
+def check_thresholds(config: dict[str, Any]) -> None:
+    """Raise ValueError unless classes that may overlap have a threshold of probability each, and no others have."""
+    apart = config["task"].get("labels") not in ("overlapping", "binary")
+    found = config.get("thresholds")
+    if apart if found is not None else not apart:
+        raise ValueError("thresholds of the configuration are of task.labels=overlapping or binary, and of these alone")
+    if found is not None and not (
+        isinstance(found, list) and len(found) == outputs(config) and all(is_number(t) and 0 < t < 1 for t in found)
+    ):
+        raise ValueError("thresholds of the configuration are not a number between 0 and 1 for each class")
 
 
 def check_classes(classes: Any, palette: Any, ignore_index: Any) -> None:

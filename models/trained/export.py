@@ -96,6 +96,9 @@ def about(net: Trained, preprocess: bool) -> dict[str, str]:
         known["output"] = f"values in {values['unit'] or 'the unit of training'}"
         if not preprocess:
             known["output"] += f", less {values['mean']}, over {values['std']}"
+    if net.thresholds:
+        known["output"] = f"a logit each of {json.dumps(net.classes[-len(net.thresholds) :])}"
+        known["thresholds"] = json.dumps(net.thresholds)
     if net.classes:
         known |= {"classes": json.dumps(net.classes), "palette": json.dumps(net.palette)}
     return known

@@ -26,7 +26,7 @@ class Saved(NamedTuple):
 
     config   the sections `task`, `model`, `upsample`, `data`, for segmentation and regression `encoder`, as in conf/;
              `seed`; `mean` and `std` of the input per channel; for segmentation `classes`, `palette`, `ignore_index`;
-             for regression `values`, as `data.loading.loaded.Values` has it. Older files
+             of overlapping ones `thresholds`; for regression `values`, of `data.loading.loaded.Values`. Older files
              lack `labels`, the number of each class in the masks of its training, `ignored`, the numbers there of no
              class, and `span`, the values of files of more than 8 bits that became 0 and 255, or null. Only where bands
              are taken as they are stored is there `bands`, as `data.files.bands.Bands` has it
@@ -110,6 +110,8 @@ class Trained(nn.Module):
     channels     of the images; latent: numbers a gan's image is made from, else None
     classes, palette, ignore_index   of a segmentation: names, (R, G, B) each, the label of no class; else [], [], None
     labels       of a segmentation: the number of each class in the masks of its training
+    thresholds   of classes that may overlap the probability, the sigmoid of its own logit, from which each is found;
+                 one alone is of the last class, of two; [] where the likeliest is
     span         of values in files of more than 8 bits that became 0 and 255 in training; None: there were none
     bands        that it takes of a file, a section as `Saved` has it; None: pictures. Where these are floating, images
                  are in float32 with the numbers that files store
@@ -131,6 +133,7 @@ class Trained(nn.Module):
         self.palette = [tuple(colour) for colour in config.get("palette", [])]
         self.ignore_index: int | None = config.get("ignore_index")
         self.labels: list[int] = config.get("labels") or list(range(len(self.classes)))
+        self.thresholds: list[float] = config.get("thresholds", [])
         self.span: tuple[float, float] | None = tuple(config["span"]) if config.get("span") else None
         self.bands: dict[str, Any] | None = config.get("bands")
         self.eval()

@@ -13,6 +13,7 @@ nearest-neighbour enlarging makes of an edge.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -97,7 +98,8 @@ class GridByShifting(Metric):
     window    largest side of a window in input pixels; None: what the image gives
     images    at most so many are measured; None: all
     channels  names of the output's channels; None: their numbers
-    classes   whether the output is logits, so that pixels change their class; a single channel is a class above 0
+    classes   whether the output is logits, so that pixels change their class: "one", or True, the largest of the
+              channels, a single channel being a class above 0; "each": each channel is a class above 0
 
     A network that enlarges by its whole period and treats all input pixels alike (ESPCN, EDSR) moves by whole periods
     when its input moves by a pixel, which shows nothing. There the image is shifted before it is reduced: measure
@@ -116,7 +118,7 @@ class GridByShifting(Metric):
         window: int | None = None,
         images: int | None = None,
         channels: Sequence[str] | None = None,
-        classes: bool = False,
+        classes: bool | Literal["one", "each"] = False,
     ) -> None:
         super().__init__()
         if scale < 1 or period % scale:
@@ -215,7 +217,7 @@ class GridByShifting(Metric):
             if not len(inside):
                 continue
             means.append(fold(differences, self.period))
-            changed.append((classes(inside) != classes(first)).double().mean((1, 2)))
+            changed.append(self.differ(inside, first).double().mean((1, 2)))
             mean.append(inside.double().mean((2, 3)))
             spread.append(inside.double().var((2, 3), correction=0))
         assert together is not None
@@ -231,7 +233,7 @@ class GridByShifting(Metric):
             own = own * turn[: len(together), None].conj()
             pattern = self.harmonics.draw(own, self.period).to(together.dtype)
             pattern = pattern.repeat(1, 1, *(length // self.period for length in together.shape[-2:]))
-            decided = (classes(together - pattern) != classes(together)).double().mean()
+            decided = self.differ(together - pattern, together).double().mean()
             moved = torch.stack([torch.cat(changed).sum() / (count - 1), decided])
         level = torch.cat(mean)
         values = {
@@ -246,6 +248,12 @@ class GridByShifting(Metric):
             "moved": moved,
         }
         self.records.append(record(values, self.fields).to(self.images.device))
+
+    def differ(self, logits: Tensor, others: Tensor) -> Tensor:
+        """(..., H, W) bool: where two logits (..., C, H, W) decide otherwise."""
+        if self.classes == "each":
+            return ((logits > 0) != (others > 0)).any(-3)
+        return classes(logits) != classes(others)
 
     def cut(self, image: Tensor) -> tuple[int, int, int]:
         """Height, width and margin of an image's windows, in input pixels."""

@@ -14,8 +14,9 @@ from models.tasks.drawing import line_spectrum
 from models.tasks.grid import told
 from models.tasks.input_gradient import input_gradient
 from models.tasks.segmentation.inference import Inference
+from models.tasks.segmentation.labels.exclusive import Exclusive
+from models.tasks.segmentation.labels.overlapping import Overlapping
 from models.tasks.segmentation.report import mixed_window
-from models.tasks.segmentation.scores import SegmentationScores
 from upsample.instrument.checkerboard import Checkerboard
 from upsample.instrument.shifts import GridByShifting, ShiftResult
 
@@ -26,9 +27,9 @@ WINDOW = 256  # pixels a side, at least as seen from the measure, of what the ne
 class Examination(nn.Module):
     """Scores, the pattern of the grid by shifting, classical checkerboard measures, and one telling image.
 
-    forward(batch, network, loss) takes a batch of the test; `network` maps images to logits, `loss` logits and mask to
-    a scalar. `begin(samples)` comes first.
-    example    the image, mask, prediction and logits of the most varied image of the first batch
+    forward(batch, network, loss) takes a batch of the test; `network` maps images to logits, `loss` logits and truth,
+    as `labels` has it, to a scalar. `begin(samples)` comes first.
+    example    the image, truth (`mask`), prediction and logits of the most varied image of the first batch
     confusion  (K, K), of all processes, once the test has ended
     pattern    what was measured by shifting, once there are `results`
     """
@@ -39,6 +40,7 @@ class Examination(nn.Module):
         self,
         period: int,
         info: LabelledImages,
+        labels: Exclusive | Overlapping,
         inference: Inference,
         *,
         grid_images: int,
@@ -46,8 +48,9 @@ class Examination(nn.Module):
         gradient_checkerboard: bool,
     ) -> None:
         super().__init__()
-        self.info, self.classes, self.palette, self.inference = info, info.classes, info.palette, inference
-        self.scores = SegmentationScores(info.classes, info.ignore_index)
+        self.info, self.inference = info, inference
+        self.of = [labels]  # in a list: the task's, whose thresholds are no part of this
+        self.scores = labels.new_scores()
         self.period = period
         self.grid = self.new_grid(shifts=8) if grid_images and period > 1 else None
         self.grid_images = grid_images
@@ -57,11 +60,18 @@ class Examination(nn.Module):
         self.example: dict[str, Tensor] | None = None
         self.pattern: ShiftResult | None = None
 
+    @property
+    def labels(self) -> Exclusive | Overlapping:
+        """How logits become classes."""
+        return self.of[0]
+
     def new_grid(self, shifts: int) -> GridByShifting:
         """The measure of the pattern, each image at so many places of the grid."""
         # A window may be as large as four periods and their margins make it.
         window = max(WINDOW, 16 * self.period)
-        return GridByShifting(self.period, shifts=shifts, window=window, channels=self.classes, classes=True)
+        return GridByShifting(
+            self.period, shifts=shifts, window=window, channels=self.labels.names, classes=self.labels.moves
+        )
 
     def begin(self, samples: Any) -> None:
         """Forget the last test; `samples` are those of the one to come."""
@@ -76,16 +86,17 @@ class Examination(nn.Module):
         self, batch: dict[str, Any], network: Callable[[Tensor], Tensor], loss: Callable[[Tensor, Tensor], Tensor]
     ) -> None:
         """Take in a batch of the test."""
-        image, mask = batch["image"], batch["mask"].long()
+        image, mask = batch["image"], self.labels.truth(batch["mask"])
         logits = network(image) if self.inference.one_pass(image.shape[-2:]) else None
-        prediction = self.inference.classes(network, image) if logits is None else logits.argmax(1)
+        decide = self.labels.decide
+        prediction = self.inference.classes(network, image, decide) if logits is None else decide(logits)
         self.scores.update(prediction, mask)
         if self.example is None:
             self.example = self.most_varied(image, mask, prediction, network)
         if self.grid is not None:
             first = image[batch["index"] < self.grid_images]
             with torch.autocast(image.device.type, enabled=False):  # what bfloat16 rounds repeats with the grid
-                self.grid.update(network, first)
+                self.grid.update(lambda x: self.labels.margins(network(x)), first)
         measured = batch["index"] < self.measured_images
         if measured.any():
             seen = logits[measured] if logits is not None and image.shape[-2:] == self.measured_size else None
@@ -112,7 +123,7 @@ class Examination(nn.Module):
         self, image: Tensor, mask: Tensor, prediction: Tensor, network: Callable[[Tensor], Tensor]
     ) -> dict[str, Tensor]:
         """Of a batch, the image whose classes are most evenly mixed: it shows most. At most one window of it."""
-        shares = torch.stack([(mask == k).float().mean((1, 2)) for k in range(len(self.classes))], 1)
+        shares = self.labels.members(mask).float().mean((2, 3))
         best = torch.special.entr(shares).sum(1).argmax()
         seen = {"image": image[best], "mask": mask[best], "prediction": prediction[best]}
         seen = {name: middle(x, self.seen_at_once(x.shape[-2:])) for name, x in seen.items()}
@@ -128,11 +139,9 @@ class Examination(nn.Module):
         """Image, truth and output, painted, where the example is most mixed; the spectrum of its logits."""
         assert self.example is not None
         image, mask, prediction, logits = (self.example[key] for key in ("image", "mask", "prediction", "logits"))
-        rows, columns = mixed_window(mask, len(self.classes), SHOWN)
-        paint = torch.zeros(256, 3, dtype=torch.uint8)  # labels of no class stay black
-        paint[: len(self.palette)] = torch.tensor(self.palette, dtype=torch.uint8)
+        rows, columns = mixed_window(self.labels.members(mask), SHOWN)
         seen = self.info.picture(image).expand(3, -1, -1).permute(1, 2, 0)
-        pictures = {"image": seen, "truth": paint[mask.long()], "output": paint[prediction]}
+        pictures = {"image": seen, "truth": self.labels.paint(mask), "output": self.labels.paint(prediction)}
         return {key: each[rows, columns].numpy() for key, each in pictures.items()} | {
             "spectrum": line_spectrum(logits)
         }

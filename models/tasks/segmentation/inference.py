@@ -96,9 +96,14 @@ class Inference:
                 canvas[row - finished] = canvas[row]
             canvas[len(canvas) - finished :] = 0
 
-    def classes(self, network: Callable[[Tensor], Tensor], image: Tensor) -> Tensor:
-        """The likeliest class of each pixel: (N, C, H, W) images to (N, H, W) int64."""
-        return torch.cat([strip.argmax(1) for strip in self.strips(network, image)], 1)
+    def classes(
+        self,
+        network: Callable[[Tensor], Tensor],
+        image: Tensor,
+        decide: Callable[[Tensor], Tensor] = lambda logits: logits.argmax(1),
+    ) -> Tensor:
+        """What `decide` makes of the logits of (N, C, H, W) images, by default the likeliest class, (N, H, W) int64."""
+        return torch.cat([decide(strip) for strip in self.strips(network, image)], -2)
 
     def whole(self, network: Callable[[Tensor], Tensor], image: Tensor) -> Tensor:
         """What `strips` gives, at once: (N, C, H, W) images to (N, K, H, W) float32."""

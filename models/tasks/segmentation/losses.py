@@ -64,17 +64,34 @@ def dice_loss(logits: Tensor, target: Tensor, ignore_index: int) -> Tensor:
     The coefficient is taken over the whole batch, not per image, so that a class need not be in every
     image. Milletari et al., "V-Net" (2016), section 3, with the plain instead of the squared denominator.
     """
+    overlap, found, there = soft_counts(logits, target, ignore_index)
+    present = there > 0
+    dice = 2 * overlap / (found + there).clamp_min(1e-6)
+    return torch.where(present, 1 - dice, 0).sum() / present.sum().clamp_min(1)
+
+
+def soft_counts(logits: Tensor, target: Tensor, ignore_index: int) -> tuple[Tensor, Tensor, Tensor]:
+    """(K,) each, over the whole batch: the probability on pixels of a class, on all, and how many are of it."""
     kept = target != ignore_index
     probability = logits.softmax(1) * kept[:, None]
     classes = torch.arange(logits.shape[1], device=logits.device).view(-1, 1, 1)
     truth = (target[:, None] == classes) & kept[
         :, None
     ]  # one_hot would be eight times as large, and look at the values
-    overlap = (probability * truth).sum((0, 2, 3))
-    total = probability.sum((0, 2, 3)) + truth.sum((0, 2, 3))
-    present = truth.sum((0, 2, 3)) > 0
-    dice = 2 * overlap / total.clamp_min(1e-6)
-    return torch.where(present, 1 - dice, 0).sum() / present.sum().clamp_min(1)
+    return (probability * truth).sum((0, 2, 3)), probability.sum((0, 2, 3)), truth.sum((0, 2, 3))
 
 
-LOSSES = {"cross_entropy": cross_entropy, "ohem": ohem, "focal": focal, "lovasz": lovasz}
+def tversky(
+    logits: Tensor, target: Tensor, weights: Tensor, ignore_index: int, false: float = 0.3, missed: float = 0.7
+) -> Tensor:
+    """One minus TP / (TP + 0.3 FP + 0.7 FN), all soft, class-weighted mean over the classes that the batch holds.
+
+    Salehi et al., "Tversky loss function" (2017), section 3: what is missed weighs more than what is found too much.
+    """
+    hit, found, there = soft_counts(logits, target, ignore_index)
+    share = weights * (there > 0)
+    each = 1 - hit / (hit + false * (found - hit) + missed * (there - hit)).clamp_min(1e-6)
+    return (each * share).sum() / share.sum().clamp_min(1e-6)
+
+
+LOSSES = {"tversky": tversky, "cross_entropy": cross_entropy, "ohem": ohem, "focal": focal, "lovasz": lovasz}

@@ -3,25 +3,24 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from matplotlib import patches as shapes
 from matplotlib import rc_context
-from matplotlib.colors import ListedColormap
 from torch import Tensor
 
 from models.tasks.drawing import save
 from models.tasks.pattern_picture import Patch, bare, draw_fixed, draw_lines, draw_patches, draw_plane, laid_out
+from models.tasks.segmentation.labels.exclusive import Exclusive
+from models.tasks.segmentation.labels.overlapping import Overlapping
 from upsample.instrument.fixed_pattern import FixedPattern
 
 
-def mixed_window(mask: Tensor, classes: int, side: int) -> tuple[slice, slice]:
-    """Rows and columns of the window of labels (H, W), `side` pixels or all, whose classes are most evenly mixed."""
-    height, width = (min(side, length) for length in mask.shape)
+def mixed_window(members: Tensor, side: int) -> tuple[slice, slice]:
+    """Rows and columns of the window, `side` pixels or all, in which classes (K, H, W) bool are most evenly mixed."""
+    height, width = (min(side, length) for length in members.shape[1:])
     step = max(1, side // 4)
-    members = torch.stack([mask == k for k in range(classes)]).float()
-    mixed = torch.special.entr(F.avg_pool2d(members, (height, width), stride=step)).sum(0)
+    mixed = torch.special.entr(F.avg_pool2d(members.float(), (height, width), stride=step)).sum(0)
     top, left = (step * place for place in divmod(int(mixed.argmax()), mixed.shape[1]))
     return slice(top, top + height), slice(left, left + width)
 
@@ -31,22 +30,19 @@ def segmentation_report(
     path: Path,
     title: str,
     example: dict[str, Tensor],
-    classes: list[str],
-    palette: list[tuple[int, int, int]],
-    ignore_index: int,
+    labels: Exclusive | Overlapping,
     patches: Sequence[Patch],
     pattern: FixedPattern | None,
     channel: int,
 ) -> None:
     """Input, truth, prediction, error; magnified patches of a logit; its pattern and spectra, as a PNG at `path`.
 
-    example: image (3, H, W) or grey (1, H, W) uint8, mask and prediction (H, W) int64, logits (K, H, W) float32 of one
-    pass of the network. patches: of the network and, where there is one, of its even counterpart. channel: whose logit
-    is shown.
+    example: image (3, H, W) or grey (1, H, W) uint8, mask and prediction as `labels` has truths and what it decides,
+    logits (K, H, W) float32 of one pass of the network. patches: of the network and, where there is one, of its even
+    counterpart. channel: whose logit is shown.
     """
     image, mask, prediction, logits = (example[name] for name in ("image", "mask", "prediction", "logits"))
-    kept = mask != ignore_index
-    colours = ListedColormap(np.array(palette) / 255)
+    kept = labels.known(mask)
     tall = min(2.5, max(0.4, image.shape[1] / image.shape[2]))  # of any aspect
     figure, grid = laid_out(title, [3.7 * tall + 0.4, *([4.7] if patches else []), 4.7])
     bottom = grid.nrows - 1
@@ -54,22 +50,23 @@ def segmentation_report(
     overall = [figure.add_subplot(grid[0, i]) for i in range(4)]
     overall[0].imshow(image.expand(3, -1, -1).permute(1, 2, 0).numpy())
     bare(overall[0], "input")
-    for axis, labels, name in ((overall[1], mask.where(kept, 0), "truth"), (overall[2], prediction, "prediction")):
-        axis.imshow(labels.numpy(), cmap=colours, vmin=-0.5, vmax=len(classes) - 0.5, interpolation="nearest")
+    for axis, shown, name in ((overall[1], mask, "truth"), (overall[2], prediction, "prediction")):
+        axis.imshow(labels.paint(shown).numpy(), interpolation="nearest")
         bare(axis, name)
-    present = sorted(set(mask[kept].tolist()) | set(prediction.flatten().tolist()))
-    colour = [shapes.Patch(color=colours(k)) for k in present]
+    there = (labels.members(mask) | labels.members(prediction)).any((1, 2))[: len(labels.names)]
+    present = there.nonzero()[:, 0].tolist()
+    colour = [shapes.Patch(color="#{:02x}{:02x}{:02x}".format(*labels.palette[k])) for k in present]
     legend = figure.legend(colour, [str(k) for k in present], loc="outside lower left", ncols=8)
     for text, k in zip(legend.get_texts(), present, strict=True):
-        text.set_text(classes[k])  # as a label one that begins with _ would be left out
+        text.set_text(labels.names[k])  # as a label one that begins with _ would be left out
 
-    wrong = (prediction != mask) & kept
+    wrong = labels.wrong(prediction, mask)
     overlay = image.permute(1, 2, 0).float().mean(-1, keepdim=True).expand(-1, -1, 3) / 255 * 0.6 + 0.2
     overlay = torch.where(wrong[..., None], torch.tensor([0.9, 0.1, 0.1]), overlay)
     overall[3].imshow(overlay.numpy())
     bare(overall[3], f"error: {wrong.sum() / kept.sum().clamp_min(1):.1%} of the pixels")
 
-    name = f"logit of {classes[channel]}"
+    name = f"logit of {labels.names[channel]}"
     if patches:
         magnified = [figure.add_subplot(grid[1, i]) for i in range(2 * len(patches))]
         draw_patches(figure, magnified, patches, name)

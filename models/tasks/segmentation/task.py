@@ -17,13 +17,15 @@ from models.tasks import task
 from models.tasks.common_size import middle, spread
 from models.tasks.pattern_picture import Patch, channel_of, for_comparison, patches_of, room, with_repaired
 from models.tasks.segmentation.auxiliary_head import AuxiliaryHead
-from models.tasks.segmentation.baseline import code_counts, lookup_miou, table_name
+from models.tasks.segmentation.baseline import table_name
 from models.tasks.segmentation.confusion_picture import confusion_picture
 from models.tasks.segmentation.examination import Examination
 from models.tasks.segmentation.inference import Inference
-from models.tasks.segmentation.losses import LOSSES, dice_loss
+from models.tasks.segmentation.labels import Wish, chosen
+from models.tasks.segmentation.labels.exclusive import Exclusive
+from models.tasks.segmentation.labels.overlapping import Overlapping
 from models.tasks.segmentation.report import mixed_window, segmentation_report
-from models.tasks.segmentation.scores import Confusion, iou
+from models.tasks.segmentation.scores import Confusion
 from models.training.parameter_groups import parameter_groups
 from models.training.schedule import Schedule, scheduled
 from models.training.task import Task
@@ -39,9 +41,10 @@ class Segmentation(Task):
     """A pixel loss plus Dice, AdamW with a schedule of the learning rate; scores over whole data sets.
 
     network   maps (N, C, H, W) normalised images to (N, K, H, W) logits
+    classes, palette  of the logits: all of the data's or, of binary labels, the foreground's
     The options are documented in conf/task/segmentation.yaml. A batch is {"image": (N, C, H, W) uint8, or float32 of
     bands as they are stored, "mask": (N, H, W) uint8} with labels below K or `info.ignore_index`; validation, test and
-    prediction take batches of any size, and go through `inference`.
+    prediction take batches of any size, and go through `inference`. Where masks overlap, "mask" is (N, K, H, W).
     """
 
     kind = "labelled_images"
@@ -53,7 +56,7 @@ class Segmentation(Task):
         network: Network,
         info: LabelledImages,
         *,
-        loss: Literal["cross_entropy", "ohem", "focal", "lovasz"],
+        loss: Literal["cross_entropy", "ohem", "focal", "lovasz", "tversky"],
         dice: Annotated[float, Range(0)],
         auxiliary: Annotated[float, Range(0)],
         lr: Annotated[float, Range(0, open="low")],
@@ -66,28 +69,30 @@ class Segmentation(Task):
         inference: dict[str, Any],
         grid_images: Annotated[int, Range(0)] = 12,
         ema: Annotated[float, Range(0, 1, open="high")] = 0.0,
+        labels: Wish = "auto",
     ) -> None:
         super().__init__()
         self.network = network.to(memory_format=torch.channels_last)
         self.keep_average(ema)
         self.normalise = Normalise(*(network.normalisation or (info.mean, info.std)))
         self.info = info
-        self.classes, self.palette, self.ignore_index = info.classes, info.palette, info.ignore_index
+        self.labels = chosen(labels, info, loss, dice)
+        self.monitor = f"val/{self.labels.score}"
+        self.classes, self.palette = self.labels.names, self.labels.palette
         self.class_weights: Tensor
         self.register_buffer("class_weights", torch.tensor(info.class_weights, dtype=torch.float32), persistent=False)
-        self.pixel_loss, self.dice = LOSSES[loss], dice
         self.auxiliary, self.auxiliary_head = (
             auxiliary,
-            AuxiliaryHead(self.learning, len(info.classes)) if auxiliary else None,
+            AuxiliaryHead(self.learning, len(self.classes)) if auxiliary else None,
         )
         self.lr, self.schedule, self.warmup = lr, schedule, warmup
         self.weight_decay, self.layer_decay = weight_decay, layer_decay
         check_options("task.inference", Inference, inference, given=("period",))
         self.inference = Inference(network.period, **inference)
-        self.val_confusion = Confusion(len(info.classes), info.ignore_index)
         self.examination = Examination(
             network.period,
             info,
+            self.labels,
             self.inference,
             grid_images=grid_images,
             checkerboard_images=checkerboard_images,
@@ -96,9 +101,9 @@ class Segmentation(Task):
 
     @classmethod
     def outputs(cls, info: Images, options: Mapping[str, Any]) -> int:
-        """A logit for each class."""
+        """A logit for each class, or of binary labels one."""
         assert isinstance(info, LabelledImages)
-        return len(info.classes)
+        return 1 if options.get("labels") == "binary" else len(info.classes)
 
     def forward(self, image: Tensor) -> Tensor:
         """Images (N, C, H, W), uint8, or floating in [0, 1], or bands as stored, to float32 logits (N, K, H, W), in one
@@ -111,39 +116,48 @@ class Segmentation(Task):
         logits: Tensor = network(x)
         return logits.float()
 
-    def loss(self, logits: Tensor, mask: Tensor) -> Tensor:
+    def loss(self, logits: Tensor, truth: Tensor) -> Tensor:
         """The chosen pixel loss plus `dice` times the Dice loss, a scalar."""
-        loss = self.pixel_loss(logits, mask, self.class_weights, self.ignore_index)
-        return loss + self.dice * dice_loss(logits, mask, self.ignore_index) if self.dice else loss
+        return self.labels.loss(logits, truth, self.class_weights)
 
     def training_step(self, batch: dict[str, Any], index: int) -> Tensor:
-        mask = batch["mask"].long()
-        loss = self.loss(self.logits(self.learning, batch["image"]), mask)
+        truth = self.labels.truth(batch["mask"])
+        loss = self.loss(self.logits(self.learning, batch["image"]), truth)
         self.log("train/loss", loss, prog_bar=True)
         if self.auxiliary_head is not None:
-            loss = loss + self.auxiliary * self.loss(self.auxiliary_head(mask.shape[-2:]), mask)
+            loss = loss + self.auxiliary * self.loss(self.auxiliary_head(truth.shape[-2:]), truth)
         return loss
 
     def validation_step(self, batch: dict[str, Any], index: int) -> None:
-        self.val_confusion.update(self.inference.classes(self, batch["image"]), batch["mask"].long())
+        self.labels.validate(self.inference.strips(self, batch["image"]), self.labels.truth(batch["mask"]))
 
     def on_validation_epoch_end(self) -> None:
-        self.log("val/miou", iou(self.val_confusion.compute()).nanmean(), prog_bar=True, sync_dist=True)
-        self.val_confusion.reset()
+        self.log(self.monitor, self.labels.validated(), prog_bar=True, sync_dist=True)
 
     def predict_step(self, batch: dict[str, Any], index: int) -> Tensor:
-        """The likeliest class of each pixel, (N, H, W) int64."""
-        return self.inference.classes(self, batch["image"])
+        """The likeliest class of each pixel, (N, H, W) int64, or where each is, (N, K, H, W) uint8."""
+        return self.inference.classes(self, batch["image"], self.labels.decide)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """As of any task; of classes that may overlap with their thresholds."""
+        super().on_save_checkpoint(checkpoint)
+        if self.config is not None and isinstance(self.labels, Overlapping):
+            own = {
+                "thresholds": self.labels.thresholds.tolist(),
+                "task": self.config["task"] | {"labels": self.labels.name},
+            }
+            checkpoint["config"] = self.config | own
 
     def baseline(self, data: DataModule) -> dict[str, Any]:
         """What a table from colour to class scores, fitted on training images; nothing where there are none."""
         if not len(data.train):  # a folder that is scored whole has nothing to fit a table to
             return {}
         loaders, bands = (data.train_dataloader(), data.test_dataloader()), self.info.channels
-        counts = torch.stack([code_counts(batches, len(self.classes), self.info.levels, bands) for batches in loaders])
+        counts = torch.stack([self.labels.counts(batches, self.info.levels, bands) for batches in loaders])
         # Each process has counted its share.
         fitted, scored = self.trainer.strategy.reduce(counts.to(self.device), reduce_op="sum").cpu()
-        return {"baseline": table_name(bands), "baseline/miou": lookup_miou(fitted, scored)}
+        score = self.labels.table_score(fitted, scored)
+        return {"baseline": table_name(bands), f"baseline/{self.labels.score}": score}
 
     def on_test_start(self) -> None:
         data: DataModule = self.trainer.datamodule  # type: ignore[attr-defined]  # Lightning declares none
@@ -153,16 +167,16 @@ class Segmentation(Task):
         self.examination(batch, self, self.loss)
 
     def on_test_epoch_end(self) -> None:
-        counts = self.examination.scores.confusion.clone()
-        self.examination.confusion = self.trainer.strategy.reduce(counts, reduce_op="sum")
+        if isinstance(self.examination.scores, Confusion):
+            counts = self.examination.scores.confusion.clone()
+            self.examination.confusion = self.trainer.strategy.reduce(counts, reduce_op="sum")
 
     def example_arrays(self) -> dict[str, NDArray[np.generic]]:
         """Image, truth and output, painted, where the report's image is most mixed; the spectrum of its logits; a patch
         of the logit of its commonest class, which all runs on this data share, and what the grid adds to it."""
         seen = self.examination
         assert seen.example is not None
-        mask = seen.example["mask"]
-        commonest = int(torch.bincount(mask[mask != self.ignore_index], minlength=len(self.classes)).argmax())
+        commonest = int(self.labels.members(seen.example["mask"]).sum((1, 2))[: len(self.classes)].argmax())
         patches = self.patches(seen.example, commonest, {"the output": self.network})
         return seen.example_arrays() | for_comparison(patches)
 
@@ -192,24 +206,24 @@ class Segmentation(Task):
             grid = self.examination.new_grid(shifts=4)
             for i in range(min(count, len(samples))):
                 image = samples[i]["image"][None].to(self.device)
-                grid.update(lambda x: network(self.normalise(x).contiguous(memory_format=torch.channels_last)), image)
+                grid.update(lambda x: self.labels.margins(self.logits(network, x)), image)
             return grid.result()
 
         return measure
 
     def report(self, path: Path, title: str) -> None:
-        """Draw the most telling test image, as a PNG at `path`; beside it, in confusion.png, the confusion matrix."""
+        """Draw the most telling test image, as a PNG at `path`; beside it, in confusion.png, the confusion matrix of
+        exclusive classes."""
         seen = self.examination
         assert seen.example is not None
         pattern = seen.pattern.pattern if seen.pattern is not None else None
-        largest = int(torch.bincount(seen.example["prediction"].flatten(), minlength=len(self.classes)).argmax())
+        largest = int(self.labels.members(seen.example["prediction"]).sum((1, 2))[: len(self.classes)].argmax())
         channel = channel_of(seen.pattern, otherwise=largest)
-        networks = with_repaired(self.network)
-        patches = self.patches(seen.example, channel, networks)
-        told = (self.classes, self.palette, self.ignore_index)
+        patches = self.patches(seen.example, channel, with_repaired(self.network))
         example = seen.example | {"image": self.info.picture(seen.example["image"])}
-        segmentation_report(path, title, example, *told, patches, pattern, channel)
-        confusion_picture(path.with_name("confusion.png"), title, seen.confusion, self.classes)
+        segmentation_report(path, title, example, self.labels, patches, pattern, channel)
+        if isinstance(self.labels, Exclusive):
+            confusion_picture(path.with_name("confusion.png"), title, seen.confusion, self.classes)
 
     def patches(self, example: dict[str, Tensor], channel: int, networks: dict[str, nn.Module]) -> list[Patch]:
         """Where the example's classes are most mixed, magnified: of each network that there is, by its title. Nothing
@@ -217,7 +231,7 @@ class Segmentation(Task):
         side = room(self.network.period)
         if self.network.period < 2 or min(example["image"].shape[-2:]) < side:
             return []
-        rows, columns = mixed_window(example["mask"], len(self.classes), side)
+        rows, columns = mixed_window(self.labels.members(example["mask"]), side)
         image = example["image"][:, rows, columns].to(self.device)
         with evaluating(self):
             return patches_of(networks, self.logits, image, self.network.period, channel)

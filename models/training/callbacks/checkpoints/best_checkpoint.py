@@ -88,6 +88,8 @@ class BestCheckpoint(ModelCheckpoint):
         if trainer.is_global_zero:
             stored = checkpoint_file.load(self.path)
             stored["callbacks"][self.state_key] = self.state_dict()
+            task.on_save_checkpoint(stored)  # with what the validation has chosen
+            stored["state_dict"] = {key: value.detach().cpu() for key, value in task.state_dict().items()}
             WholeFiles().save_checkpoint(stored, self.path)
         trainer.strategy.barrier()
 

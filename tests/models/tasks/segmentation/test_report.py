@@ -32,6 +32,7 @@ def test_the_mixed_window_lies_over_the_corner_where_classes_meet() -> None:
     mask = torch.zeros(64, 64, dtype=torch.uint8)
     mask[32:, 48:] = 1
     mask[48:, :] = 2
-    rows, columns = mixed_window(mask, 3, 16)
+    members = torch.stack([mask == k for k in range(3)])
+    rows, columns = mixed_window(members, 16)
     assert (rows, columns) == (slice(36, 52), slice(40, 56))  # shares 3/8, 3/8, 1/4: no step of 4 is more even
-    assert mixed_window(mask, 3, 100) == (slice(0, 64), slice(0, 64))
+    assert mixed_window(members, 100) == (slice(0, 64), slice(0, 64))

@@ -18,6 +18,7 @@ from data.loading.loaded import LabelledImages, Loaded
 from models.networks.interfaces import Network
 from models.tasks.segmentation.examination import Examination
 from models.tasks.segmentation.inference import Inference
+from models.tasks.segmentation.labels.exclusive import Exclusive
 from models.tasks.segmentation.task import Segmentation
 from upsample.instrument.checkerboard import Checkerboard
 
@@ -145,8 +146,9 @@ class Planted(Network):
 
 def test_a_planted_pattern_is_told_in_logits_with_its_period() -> None:
     images = torch.randint(0, 256, (8, 3, 96, 96), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    labels = Exclusive(INFO, "cross_entropy", 1.0)
     examination = Examination(
-        2, INFO, Inference(2), grid_images=8, checkerboard_images=None, gradient_checkerboard=False
+        2, INFO, labels, Inference(2), grid_images=8, checkerboard_images=None, gradient_checkerboard=False
     )
     samples = [{"image": image} for image in images]
     examination.begin(samples)
