@@ -1,13 +1,19 @@
 """The pages: what they show in Python is run as it stands, and what they link to is there."""
 
+import ast
 import doctest
+import json
 import os
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
+
+from study import command_line
+from tests.tiny import composed
 
 ROOT = Path(__file__).parents[1]
 
@@ -86,3 +92,21 @@ def test_a_link_to_nothing_is_found(tmp_path: Path) -> None:
         "#nothing has no such heading",
         "no picture.png is not there",
     ]
+
+
+def test_the_notebook_holds_python_and_commands_that_there_are() -> None:
+    """tests/stress runs it; here every cell is read, and every command's overrides are composed."""
+    cells = json.loads((ROOT / "docs" / "tutorial.ipynb").read_text(encoding="utf-8"))["cells"]
+    typed = []
+    for cell in cells:
+        if cell["cell_type"] == "code":
+            lines = "".join(cell["source"]).splitlines()
+            typed += [line for line in lines if line.startswith("!")]
+            ast.parse("\n".join(line for line in lines if not line.startswith("!")))
+    files = [shlex.split(line.replace("{", "").replace("}", "")) for line in typed]
+    assert [words[:2] for words in files] == [
+        ["!python", f"{name}.py"] for name in ("check_data", "train", "evaluate", "predict", "export")
+    ]
+    for _, file, *words in files:
+        if file != "predict.py":
+            composed({"train": "config"}.get(Path(file).stem, Path(file).stem), *command_line.quoted(words))

@@ -37,6 +37,7 @@ WINDOW = 1024  # pixels a side that a segmentation sees at once
 ROWS, COLUMNS = 3, 4  # tiles that an image is measured in, at most
 TILE = 128  # pixels a side of one, at most, or what the measure needs
 SAMPLED = 16  # images of a generator
+FITTED = 64  # images that a repaired generator is fitted to make
 GREY = "grey levels of 255"
 
 
@@ -61,7 +62,8 @@ class Showing:
             raise ValueError("this network takes bands of files, which no browser shows; use predict.py on the files")
         self.networks = {"as trained": net}
         even = deepcopy(net)
-        report = repair(even.network)
+        # Nearest weights cost a generator more than they bring (docs/repair.md), so it is fitted to make what it made.
+        report = repair(even.network, noise(net, 0, SAMPLES, FITTED).to(device_of(net)) if net.task == "gan" else None)
         if report.changed:
             self.networks["repaired"] = even
         self.net = net
@@ -180,7 +182,7 @@ def drawn(patches: list[Patch], unit: str) -> bytes | None:
     """A PNG of patches, each beside what the grid adds to it; None without any."""
     if not patches:
         return None
-    figure = Figure(figsize=(3.6 * 2 * len(patches), 4.6), layout="constrained", dpi=100)
+    figure = Figure(figsize=(4.4 * 2 * len(patches), 5.8), layout="constrained", dpi=100)
     draw_patches(figure, list(figure.subplots(1, 2 * len(patches))), patches, unit)
     file = BytesIO()
     figure.savefig(file, format="png")

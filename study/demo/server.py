@@ -36,6 +36,8 @@ input, button { font: inherit }
 figure { margin: 0 }
 img { max-width: 100%; display: block }
 #pictures img { width: 100%; image-rendering: pixelated }
+#patches { overflow-x: auto }
+#patches img { min-width: 760px }
 .error { border-left: 4px solid #d55e00; padding-left: .7em }
 .legend span { margin-right: 1em; white-space: nowrap }
 """

@@ -19,7 +19,7 @@ from study.demo.server import HOST, server
 MODELS = {
     "segmentation": {"name": "unet"},
     "super_resolution": {"name": "espcn", "scale": 2},
-    "gan": {"name": "dcgan", "size": 16, "latent": 8, "width": 8},
+    "gan": {"name": "dcgan", "size": 32, "latent": 8, "width": 8},
 }
 
 
@@ -46,7 +46,7 @@ def test_an_image_or_a_seed_brings_result_pattern_and_repair(
     from selenium.webdriver.common.by import By
     from selenium.webdriver.support.ui import WebDriverWait
 
-    net = trained({"name": "pixel_shuffle" if task == "super_resolution" else "deconv"}, MODELS[task])
+    net = trained({"name": "deconv"}, MODELS[task])
     with serving(net) as (host, port):
         browser.get(f"http://{host}:{port}/")
         if task == "gan":
