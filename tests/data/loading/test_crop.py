@@ -93,7 +93,7 @@ def test_beyond_the_image_lies_grey_that_is_ignored_and_the_image_keeps_its_plac
     twice = cut(planes, -3, -2, 10, 10, 20, 255)
     assert torch.equal(twice["mask"], found["mask"].repeat_interleave(2, 0).repeat_interleave(2, 1))
     with pytest.raises(ValueError, match="a crop of 10 x 10 pixels does not fit an image of 4 x 6; set a smaller"):
-        cut(planes, -3, -2, 10, 10, 10, None)
+        cut(planes, -3, -2, 10, 10, 10, None, beyond_image=False)
 
 
 def test_a_sliver_of_an_image_does_not_vanish() -> None:
