@@ -57,7 +57,7 @@ def test_help_shows_the_keys_of_what_is_chosen() -> None:
     text = show_help("config", ["model=dcgan", "data=folder", "data/augment=strong"])
     assert "task.d_steps=" in text
     assert "data.root=null                        the folder; must be given" in text
-    assert "data/augment=strong, or: light, none, standard, symmetries" in text
+    assert "data/augment=strong, or: elastic, light, none, standard, symmetries" in text
     scale = text.partition("data.augment.scale=")[2]
     assert "an image is enlarged by so much" in " ".join(scale.split()[:12])
     assert "task.dice" not in text  # a GAN has none
