@@ -314,7 +314,7 @@ class SquareArrays:
 class Windows:
     """Windows of one large labelled picture.
 
-    picture  gives the image (H, W, 3) and its labels (H, W), both uint8, where pixels are asked for
+    picture  gives the image (H, W, C) and its labels (H, W), both uint8, where pixels are asked for
     sides    of the windows of train, val and test, in pixels
     corners  (top, left) of each window of a split
     areas    (n, K): the share of each class in each training window
@@ -332,6 +332,15 @@ class Windows:
     sides: dict[str, int]
     corners: dict[str, list[tuple[int, int]]]
     areas: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class BandWindows(Windows):
+    """Windows of one large labelled picture of any bands, which are no images to make or to enlarge."""
+
+    kinds: ClassVar[tuple[Kind, ...]] = ("labelled_images",)
+
+    bands: Bands
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from data.forms import Kind, ValuedWindowOptions, ValuedWindows, WindowOptions, Windows
+from data.forms import BandWindows, Kind, ValuedWindowOptions, ValuedWindows, WindowOptions, Windows
 from data.loading.augment import Augment
 from data.loading.loaded import Images, LabelledImages, Loaded, ValuedImages
 from data.loading.sampler import balanced
@@ -35,8 +35,9 @@ def load(windows: Windows, options: WindowOptions, kind: Kind, seed: int) -> Loa
     """Windows with their labels, or, for images alone, the same windows; then what is in them draws none more often."""
     name, labelled = windows.name, kind == "labelled_images"
     weights = list(options.class_weights)
+    bands = windows.bands if isinstance(windows, BandWindows) else None
     info = (
-        LabelledImages(name, windows.mean, windows.std, windows.classes, windows.palette, weights)
+        LabelledImages(name, windows.mean, windows.std, windows.classes, windows.palette, weights, bands=bands)
         if labelled
         else Images(name, windows.mean, windows.std)
     )

@@ -49,8 +49,8 @@ def find_each(net: Trained, path: Path, inference: Inference, output: Path, name
             place = output / "masks" / label.replace("/", "_") / f"{name}.png"
             write_picture(place, Image.fromarray(member.astype(np.uint8) * np.uint8(255)))
     if likely is not None:
-        with whole(output / "probabilities" / f"{name}.npz") as partial:
-            np.savez_compressed(partial, probabilities=likely)
+        with whole(output / "probabilities" / f"{name}.npz") as partial, partial.open("wb") as file:
+            np.savez_compressed(file, probabilities=likely)  # a file: it would give another name to a path
     write_picture(output / "overlays" / f"{name}.png", Image.fromarray(laid_over(shown, found, palette)))
 
 
