@@ -14,6 +14,7 @@ from matplotlib.gridspec import GridSpec
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from models.tasks.common_size import middle
 from models.tasks.drawing import line_spectrum, spectrum_db
 from upsample.instrument.fixed_pattern import FixedPattern
 from upsample.instrument.outputs import OutputResult
@@ -35,13 +36,22 @@ class Patch:
     grid: Tensor
 
 
-def for_comparison(patches: Sequence[Patch]) -> dict[str, NDArray[np.float32]]:
-    """The first patch as comparisons of runs draw it: `patch` and `grid`, (S, S) each; nothing where there is none."""
-    return {
-        key: each.float().numpy()
-        for first in patches[:1]
-        for key, each in (("patch", first.output), ("grid", first.grid))
-    }
+def printed(result: ShiftResult | OutputResult | None, side: int) -> Tensor | None:
+    """(C, side, side) float32: the fixed pattern where one is shown, else zeros; None where none was measured."""
+    if result is None or result.pattern is None:
+        return None
+    return result.pattern.drawn(side).float() * result.pattern.shown
+
+
+def for_comparison(output: Tensor, pattern: Tensor | None) -> dict[str, NDArray[np.float32]]:
+    """What comparisons of runs draw: `patch`, the middle of an output (H, W), and `grid`, the fixed pattern there, both
+    (S, S). Nothing without a pattern, (S, S).
+
+    What the grid does to edges is left out: it is there in even networks, too, and would outshine the pattern.
+    """
+    if pattern is None or min(output.shape) < len(pattern):
+        return {}
+    return {"patch": middle(output, (len(pattern), len(pattern))).float().numpy(), "grid": pattern.numpy()}
 
 
 def repaired(network: nn.Module) -> nn.Module | None:

@@ -16,7 +16,7 @@ from models.networks.interfaces import Network
 from models.networks.normalise import Normalise
 from models.tasks import task
 from models.tasks.common_size import middle, spread
-from models.tasks.pattern_picture import Patch, channel_of, for_comparison, patch, repaired, room
+from models.tasks.pattern_picture import Patch, channel_of, patch, repaired, room
 from models.tasks.segmentation.auxiliary_head import AuxiliaryHead
 from models.tasks.segmentation.baseline import code_counts, lookup_miou, table_name
 from models.tasks.segmentation.confusion_picture import confusion_picture
@@ -151,14 +151,8 @@ class Segmentation(Task):
         self.examination.confusion = self.trainer.strategy.reduce(counts, reduce_op="sum")
 
     def example_arrays(self) -> dict[str, NDArray[np.generic]]:
-        """Image, truth and output, painted, where the report's image is most mixed; the spectrum of its logits; a patch
-        of the logit of its commonest class, which all runs on this data share, and what the grid adds to it."""
-        seen = self.examination
-        assert seen.example is not None
-        mask = seen.example["mask"]
-        commonest = int(torch.bincount(mask[mask != self.ignore_index], minlength=len(self.classes)).argmax())
-        patches = self.patches(seen.example, commonest, {"the output": self.network})
-        return seen.example_arrays() | for_comparison(patches)
+        """Image, truth and output, painted, where the report's image is most mixed; the spectrum of its logits."""
+        return self.examination.example_arrays()
 
     def example_input(self) -> Tensor:
         """One test image, or a window of it, (1, C, H, W)."""
@@ -198,22 +192,22 @@ class Segmentation(Task):
         pattern = seen.pattern.pattern if seen.pattern is not None else None
         largest = int(torch.bincount(seen.example["prediction"].flatten(), minlength=len(self.classes)).argmax())
         channel = channel_of(seen.pattern, otherwise=largest)
-        networks = {"the output": self.network, "repaired": repaired(self.network)}
-        patches = self.patches(seen.example, channel, networks)
+        patches = self.patches(seen.example, channel)
         told = (self.classes, self.palette, self.ignore_index)
         example = seen.example | {"image": self.info.picture(seen.example["image"])}
         segmentation_report(path, title, example, *told, patches, pattern, channel)
         confusion_picture(path.with_name("confusion.png"), title, seen.confusion, self.classes)
 
-    def patches(self, example: dict[str, Tensor], channel: int, networks: dict[str, nn.Module | None]) -> list[Patch]:
-        """Where the example's classes are most mixed, magnified: of each network that there is, by its title. Nothing
-        where there is no grid, or the image has no room."""
+    def patches(self, example: dict[str, Tensor], channel: int) -> list[Patch]:
+        """Where the example's classes are most mixed, magnified: of the network and of what it is once repaired, where
+        there is something to repair. Nothing where there is no grid, or the image has no room."""
         side = room(self.network.period)
         if self.network.period < 2 or min(example["image"].shape[-2:]) < side:
             return []
         rows, columns = mixed_window(example["mask"], len(self.classes), side)
         image = example["image"][:, rows, columns].to(self.device)
         with evaluating(self):
+            networks = {"the output": self.network, "repaired": repaired(self.network)}
             return [
                 patch(title, partial(self.logits, network), image, self.network.period, channel)
                 for title, network in networks.items()
