@@ -104,6 +104,7 @@ def main() -> None:
             from models.tasks.showing import Showing
             from study.demo.server import serve
 
+            print("Repairing a copy of the network ...", flush=True)
             return serve(Showing(net), Path(options.checkpoint).name, options.port)
         how = work(net, options)
         with Progress(console=Console(stderr=True)) as progress:

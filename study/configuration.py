@@ -152,7 +152,8 @@ def show_help(config: str, words: Sequence[str]) -> str:
     lines += listed(composed, comments_of(config, own), width)
     footer = told["footer"] or ""
     lines += ["", *([] if "hydra" in footer.lower() else footer.splitlines())]
-    shell = 'eval "$(python FILE.py --shell-completion install=bash)" completes what is typed'
+    command = f"{'train' if config == 'config' else config}.py"
+    shell = f'eval "$(python {command} --shell-completion install=bash)" completes what is typed'
     lines += textwrap.wrap(f"--help GROUP=CHOICE shows the keys of another choice; {shell}.", width)
     return "\n".join(lines)
 

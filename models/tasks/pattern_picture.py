@@ -1,6 +1,6 @@
 """What the grid prints, as a person sees it: a patch magnified, without it too, the pattern itself, its spectrum."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import partial
@@ -15,6 +15,7 @@ from matplotlib.gridspec import GridSpec
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from models.tasks.common_size import middle
 from models.tasks.drawing import line_spectrum, spectrum_db
 from upsample.instrument.fixed_pattern import FixedPattern
 from upsample.instrument.outputs import OutputResult
@@ -36,13 +37,22 @@ class Patch:
     grid: Tensor
 
 
-def for_comparison(patches: Sequence[Patch]) -> dict[str, NDArray[np.float32]]:
-    """The first patch as comparisons of runs draw it: `patch` and `grid`, (S, S) each; nothing where there is none."""
-    return {
-        key: each.float().numpy()
-        for first in patches[:1]
-        for key, each in (("patch", first.output), ("grid", first.grid))
-    }
+def printed(result: ShiftResult | OutputResult | None, side: int) -> Tensor | None:
+    """(C, side, side) float32: the fixed pattern where one is shown, else zeros; None where none was measured."""
+    if result is None or result.pattern is None:
+        return None
+    return result.pattern.drawn(side).float() * result.pattern.shown
+
+
+def for_comparison(output: Tensor, pattern: Tensor | None) -> dict[str, NDArray[np.float32]]:
+    """What comparisons of runs draw: `patch`, the middle of an output (H, W), and `grid`, the fixed pattern there, both
+    (S, S). Nothing without a pattern, (S, S).
+
+    What the grid does to edges is left out: it is there in even networks, too, and would outshine the pattern.
+    """
+    if pattern is None or min(output.shape) < len(pattern):
+        return {}
+    return {"patch": middle(output, (len(pattern), len(pattern))).float().numpy(), "grid": pattern.numpy()}
 
 
 def repaired(network: nn.Module) -> nn.Module | None:
@@ -84,21 +94,19 @@ def patch(title: str, network: Callable[[Tensor], Tensor], image: Tensor, period
     return Patch(title, outputs[0], outputs[0] - outputs.mean(0))
 
 
-def with_repaired(network: nn.Module) -> dict[str, nn.Module]:
-    """Return a network and, where there is something to repair, its repaired copy, by their titles."""
-    copy = repaired(network)
-    return {"the output": network} | ({} if copy is None else {"repaired": copy})
-
-
-def patches_of(
-    networks: Mapping[str, nn.Module],
-    made: Callable[[nn.Module, Tensor], Tensor],
-    image: Tensor,
-    period: int,
-    channel: int,
+def with_repaired(
+    network: nn.Module, made: Callable[[nn.Module, Tensor], Tensor], image: Tensor, period: int, channel: int
 ) -> list[Patch]:
-    """Return the `patch` of each network, by its title, of what `made` makes with it of an image."""
-    return [patch(title, partial(made, each), image, period, channel) for title, each in networks.items()]
+    """Return the patch of a network and, where there is something to repair, that of its repaired copy.
+
+    made  takes a network and what `patch` gives it, and returns what is shown
+    """
+    networks = {"the output": network, "repaired": repaired(network)}
+    return [
+        patch(title, partial(made, each), image, period, channel)
+        for title, each in networks.items()
+        if each is not None
+    ]
 
 
 def laid_out(title: str, rows: Sequence[float]) -> tuple[Figure, GridSpec]:

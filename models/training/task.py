@@ -138,7 +138,7 @@ class Task(pl.LightningModule):
 
         `output`, (H, W, 3) uint8, a picture of what the network made; what to see it beside, pictures too, under the
         names they are shown with; `spectrum` of the whole output, as `models.tasks.drawing.line_spectrum`; and, where
-        there is room, `patch` and `grid`, (S, S) float32: of the output magnified, and what the grid adds to it.
+        there is room, `patch` and `grid`, (S, S) float32: of the output, and the fixed pattern there, else zeros.
         """
         raise NotImplementedError
 

@@ -36,11 +36,14 @@ def verdict(result: ShiftResult | OutputResult, unit: str) -> str:
         return f"{NOTHING_SEEN}: needs at least {MINIMUM_IMAGES} images with any detail, and saw {found.images}"
     if not found.shown:
         return f"none shown (below {number(found.limit.max().item())} {unit})"
-    parts = [f"fixed pattern of {number(found.overall[0].item())} {unit}"]
-    share, worst = found.share(result.deviation), found.worst(result.deviation)
-    if share is not None and worst is not None:
+    rms, _, high = found.overall.tolist()
+    # Images may agree on one that is too weak for its size to be told; then the end of the interval is.
+    most, size = ("", rms) if rms else ("at most ", high)
+    parts = [f"fixed pattern of {most}{number(size)} {unit}"]
+    worst, whole = found.worst(result.deviation), result.deviation.square().mean().sqrt().item()
+    if worst is not None and whole:
         channel = f" ({percent(worst[1])} in {result.channels[worst[0]]})" if len(result.channels) > 1 else ""
-        parts.append(f"{percent(share)} of SD{channel}")
+        parts.append(f"{most}{percent(size / whole)} of SD{channel}")
     if isinstance(result, ShiftResult) and result.pattern_moves is not None:
         parts.append(f"moves {percent(result.pattern_moves)} of the pixels")
     return ", ".join([*parts, f"period {found.period}"])

@@ -62,7 +62,7 @@ def find(paths: Sequence[Path], most: int) -> Images:
     if others:
         found.notes.append(f"{others} other file{'s' if others > 1 else ''} in these folders left out")
     if below:
-        found.notes.append(f"folders below left out: {', '.join(below)}")
+        found.notes.append(f"folders below left out: {', '.join(below)}; name those that are meant")
     if len(files) > most:
         found.notes.append(f"the first {most} of {len(files)} images, by name")
     seen = [_opened(file) for file in found.files]

@@ -17,7 +17,7 @@ from models.tasks.generation.generate import FIELDS, SAMPLES, TEST, generate, ra
 from models.tasks.generation.scores import GenerationScores, checkerboards, grid_of
 from models.tasks.grid import told
 from models.tasks.input_gradient import discriminator_checkerboards
-from models.tasks.pattern_picture import SIDE, Patch, for_comparison, repaired
+from models.tasks.pattern_picture import SIDE, Patch, printed, repaired
 from upsample.instrument.outputs import OutputResult
 
 FIELD_COUNT, FIELD_GRID = 16, 19  # large fields whose checkerboard is measured, and latents a side: 16 periods
@@ -113,18 +113,19 @@ class Examination(nn.Module):
             "real": self.shown["real"][:SHOWN],
             "output": generate(generator, self.latents(SAMPLES, SHOWN)),
         }
+        shown = cut("", self.fields["test"], self.patterns["test"])
         return {
             **{key: make_grid(each.cpu(), nrow=4).permute(1, 2, 0).numpy() for key, each in pictures.items()},
             "spectrum": line_spectrum(self.shown["test"].flatten(0, 1)),
-            **for_comparison([each] if (each := cut("", self.fields["test"], self.patterns["test"])) else []),
+            **({"patch": shown.output.numpy(), "grid": shown.grid.numpy()} if shown else {}),
         }
 
 
 def cut(title: str, field: Tensor, result: OutputResult) -> Patch | None:
     """The patch of a field (1, C, T, T) uint8 in its middle; None where no pattern was measured."""
-    if result.pattern is None:
-        return None
     length = field.shape[-1]
-    whole = result.pattern.drawn(length).mean(0).float() * result.pattern.shown
+    if (pattern := printed(result, length)) is None:
+        return None
+    whole = pattern.mean(0)
     at = slice((length - SIDE) // 2, (length - SIDE) // 2 + SIDE)
     return Patch(title, field.float()[0].mean(0)[at, at], whole[at, at])

@@ -12,6 +12,7 @@ from data.loading.loaded import ValuedImages
 from models.tasks.common_size import first_of, middle
 from models.tasks.drawing import line_spectrum
 from models.tasks.grid import told
+from models.tasks.pattern_picture import SIDE, for_comparison, printed
 from models.tasks.regression.scores import ValuePairs, ValueScores
 from models.tasks.segmentation.inference import Inference
 from upsample.instrument.checkerboard import Checkerboard
@@ -103,10 +104,17 @@ class Examination(nn.Module):
         return height, width
 
     def example_arrays(self) -> dict[str, NDArray[np.generic]]:
-        """Image, truth and output, painted, in the middle of the example; the spectrum of its output."""
+        """Image, truth and output, painted, in the middle of the example; the spectrum of its output; a patch of it,
+        and the fixed pattern."""
         assert self.example is not None
         image, truth, output = (self.example[key] for key in ("image", "truth", "output"))
         size = (min(SHOWN, truth.shape[0]), min(SHOWN, truth.shape[1]))
         seen = middle(self.info.picture(image).expand(3, -1, -1), size).permute(1, 2, 0).numpy()
         pictures = {key: self.info.values.picture(middle(x, size)) for key, x in (("truth", truth), ("output", output))}
-        return {"image": seen, **pictures, "spectrum": line_spectrum(output[None])}
+        pattern = printed(self.pattern, max(SIDE, 4 * self.period))
+        return {
+            "image": seen,
+            **pictures,
+            "spectrum": line_spectrum(output[None]),
+            **for_comparison(middle(output, size), None if pattern is None else pattern[0]),
+        }

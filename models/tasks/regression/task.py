@@ -16,7 +16,7 @@ from models.networks.interfaces import Network
 from models.networks.normalise import Normalise
 from models.tasks import task
 from models.tasks.common_size import middle, spread
-from models.tasks.pattern_picture import Patch, for_comparison, patches_of, room, with_repaired
+from models.tasks.pattern_picture import Patch, room, with_repaired
 from models.tasks.regression.baseline import sums_by_code, table_scores
 from models.tasks.regression.examination import Examination
 from models.tasks.regression.losses import LOSSES
@@ -134,11 +134,8 @@ class Regression(Task):
         self.examination.counts = self.trainer.strategy.reduce(counts, reduce_op="sum")
 
     def example_arrays(self) -> dict[str, NDArray[np.generic]]:
-        """Image, truth and output, painted, where the truth varies most; the spectrum of the output; a patch of
-        it, and what the grid adds to it."""
-        seen = self.examination
-        assert seen.example is not None
-        return seen.example_arrays() | for_comparison(self.patches(seen.example, {"the output": self.network}))
+        """Image, truth and output, painted, where the truth varies most; the spectrum of the output."""
+        return self.examination.example_arrays()
 
     def example_input(self) -> Tensor:
         """One test image, or a window of it, (1, C, H, W)."""
@@ -186,20 +183,18 @@ class Regression(Task):
         assert seen.example is not None
         pattern = seen.pattern.pattern if seen.pattern is not None else None
         example = seen.example | {"image": self.info.picture(seen.example["image"])}
-        regression_report(
-            path, title, example, self.values, self.patches(seen.example, with_repaired(self.network)), pattern
-        )
+        regression_report(path, title, example, self.values, self.patches(seen.example), pattern)
         pairs_picture(path.with_name("pairs.png"), title, seen.counts, self.values)
 
-    def patches(self, example: dict[str, Tensor], networks: dict[str, nn.Module]) -> list[Patch]:
-        """The middle of the example, magnified: of each network, by its title. Nothing where there is no grid, or the
-        image has no room."""
+    def patches(self, example: dict[str, Tensor]) -> list[Patch]:
+        """The middle of the example, magnified: of the network and of what it is once repaired, where there is
+        something to repair. Nothing where there is no grid, or the image has no room."""
         side = room(self.network.period)
         if self.network.period < 2 or min(example["image"].shape[-2:]) < side:
             return []
         image = middle(example["image"], (side, side)).to(self.device)
         with evaluating(self):
-            return patches_of(networks, self.valued, image, self.network.period, 0)
+            return with_repaired(self.network, self.valued, image, self.network.period, 0)
 
     def notes(self) -> list[str]:
         """The network's notes, and what was rounded for its windows."""

@@ -13,6 +13,7 @@ from models.tasks.common_size import first_of, middle
 from models.tasks.drawing import line_spectrum
 from models.tasks.grid import told
 from models.tasks.input_gradient import input_gradient
+from models.tasks.pattern_picture import SIDE, for_comparison, printed
 from models.tasks.segmentation.inference import Inference
 from models.tasks.segmentation.labels.exclusive import Exclusive
 from models.tasks.segmentation.labels.overlapping import Overlapping
@@ -136,12 +137,17 @@ class Examination(nn.Module):
         return height, width
 
     def example_arrays(self) -> dict[str, NDArray[np.generic]]:
-        """Image, truth and output, painted, where the example is most mixed; the spectrum of its logits."""
+        """Image, truth and output, painted, where the example is most mixed; the spectrum of its logits; a patch, and
+        the fixed pattern, of the logit of its commonest class, the same in all runs on this data."""
         assert self.example is not None
         image, mask, prediction, logits = (self.example[key] for key in ("image", "mask", "prediction", "logits"))
         rows, columns = mixed_window(self.labels.members(mask), SHOWN)
         seen = self.info.picture(image).expand(3, -1, -1).permute(1, 2, 0)
         pictures = {"image": seen, "truth": self.labels.paint(mask), "output": self.labels.paint(prediction)}
-        return {key: each[rows, columns].numpy() for key, each in pictures.items()} | {
-            "spectrum": line_spectrum(logits)
+        commonest = int(self.labels.members(mask[..., rows, columns]).sum((1, 2))[: len(self.labels.names)].argmax())
+        pattern = printed(self.pattern, max(SIDE, 4 * self.period))
+        return {
+            **{key: each[rows, columns].numpy() for key, each in pictures.items()},
+            "spectrum": line_spectrum(logits),
+            **for_comparison(logits[commonest, rows, columns], None if pattern is None else pattern[commonest]),
         }

@@ -15,7 +15,7 @@ from models.networks.interfaces import Network
 from models.networks.normalise import Normalise
 from models.tasks import task
 from models.tasks.common_size import middle, spread
-from models.tasks.pattern_picture import Patch, channel_of, for_comparison, patches_of, room, with_repaired
+from models.tasks.pattern_picture import Patch, channel_of, room, with_repaired
 from models.tasks.segmentation.auxiliary_head import AuxiliaryHead
 from models.tasks.segmentation.baseline import table_name
 from models.tasks.segmentation.confusion_picture import confusion_picture
@@ -172,13 +172,8 @@ class Segmentation(Task):
             self.examination.confusion = self.trainer.strategy.reduce(counts, reduce_op="sum")
 
     def example_arrays(self) -> dict[str, NDArray[np.generic]]:
-        """Image, truth and output, painted, where the report's image is most mixed; the spectrum of its logits; a patch
-        of the logit of its commonest class, which all runs on this data share, and what the grid adds to it."""
-        seen = self.examination
-        assert seen.example is not None
-        commonest = int(self.labels.members(seen.example["mask"]).sum((1, 2))[: len(self.classes)].argmax())
-        patches = self.patches(seen.example, commonest, {"the output": self.network})
-        return seen.example_arrays() | for_comparison(patches)
+        """Image, truth and output, painted, where the report's image is most mixed; the spectrum of its logits."""
+        return self.examination.example_arrays()
 
     def example_input(self) -> Tensor:
         """One test image, or a window of it, (1, C, H, W)."""
@@ -219,22 +214,22 @@ class Segmentation(Task):
         pattern = seen.pattern.pattern if seen.pattern is not None else None
         largest = int(self.labels.members(seen.example["prediction"]).sum((1, 2))[: len(self.classes)].argmax())
         channel = channel_of(seen.pattern, otherwise=largest)
-        patches = self.patches(seen.example, channel, with_repaired(self.network))
+        patches = self.patches(seen.example, channel)
         example = seen.example | {"image": self.info.picture(seen.example["image"])}
         segmentation_report(path, title, example, self.labels, patches, pattern, channel)
         if isinstance(self.labels, Exclusive):
             confusion_picture(path.with_name("confusion.png"), title, seen.confusion, self.classes)
 
-    def patches(self, example: dict[str, Tensor], channel: int, networks: dict[str, nn.Module]) -> list[Patch]:
-        """Where the example's classes are most mixed, magnified: of each network that there is, by its title. Nothing
-        where there is no grid, or the image has no room."""
+    def patches(self, example: dict[str, Tensor], channel: int) -> list[Patch]:
+        """Where the example's classes are most mixed, magnified: of the network and of what it is once repaired, where
+        there is something to repair. Nothing where there is no grid, or the image has no room."""
         side = room(self.network.period)
         if self.network.period < 2 or min(example["image"].shape[-2:]) < side:
             return []
         rows, columns = mixed_window(self.labels.members(example["mask"]), side)
         image = example["image"][:, rows, columns].to(self.device)
         with evaluating(self):
-            return patches_of(networks, self.logits, image, self.network.period, channel)
+            return with_repaired(self.network, self.logits, image, self.network.period, channel)
 
     def notes(self) -> list[str]:
         """The network's notes, and what was rounded for its windows."""

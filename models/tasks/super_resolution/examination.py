@@ -4,12 +4,14 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from models.tasks.common_size import first_of, middle
 from models.tasks.drawing import line_spectrum
 from models.tasks.grid import told
+from models.tasks.pattern_picture import SIDE, for_comparison, printed
 from models.tasks.super_resolution.bicubic import enlarge, shrink, to_uint8
 from models.tasks.super_resolution.report import WINDOW, Example, telling_example
 from models.tasks.super_resolution.scores import ImageScores, luma
@@ -90,15 +92,21 @@ class Examination(nn.Module):
         }
 
     def example_arrays(self) -> dict[str, NDArray[np.generic]]:
-        """Bicubic, truth and output where bicubic errs most; the spectrum of what the output adds to bicubic."""
+        """Bicubic, truth and output where bicubic errs most; the spectrum of what the output adds to bicubic; a patch,
+        and the fixed pattern, of luma in grey levels."""
         assert self.example is not None
         shown = self.example
         rows, columns = slice(shown.top, shown.top + WINDOW), slice(shown.left, shown.left + WINDOW)
         pictures = {"bicubic": to_uint8(shown.bicubic), "truth": shown.truth, "output": to_uint8(shown.output)}
-        added = luma(shown.output[None]) - luma(shown.bicubic[None])
+        made = luma(shown.output[None])
+        added = made - luma(shown.bicubic[None])
+        pattern = printed(self.pattern, SIDE)
+        if pattern is not None:  # as luma, which is a weighted sum and a constant
+            pattern = (luma(pattern[None]) - luma(torch.zeros_like(pattern[None])))[0, 0].float()
         return {
             **{
                 key: each[:, rows, columns].expand(3, -1, -1).permute(1, 2, 0).numpy() for key, each in pictures.items()
             },
             "spectrum": line_spectrum(added[0]),
+            **for_comparison(made[0, 0, rows, columns], pattern),
         }

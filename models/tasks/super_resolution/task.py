@@ -16,7 +16,7 @@ from models.networks.interfaces import Network
 from models.networks.normalise import Normalise
 from models.tasks import task
 from models.tasks.common_size import middle, spread
-from models.tasks.pattern_picture import Patch, for_comparison, patches_of, room, with_repaired
+from models.tasks.pattern_picture import Patch, room, with_repaired
 from models.tasks.super_resolution.bicubic import shrink, to_uint8
 from models.tasks.super_resolution.examination import Examination, quarters
 from models.tasks.super_resolution.report import WINDOW, Example, super_resolution_report
@@ -123,11 +123,8 @@ class SuperResolution(Task):
         seen.example = self.trainer.strategy.broadcast(seen.example, int(errors.argmax()))
 
     def example_arrays(self) -> dict[str, NDArray[np.generic]]:
-        """Bicubic, truth and output where bicubic errs most; the spectrum of what the output adds to bicubic; a patch
-        of luma, in grey levels of 255, and what the grid adds to it."""
-        seen = self.examination
-        assert seen.example is not None
-        return seen.example_arrays() | for_comparison(self.patches(seen.example, {"the output": self.network}))
+        """Bicubic, truth and output where bicubic errs most; the spectrum of what the output adds to bicubic."""
+        return self.examination.example_arrays()
 
     def example_input(self) -> Tensor:
         """The input of one test image, (1, C, H, W) uint8."""
@@ -165,12 +162,11 @@ class SuperResolution(Task):
         """Draw the most telling test image, as a PNG at `path`."""
         seen = self.examination
         assert seen.example is not None
-        networks = with_repaired(self.network)
-        super_resolution_report(path, title, seen.example, self.patches(seen.example, networks), seen.pattern)
+        super_resolution_report(path, title, seen.example, self.patches(seen.example), seen.pattern)
 
-    def patches(self, example: Example, networks: dict[str, nn.Module]) -> list[Patch]:
-        """Where bicubic errs most, magnified: of each network that there is, by its title. Nothing where the image has
-        no room. The image is shifted before it is reduced."""
+    def patches(self, example: Example) -> list[Patch]:
+        """Where bicubic errs most, magnified: of the network and of what it is once repaired, where there is something
+        to repair. Nothing where the image has no room. The image is shifted before it is reduced."""
         side, (height, width) = room(self.scale), example.truth.shape[-2:]
         if min(height, width) < side:
             return []
@@ -183,7 +179,7 @@ class SuperResolution(Task):
             return luma(255 * self.normalise.undo(network(low)))
 
         with evaluating(self):
-            return patches_of(networks, made, image, self.scale, 0)
+            return with_repaired(self.network, made, image, self.scale, 0)
 
     def configure_optimizers(self) -> Any:
         optimiser = torch.optim.Adam(self.learning.parameters(), lr=self.lr, fused=True)

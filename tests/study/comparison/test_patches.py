@@ -41,14 +41,16 @@ def test_each_group_has_its_patch_its_score_and_its_verdict(two: Board) -> None:
 
 
 def test_all_grids_are_on_one_scale_and_all_outputs_too(two: Board) -> None:
+    found = pictures.printed(pictures.Drawn(two, []))
+    outputs, grids = patches.scales(found)
+    assert (grids.vmin, grids.vmax) == (-0.5, 0.5)
+    assert outputs.vmin < 1 < 46 < outputs.vmax
+    drawn = {each.title.split(",")[0]: patches.pair(each, outputs, grids)[:, -48:, :3] for each in found}
+    assert np.abs(drawn["resize_conv"] - drawn["resize_conv"][0, 0]).max() == 0  # one colour: nothing is printed
+    assert np.abs(drawn["deconv"][::2] - drawn["deconv"][1::2]).min(axis=(0, 1)).max() > 0.5  # from end to end
     figure = Figure()
-    part = figure.subfigures(1, 1)
-    patches.draw(part, pictures.printed(pictures.Drawn(two, [])), "logits")
-    limits = [
-        axis.images[0].get_clim() for axis in part.axes if axis.images and axis.images[0].get_array().shape[0] == 48
-    ]
-    assert limits[1::2] == [(-0.5, 0.5)] * 2
-    assert len(set(limits[::2])) == 1
+    patches.draw(figure.subfigures(1, 1), found, "logits")
+    assert [axis.get_title().strip() for axis in figure.axes if axis.get_images()] == [each.title for each in found]
 
 
 def test_the_title_says_what_was_trained_which_is_best_and_which_prints(two: Board) -> None:

@@ -42,7 +42,7 @@ def test_a_grid_is_told_with_period_size_channel_and_picture(
     assert "in green), period 4" in printed
     assert [line.split()[0] for line in printed.splitlines() if line.endswith("a grid")] == ["4", "2"]
     assert "1 other file in these folders left out" in printed
-    assert "Folders below left out: older." in printed
+    assert "Folders below left out: older; name those that are meant." in printed
     assert imread(picture).shape[0] > 300
     assert [path.name for path in picture.parent.iterdir()] == ["grid.png"]
 
