@@ -65,12 +65,14 @@ def frozen_notes(config: dict[str, Any], network: Network, begun: bool) -> list[
 def refuse_impossible(config: dict[str, Any]) -> None:
     """Raise ValueError for a network that cannot be, before data are touched: how many classes there are is not known
     then, but refusals do not depend on it."""
-    encoder = (
-        {"encoder": config["encoder"] | {"pretrained": False}} if "pretrained" in config.get("encoder", {}) else {}
-    )
+    untrained = {
+        section: config[section] | {"pretrained": False}
+        for section in ("encoder", "model")
+        if "pretrained" in config.get(section, {})
+    }
     try:
         with torch.device("meta"):  # where tensors have shapes alone
-            network = build_network(config | encoder, 3, 3)
+            network = build_network(config | untrained, 3, 3)
     except RuntimeError as error:
         if "overflow" not in str(error):
             raise
@@ -88,7 +90,7 @@ def refuse_impossible(config: dict[str, Any]) -> None:
 
 def describe(config: dict[str, Any], network: Network, info: Images) -> dict[str, Any]:
     """What is needed to rebuild a run's network and its preprocessing, as `models.trained.saved.Saved` describes."""
-    sections = ("task", "model", "upsample", "data", *(["encoder"] if isinstance(info, LabelledImages) else []))
+    sections = ("task", "model", "upsample", "data", *(["encoder"] if network.takes_encoder else []))
     mean, std = network.normalisation or (info.mean, info.std)
     described = {key: config[key] for key in (*sections, "seed")} | {"mean": mean, "std": std, "span": info.span}
     if info.bands is not None:

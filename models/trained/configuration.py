@@ -41,8 +41,8 @@ def check(config: Any) -> None:
         config.get("mean"), config.get("std"), bool(check_bands(config.get("bands"), config.get("mean")))
     )
     if config["task"]["name"] == "segmentation":
-        if not isinstance(config.get("encoder"), dict):
-            raise ValueError("the configuration has no section 'encoder'")
+        if not isinstance(config.get("encoder", {}), dict):
+            raise ValueError("the section 'encoder' of the configuration is no table")
         check_classes(config.get("classes"), config.get("palette"), config.get("ignore_index"))
     check_numbers(config)
 
