@@ -39,7 +39,7 @@ def trained() -> Callable[..., Trained]:
     ) -> Trained:
         torch.manual_seed(0)
         model = model or {"name": "unet"}
-        task = {"dcgan": "gan"} | dict.fromkeys(("unet", "deeplab"), "segmentation")
+        task = {"dcgan": "gan"} | dict.fromkeys(("unet", "deeplab", "smp"), "segmentation")
         config = {
             "task": {"name": task.get(model["name"], "super_resolution")},
             "model": model,

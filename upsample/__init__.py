@@ -20,7 +20,7 @@ from upsample.contract import Operator, available, build, operator
 from upsample.models.attribute import Attribution, attribute
 from upsample.models.audit import audit
 from upsample.models.repair import Repair, repair
-from upsample.models.swap import swap
+from upsample.models.swapping.swap import swap
 from upsample.pages.describe import describe
 
 if TYPE_CHECKING:

@@ -13,6 +13,7 @@ from models.networks.encoders import encoder
 from models.networks.interfaces import Encoder, Network
 from plumbing.options import OptionError, Range, check_options, check_value, unknown
 
+PUBLISHED = "published"  # in the place of an operator's name: what a network enlarges by itself
 GIVEN = ("in_channels", "out_channels", "scale", "skip_channels", "indices_channels")  # to an upsampler by its decoder
 
 
@@ -25,9 +26,13 @@ def build(config: Mapping[str, Any], channels: int, classes: int | None = None) 
     """
     kind, options = network.choose(config["model"])
     check_options("model", kind, options, given=_given(kind))
-    factory = upsampler_of(config["upsample"])
+    factory = _factory(kind, config["upsample"])
+    if kind.own_encoder:
+        return _said_of("model", kind, partial(kind, channels, classes, factory, **options))
     if not kind.takes_encoder:
         return _said_of("model", kind, partial(kind, channels, factory, **options))
+    if not isinstance(config.get("encoder"), Mapping):
+        raise OptionError("the configuration has no section 'encoder'")
     family, encoder_options = encoder.choose(config["encoder"])
     freeze = encoder_options.pop("freeze", False)
     check_value("encoder.freeze", freeze, bool | Annotated[int, Range(0)])
@@ -51,8 +56,23 @@ def upsampler_of(config: Mapping[str, Any]) -> Callable[..., nn.Module]:
     return partial(_said_of, "upsample", operators[name].build, partial(upsample.build, name, **options))
 
 
+def _factory(kind: type[Network], section: Mapping[str, Any]) -> Callable[..., nn.Module] | None:
+    """The factory of upsamplers for a network; None where it keeps its own. Raises OptionError where it has none."""
+    if section.get("name") != PUBLISHED:
+        return upsampler_of(section)
+    check_options("upsample", lambda: None, {key: value for key, value in section.items() if key != "name"})
+    if not kind.own_encoder:
+        able = ", ".join(f"model={name}" for name, each in network.items() if each.own_encoder)
+        raise OptionError(
+            f"upsample.name is '{PUBLISHED}', which is for networks with an upsampling of their own: {able}"
+        )
+    return None
+
+
 def _given(kind: type[Network]) -> tuple[str, ...]:
     """The parameters of a network that are no options: `channels` is one where a decoder has as many."""
+    if kind.own_encoder:
+        return ("channels", "classes", "upsample")
     return ("encoder", "classes", "upsample") if kind.takes_encoder else ("channels", "upsample")
 
 
@@ -73,27 +93,33 @@ def one_line(
     classes: int | None = None,
     channels: int = 3,
     upsample: str | Mapping[str, Any] | Callable[..., nn.Module] = "dilated_deconv",
-    encoder: str | Mapping[str, Any] | Encoder = "plain",
+    encoder: str | Mapping[str, Any] | Encoder | None = None,
     **options: Any,
 ) -> Network:
     """Return the network called `name`: `models.unet(classes=5, upsample="resize_conv")` is this with "unet".
 
     classes   that a segmentation tells apart; left out for networks that make images
     channels  of the images
-    upsample  an operator's name, its section ({"name": "deconv", "kernel_size": 4}), or a factory of upsamplers
-    encoder   of a segmentation: a family's name, its section ({"family": "resnet", "name": "resnet18"}), or an encoder
+    upsample  an operator's name, its section ({"name": "deconv", "kernel_size": 4}), or a factory of upsamplers; of
+              `smp` also "published"
+    encoder   of a segmentation: a family's name, its section ({"family": "resnet", "name": "resnet18"}), or an encoder;
+              None: plain. Of `smp` its own, by smp's name
     options   of the network, as its class documents them
     Raises ValueError, in one sentence, for what cannot be built.
     """
     kind, _ = network.choose({"name": name})
+    if kind.own_encoder and encoder is not None:
+        options["encoder"] = encoder
     check_options(name, kind, options, given=_given(kind))
     section = {"name": upsample} if isinstance(upsample, str) else upsample
-    factory = upsampler_of(section) if isinstance(section, Mapping) else section
-    if not kind.takes_encoder:
+    factory = _factory(kind, section) if isinstance(section, Mapping) else section
+    if not kind.takes_encoder and not kind.own_encoder:
         return kind(channels, factory, **options)
     if type(classes) is not int or classes < 1:
         raise ValueError(f"{name} needs the number of classes that it tells apart: models.{name}(classes=5)")
-    return kind(_encoder(encoder, channels), classes, factory, **options)
+    if kind.own_encoder:
+        return kind(channels, classes, factory, **options)
+    return kind(_encoder(encoder or "plain", channels), classes, factory, **options)
 
 
 def _encoder(asked: str | Mapping[str, Any] | Encoder, channels: int) -> Encoder:

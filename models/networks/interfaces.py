@@ -102,12 +102,15 @@ class Network(nn.Module):
     used           name of the submodule that is used once trained; "" is all of it
     takes_encoder  whether it is built as `network(encoder, classes, upsample, ...)`; else `network(channels, upsample,
                    ...)`, and makes images
+    own_encoder    whether it is built as `network(channels, classes, upsample, ...)`, with an encoder and an upsampling
+                   of its own, which `upsample=None` leaves
     """
 
     period: int
     normalisation: Normalisation | None = None
     used = ""
     takes_encoder = False
+    own_encoder = False
 
     def upsamplers(self) -> list[nn.Module]:
         """The upsamplers of the decoder, coarse to fine."""

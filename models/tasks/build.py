@@ -77,12 +77,14 @@ def refuse_another_network(config: dict[str, Any], chosen: type[Task]) -> None:
 def refuse_impossible(config: dict[str, Any]) -> None:
     """Raise ValueError for a network that cannot be, before data are touched: how many classes there are is not known
     then, but refusals do not depend on it."""
-    encoder = (
-        {"encoder": config["encoder"] | {"pretrained": False}} if "pretrained" in config.get("encoder", {}) else {}
-    )
+    untrained = {
+        section: config[section] | {"pretrained": False}
+        for section in ("encoder", "model")
+        if "pretrained" in config.get(section, {})
+    }
     try:
         with torch.device("meta"):  # where tensors have shapes alone
-            network = build_network(config | encoder, 3, 3)
+            network = build_network(config | untrained, 3, 3)
     except RuntimeError as error:
         if "overflow" not in str(error):
             raise

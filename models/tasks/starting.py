@@ -11,7 +11,7 @@ from models.networks.blocks import widened
 from models.networks.interfaces import Network, Normalisation
 from models.trained import saved
 from models.trained.saved import Saved
-from upsample.models.swap import answer_like
+from upsample.models.swapping.swap import answer_like
 
 NAMED = 4  # tensors at most that a reason names
 
@@ -63,7 +63,7 @@ def begin_from(network: Network, start: Saved, bands: Mapping[str, Any] | None, 
     share = numbers / max(1, sum(value.numel() for value in wanted.values()))
     parts = f"{len(taken)} of {len(wanted)} tensors as they are"
     said = [f"Begun with the weights of init: {parts}; with what was matched {share:.0%} of the numbers"]
-    if count == channels and network.takes_encoder and not other_bands(start, bands, True):
+    if count == channels and (network.takes_encoder or network.own_encoder) and not other_bands(start, bands, True):
         network.normalisation = Normalisation(tuple(start.config["mean"]), tuple(start.config["std"]))
     return said + notes + [f"Not taken of init: {shortened(keys)}: {why}" for why, keys in left.items()]
 

@@ -40,8 +40,8 @@ def check(config: Any) -> None:
     check_normalisation(
         config.get("mean"), config.get("std"), bool(check_bands(config.get("bands"), config.get("mean")))
     )
-    if config["task"]["name"] in ("segmentation", "regression") and not isinstance(config.get("encoder"), dict):
-        raise ValueError("the configuration has no section 'encoder'")
+    if not isinstance(config.get("encoder", {}), dict):
+        raise ValueError("the section 'encoder' of the configuration is no table")
     if config["task"]["name"] == "regression":
         check_values(config.get("values"))
     if config["task"]["name"] == "segmentation":

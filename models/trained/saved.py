@@ -67,8 +67,9 @@ def build(saved: Saved) -> Network:
     check_stored(saved.weights)
     sections = {key: dict(saved.config[key]) for key in BUILDING if key in saved.config}
     sections.get("encoder", {}).pop("freeze", None)  # concerns training alone
-    if sections.get("encoder", {}).get("pretrained"):
-        sections["encoder"]["pretrained"] = False  # the weights are here; nothing is fetched
+    for section in sections.values():
+        if section.get("pretrained"):
+            section["pretrained"] = False  # the weights are here; nothing is fetched
     mean, std = tuple(saved.config["mean"]), tuple(saved.config["std"])
     try:
         with limited(sum(value.numel() for value in saved.weights.values())):

@@ -36,6 +36,7 @@ NETWORKS: dict[str, tuple[dict[str, Any], bool]] = {
         )
         for version in (1, 2, 3, "3plus")
     },
+    "smp": ({"name": "smp", "architecture": "Linknet"}, False),
     "dcgan": ({"name": "dcgan", "width": 16}, False),
     **{
         f"{name}-x{scale}": ({"name": name, "scale": scale, **({} if name == "espcn" else LITTLE)}, False)
@@ -83,6 +84,8 @@ def test_every_network_runs_with_every_upsampler_or_says_why_not(network: str, u
         expected: tuple[int, ...] = (2,)
     elif table[model["name"]].takes_encoder:
         y, expected = built(torch.randn(2, 3, 15, 18)), (2, 5, 15, 18)
+    elif model["name"] == "smp":
+        y, expected = built(torch.randn(2, 3, 35, 18)), (2, 5, 35, 18)
     else:
         y, expected = built(torch.randn(2, 3, 5, 6)), (2, 3, 5 * built.period, 6 * built.period)
     assert y.shape == expected
@@ -121,6 +124,7 @@ def test_encoder_yaml_holds_every_option(name: str) -> None:
 def test_model_yaml_holds_every_option(name: str) -> None:
     keys = set(yaml.safe_load((CONF / "model" / f"{name}.yaml").read_text()))
     given = {"encoder", "classes"} if table[name].takes_encoder else {"channels"}
+    given |= {"channels", "classes"} if table[name].own_encoder else set()
     options = set(inspect.signature(table[name]).parameters) - given - {"upsample"}
     assert keys - {"defaults"} == {"name", *options}
 
@@ -136,6 +140,8 @@ def test_model_yaml_holds_every_option(name: str) -> None:
         ("model=edsr_baseline model.scale=3", 3, False),
         ("model=unet encoder=timm encoder.name=resnet34", 32, False),
         ("model=unet encoder=resnet", 16, False),
+        ("model=smp model.architecture=FPN", 32, False),
+        ("model=smp model.architecture=PSPNet upsample=published", 8, False),
     ],
 )
 def test_what_a_user_types_builds(command: str, period: int, trained: bool) -> None:

@@ -26,7 +26,8 @@ def relative_error(value: Tensor, reference: Tensor) -> float:
 
 
 def test_yaml_files_and_operators_are_the_same_set() -> None:
-    assert {path.stem for path in CONF.glob("*.yaml")} == set(upsample.available())
+    published = {"published"}  # names no operator: what a network enlarges by itself
+    assert {path.stem for path in CONF.glob("*.yaml")} == set(upsample.available()) | published
 
 
 @pytest.mark.parametrize("name", upsample.available())

@@ -11,7 +11,7 @@ import upsample
 from models.networks.interfaces import Network
 from models.tasks.starting import begin_from
 from models.trained.saved import Saved
-from upsample.models.swap import answer_like
+from upsample.models.swapping.swap import answer_like
 
 ENCODER = {"family": "plain", "width": 4, "depth": 2}
 

@@ -37,8 +37,8 @@ def agrees(found: Tensor, expected: Tensor) -> bool:
     return found.shape == expected.shape and bool((found - expected).abs().max() <= TOLERANCE)
 
 
-def test_every_network_is_here() -> None:
-    assert {"unet", *(model["name"] for model, _ in NETWORKS.values())} == set(networks.network)
+def test_every_network_is_here() -> None:  # smp's are in tests/stress/models/networks and tests/models/networks
+    assert {"unet", "smp", *(model["name"] for model, _ in NETWORKS.values())} == set(networks.network)
 
 
 # One of fixed taps, one that takes indices, one that takes the skip; tests/stress has all of them.

@@ -91,17 +91,17 @@ def _solve(new: nn.Module, conv: Transposed | Convolution, parts: Polyphase) -> 
         columns.append((new(impulse)[0] - still)[: len(some)])
     answers = torch.cat(columns).flatten(1).T  # (output pixels, count)
 
-    wanted = torch.zeros(out, channels, *still.shape[1:], dtype=torch.float64)
+    # Of each group (groups, out per group, in per group): between groups there is nothing, whose solution is 0.
+    groups, per = parts.groups, (out // parts.groups, channels // parts.groups)
+    wanted = torch.zeros(groups, *per, *still.shape[1:], dtype=torch.float64)
     for r, part in parts.phases.items():
-        blocks = [
-            torch.block_diag(*tap)
-            for tap in part.kernel.double().cpu().flatten(2).unflatten(0, (parts.groups, -1)).movedim(-1, 0)
-        ]  # of each tap, (out, in)
-        for place, block in zip(landings[r].tolist(), blocks, strict=True):
-            wanted[:, :, *(s * middle + at for s, at in zip(parts.stride, place, strict=True))] = block
-    target = wanted.flatten(2).flatten(0, 1).T  # (output pixels, out * in)
+        taps_of = part.kernel.double().cpu().flatten(2).unflatten(0, (groups, -1)).movedim(-1, 0)
+        for place, tap in zip(landings[r].tolist(), taps_of, strict=True):
+            wanted[:, :, :, *(s * middle + at for s, at in zip(parts.stride, place, strict=True))] = tap
+    target = wanted.flatten(3).flatten(0, 2).T  # (output pixels, groups * out * in)
     solution = torch.linalg.lstsq(answers, target, driver="gelsd").solution  # of many, the smallest
-    set_taps(solution.T.reshape(out, channels, count))
+    of_groups = solution.T.reshape(groups, *per, count).movedim(-1, 0)
+    set_taps(torch.stack([torch.block_diag(*each) for each in of_groups], -1))
     bias = torch.stack(
         [kernel.new_zeros(out) if p.bias is None else p.bias.double().cpu() for p in parts.phases.values()]
     )

@@ -1,4 +1,4 @@
-"""Replace the transposed convolutions of any model by another upsampling operator."""
+"""Replace what enlarges in any model, transposed convolutions and interpolations, by an upsampling operator."""
 
 from collections.abc import Callable, Sequence
 from copy import deepcopy
@@ -15,16 +15,18 @@ from upsample.algebra.polyphase import Polyphase, Transposed, is_plain
 from upsample.algebra.response import phases_of
 from upsample.contract import Scale, build
 from upsample.models.layers import unreadable
-from upsample.models.least_squares import channels_of, match, relative_error
+from upsample.models.swapping.interpolations import Enlarge, find, put
+from upsample.models.swapping.least_squares import channels_of, match, relative_error
 from upsample.models.tracing import is_operator, trace
 
 
 @dataclass(frozen=True)
 class Swap:
-    """What became of one transposed convolution of stride 2 or more."""
+    """What became of one transposed convolution of stride 2 or more, or of one interpolation."""
 
-    names: tuple[str, ...]  # its dotted names in the model; several where modules share it
-    error: float | None  # |new - old| / |old| of the answers to white noise; None where it was kept
+    names: tuple[str, ...]  # its dotted names in the model, several where modules share it; of a call of F.interpolate
+    # those of what took its place, or where it was kept of the module whose forward makes it
+    error: float | None  # |new - old| / |old| of the answers to white noise; None where nothing was matched
     kept: str = ""  # why it was not replaced
 
 
@@ -64,51 +66,120 @@ class InPlaceOf(nn.Module):
 
 
 def swap(
-    model: nn.Module, upsample: str | Callable[[int, int, Scale], nn.Module], initialise: str = "match"
+    model: nn.Module,
+    upsample: str | Callable[[int, int, Scale], nn.Module],
+    initialise: str = "match",
+    example: Tensor | Sequence[Any] | None = None,
+    keep: Sequence[str] = (),
 ) -> list[Swap]:
-    """Replace every transposed convolution of stride 2 or more in `model`, in place, keeping all shapes.
+    """Replace what enlarges in `model`, in place, keeping all shapes: every transposed convolution of stride 2 or more,
+    nn.Upsample, and every call of torch.nn.functional.interpolate that the source of a module's forward makes.
 
     upsample: the name of an operator, or what is called as upsample(in_channels, out_channels, scale) to build
     the new layer, such as functools.partial(build, "deconv", balanced=True). Of images with one stride the scale is
     a whole number, of any other layer a tuple with one for each axis, which not every operator takes.
     initialise: "match" sets its weights so that it answers as nearly as it can like the old one (see
-    upsample.models.least_squares), so that a trained network keeps most of its score; "fresh" leaves them as built.
+    upsample.models.swapping.least_squares), so that a trained network keeps most of its score; "fresh" leaves them as
+    built.
+    example: a tensor, or a sequence of what forward takes, to follow the calls of interpolate with; None: what the
+    first layer would take. keep: dotted names of submodules that are left alone, such as a pretrained encoder's.
 
     An operator of this project that is a transposed convolution is replaced whole. A layer that several modules share
     is replaced by one they share. Kept, with the reason: layers with a forward or hooks of their own, or whose
     weights are lazy, on the meta device, complex, not finite, partly frozen, shared with another layer, or used
-    without calling the layer; and those that the operator cannot be built for. The old layer's device, dtype,
+    without calling the layer; those that the operator cannot be built for; and interpolations to a size that is no one
+    whole number of times larger on two examples of different size. The old layer's device, dtype,
     training mode and requires_grad pass on. Parameter names change: load old checkpoints before.
     Returns what became of each layer; the error is measured against the layer itself. Raises ValueError for another
-    `initialise`, for a model that is itself the layer, and for what `upsample` refuses; then nothing has been replaced.
+    `initialise`, for a model that is itself the layer, for a name in `keep` that is none, and for what `upsample`
+    refuses; then nothing has been replaced.
     """
     if initialise not in ("match", "fresh"):
         raise ValueError(f"swap: initialise must be match or fresh, not '{initialise}'")
-    if isinstance(model, Transposed) or _enlarges(model):
+    if isinstance(model, Transposed | nn.Upsample) or _enlarges(model):
         raise ValueError("swap replaces layers inside a model; this model is the layer itself: put it in nn.Sequential")
+    known = dict(model.named_modules())
+    if absent := [name for name in keep if name not in known]:
+        raise ValueError(f"swap: keep names {absent[0]}, which the model does not have")
+    left = {part for name in keep for part in known[name].modules()}
     make = partial(build, upsample) if isinstance(upsample, str) else upsample
-    uncalled = _uncalled(model)
-    done, built = [], []
-    for old, names in _targets(model).items():
-        reason = _reason(old, model, uncalled)
-        parts = None if reason else phases_of(old)
-        if parts is None:
-            done.append(Swap(names, None, reason or "its answer depends on the content"))
-            continue
-        scale: Scale = parts.stride
-        if len(parts.stride) == 2 and parts.stride[0] == parts.stride[1]:
-            scale = parts.stride[0]
-        out, channels = channels_of(parts)
-        new = make(channels, out, scale)
-        if isinstance(old, Transposed):
-            new = InPlaceOf(new, old)
-        done.append(Swap(names, _initialise(new, old, parts, initialise)))
-        built.append((names, new))
-    for names, new in built:
+    fed = None if example is None else (example,) if isinstance(example, Tensor) else tuple(example)
+    done, built = _of_layers(model, make, initialise, fed, left)
+    more, layers, placed = _of_interpolations(model, make, initialise, fed, left)
+    for names, new in built + layers:
         for name in names:
             parent, _, child = name.rpartition(".")
             setattr(model.get_submodule(parent), child, new)
-    return done
+    for module, turn, enlarge in placed:
+        put(module, turn, enlarge)
+    return done + more
+
+
+Make = Callable[[int, int, Scale], nn.Module]
+Built = list[tuple[tuple[str, ...], nn.Module]]  # (names, what takes the place there)
+
+
+def _of_layers(
+    model: nn.Module, make: Make, initialise: str, fed: tuple[Any, ...] | None, left: set[nn.Module]
+) -> tuple[list[Swap], Built]:
+    """What becomes of the layers that are transposed convolutions."""
+    done: list[Swap] = []
+    built: Built = []
+    targets = {old: names for old, names in _targets(model).items() if old not in left}
+    uncalled = _uncalled(model, fed) if targets else set()
+    for old, names in targets.items():
+        unmatched = isinstance(old, Transposed) and initialise == "fresh"  # whose values do not matter
+        reason = _reason(old, model, uncalled, unmatched)
+        parts = None if reason or unmatched else phases_of(old)
+        if reason or (parts is None and not unmatched):
+            done.append(Swap(names, None, reason or "its answer depends on the content"))
+            continue
+        if parts is None:
+            stride, channels, out = tuple(old.stride), old.in_channels, old.out_channels
+        else:
+            stride, (out, channels) = parts.stride, channels_of(parts)
+        new = make(channels, out, _scale(stride))
+        if isinstance(old, Transposed):
+            new = InPlaceOf(new, old)
+        some = next(old.parameters())
+        done.append(Swap(names, _ready(new, old, parts if initialise == "match" else None, some)))
+        new.requires_grad_(some.requires_grad)
+        built.append((names, new))
+    return done, built
+
+
+def _of_interpolations(
+    model: nn.Module, make: Make, initialise: str, fed: tuple[Any, ...] | None, left: set[nn.Module]
+) -> tuple[list[Swap], Built, list[tuple[nn.Module, int, Enlarge]]]:
+    """What becomes of nn.Upsample, and of calls of F.interpolate: (module, turn, what answers there)."""
+    done: list[Swap] = []
+    built: Built = []
+    placed: list[tuple[nn.Module, int, Enlarge]] = []
+    names: dict[nn.Module, list[str]] = {}
+    for name, module in model.named_modules(remove_duplicate=False):
+        names.setdefault(module, []).append(name)
+    some = next(model.parameters(), torch.zeros(()))
+    for found in find(model, fed, left):
+        own = tuple(names[found.module])
+        if found.kept:
+            done.append(Swap(own, None, found.kept))
+            continue
+        new = make(found.channels, found.channels, _scale(found.scale))
+        old = found.interpolation()
+        parts = None if initialise == "fresh" or some.is_meta else found.phases()
+        error = _ready(new, old.train(found.module.training), parts, some)
+        if type(found.module).forward is nn.Upsample.forward and not _hooks(found.module):
+            done.append(Swap(own, error))
+            built.append((own, new))
+        else:
+            done.append(Swap(tuple(f"{name}.interpolations.{found.turn}".lstrip(".") for name in own), error))
+            placed.append((found.module, found.turn, Enlarge(new, found.scale)))
+    return done, built, placed
+
+
+def _scale(stride: tuple[int, ...]) -> Scale:
+    """As operators take it: one number for images with one stride."""
+    return stride[0] if len(stride) == 2 and stride[0] == stride[1] else stride
 
 
 def answer_like(new: nn.Module, old: nn.Module) -> tuple[float | None, str]:
@@ -159,10 +230,10 @@ def _targets(model: nn.Module) -> dict[nn.Module, tuple[str, ...]]:
     return found
 
 
-def _uncalled(model: nn.Module) -> set[str]:
+def _uncalled(model: nn.Module, fed: tuple[Any, ...] | None) -> set[str]:
     """The modules whose weights some other module's forward hands to a transposed convolution itself."""
     used = set()
-    for call in trace(model).calls:
+    for call in trace(model, fed).calls:
         weight = call.given.get("weight") if call.op == "convolution" else None
         owner = "" if weight is None or weight.parameter is None else weight.parameter.rpartition(".")[0]
         if owner and owner != call.path:
@@ -170,12 +241,12 @@ def _uncalled(model: nn.Module) -> set[str]:
     return used
 
 
-def _reason(old: nn.Module, model: nn.Module, uncalled: set[str]) -> str:
-    """Why a layer is kept, or nothing."""
+def _reason(old: nn.Module, model: nn.Module, uncalled: set[str], unmatched: bool) -> str:
+    """Why a layer is kept, or nothing. Where nothing is matched its values do not matter, and may be missing."""
     parameters = [*old.parameters()]
     if any(is_lazy(p) for p in parameters):
         return "it has no weights yet: run the model once on an input"
-    if why := unreadable(*parameters):
+    if not (unmatched and parameters[0].is_meta) and (why := unreadable(*parameters)):
         return why
     if len({p.requires_grad for p in parameters}) > 1:
         return "it is partly frozen, and the new layer's weights are others"
@@ -199,13 +270,15 @@ def _hooks(module: nn.Module) -> bool:
     return any((module._forward_hooks, module._forward_pre_hooks, module._backward_hooks, module._backward_pre_hooks))
 
 
-def _initialise(new: nn.Module, old: nn.Module, parts: Polyphase, initialise: str) -> float:
-    """Make `new` ready to stand where `old` stands; returns their relative error."""
-    some: Any = next(old.parameters())
-    new.cpu().double().eval()
-    if initialise == "match":
+def _ready(new: nn.Module, old: nn.Module, parts: Polyphase | None, some: Tensor) -> float | None:
+    """Make `new` ready to stand where `old` stands, on the device and of the dtype of `some`: with weights that answer
+    like it where its phases are given, else as built. Returns their relative error, if they were matched."""
+    error = None
+    if parts is not None:
+        new.cpu().double().eval()
         match(new, deepcopy(old).cpu().double().eval(), parts)
-    error = relative_error(new, old, channels_of(parts)[1], len(parts.stride))
-    new.to(some).train(old.training)
-    new.requires_grad_(some.requires_grad)
+        error = relative_error(new, old, channels_of(parts)[1], len(parts.stride))
+    if not some.is_meta:
+        new.to(some)
+    new.train(old.training)
     return error

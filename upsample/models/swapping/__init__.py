@@ -1,0 +1,1 @@
+"""What enlarges in anyone's model, replaced by an operator."""
