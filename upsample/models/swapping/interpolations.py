@@ -125,7 +125,7 @@ class Turns:
     ) -> Tensor:
         """As F.interpolate."""
         turn, self.turn = str(self.turn), self.turn + 1
-        replaced = getattr(self.module, "interpolations", ())
+        replaced: Any = getattr(self.module, "interpolations", ())
         if turn in replaced:
             y = replaced[turn](input, size, scale_factor)
         else:
@@ -164,7 +164,7 @@ class _Calls(ast.NodeTransformer):
 
 
 @cache
-def asking(kind: type[nn.Module]) -> type[nn.Module] | None:
+def asking(kind: Any) -> Any:
     """The class like `kind` whose forward asks for each interpolation; None where its forward calls none, or where
     there is no source to be sure of: it is decorated, has a closure such as `super()` makes, or is not Python."""
     if "published" in vars(kind):
@@ -309,7 +309,7 @@ def _scale(calls: Sequence[Seen]) -> tuple[tuple[int, ...], str]:
 
 def _elsewhere(model: nn.Module, followed: Followed, closed: set[nn.Module]) -> Iterator[Found]:
     """Modules whose forwards enlarge by calls that do not stand in their own source."""
-    modules = dict(model.named_modules())
+    modules: dict[Any, nn.Module] = dict(model.named_modules())
     calls = Counter(
         call.path
         for call in followed.trace.calls
@@ -317,8 +317,10 @@ def _elsewhere(model: nn.Module, followed: Followed, closed: set[nn.Module]) -> 
     )
     for path, count in calls.items():
         module = modules.get(path)
+        if module is None:
+            continue
         own = [call for seen in followed.passes.get(module, []) for call in seen if max(call.factors()) > 1]
-        if module is not None and module not in closed and count > len(own):
+        if module not in closed and count > len(own):
             yield Found(module, 0, 0, (), {}, "it is called by a function, not in the source of its module's forward")
 
 
