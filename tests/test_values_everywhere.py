@@ -127,7 +127,7 @@ def test_a_run_goes_on_to_the_same_weights(root: Path, tmp_path: Path, monkeypat
     ("overrides", "sentence"),
     [
         (["data=earth"], "data=earth has no images with values; choose from earth_elevation, folder"),
-        (["model=espcn"], "model=espcn does not make what task=regression learns; .* choose from deeplab, unet"),
+        (["model=espcn"], "model=espcn does not make what task=regression learns; .* choose from deeplab, smp, unet"),
         (["task.loss=l3"], "task.loss is 'l3', which does not exist"),
     ],
 )

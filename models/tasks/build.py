@@ -66,8 +66,12 @@ def frozen_notes(config: dict[str, Any], network: Network, begun: bool) -> list[
 def refuse_another_network(config: dict[str, Any], chosen: type[Task]) -> None:
     """Raise ValueError for a network that does not make what the task learns."""
     network, _ = network_table.choose(config["model"])
-    if network.takes_encoder is not chosen.encodes:
-        able = ", ".join(name for name, other in network_table.items() if other.takes_encoder is chosen.encodes)
+
+    def encodes(kind: type[Network]) -> bool:
+        return kind.takes_encoder or kind.own_encoder
+
+    if encodes(network) is not chosen.encodes:
+        able = ", ".join(name for name, other in network_table.items() if encodes(other) is chosen.encodes)
         raise ValueError(
             f"model={config['model']['name']} does not make what task={config['task']['name']} learns; leave the task "
             f"to the model, or choose from {able}"

@@ -163,8 +163,8 @@ class _Calls(ast.NodeTransformer):
         return node
 
 
-@cache
-def asking(kind: Any) -> Any:
+@cache  # mypy takes a class of modules for no key, hence what it is told to ignore below
+def asking(kind: type[nn.Module]) -> Any:
     """The class like `kind` whose forward asks for each interpolation; None where its forward calls none, or where
     there is no source to be sure of: it is decorated, has a closure such as `super()` makes, or is not Python."""
     if "published" in vars(kind):
@@ -207,7 +207,7 @@ def _reduced(module: Any) -> tuple[Any, ...]:
 
 def remade(kind: type[nn.Module]) -> nn.Module:
     """An empty module of the class made from `kind`."""
-    made = asking(kind)
+    made = asking(kind)  # type: ignore[arg-type]
     assert made is not None
     return made.__new__(made)
 
@@ -221,7 +221,7 @@ def find(model: nn.Module, example: tuple[Any, ...] | None, left: set[nn.Module]
     left     modules whose forwards are not looked at
     """
     closed = {part for each in model.modules() if is_operator(each) for part in each.modules()} | left
-    asked = [m for m in model.modules() if m not in closed and "forward" not in vars(m) and asking(type(m))]
+    asked = [m for m in model.modules() if m not in closed and "forward" not in vars(m) and asking(type(m))]  # type: ignore[arg-type]
     with _asking(asked):
         candidates = [example] if example is not None else [*examples(model)]
         first = next((each for fed in candidates if (each := follow(model, asked, fed)) is not None), None)
@@ -327,7 +327,7 @@ def _elsewhere(model: nn.Module, followed: Followed, closed: set[nn.Module]) -> 
 def put(module: Any, turn: int, enlarge: Enlarge) -> None:
     """Have an operator answer a module's call of that turn."""
     if "interpolations" not in module._modules:
-        module.__class__ = asking(type(module))
+        module.__class__ = asking(type(module))  # type: ignore[arg-type]
         module.interpolations = nn.ModuleDict()
     module.interpolations[str(turn)] = enlarge
 
@@ -338,7 +338,7 @@ def _asking(modules: Sequence[nn.Module]) -> Iterator[None]:
     kinds = [type(module) for module in modules]
     try:
         for module in modules:
-            module.__class__ = asking(type(module))
+            module.__class__ = asking(type(module))  # type: ignore[arg-type]
         yield
     finally:
         for module, kind in zip(modules, kinds, strict=True):
