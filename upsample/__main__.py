@@ -1,4 +1,4 @@
-"""`python -m upsample list | explain | explore | inspect | audit`: See, understand and check upsampling layers."""
+"""`python -m upsample list | explain | explore | inspect | audit | repair`: See, check and mend upsampling layers."""
 
 import argparse
 import json
@@ -20,7 +20,9 @@ class Parser(argparse.ArgumentParser):
 def build_parser() -> Parser:
     """The commands and their arguments."""
     parser = Parser(prog="python -m upsample", description=__doc__.partition(": ")[2])
-    commands = parser.add_subparsers(dest="command", required=True, metavar="{list,explain,explore,inspect,audit}")
+    commands = parser.add_subparsers(
+        dest="command", required=True, metavar="{list,explain,explore,inspect,audit,repair}"
+    )
     listing = commands.add_parser("list", help="a table of all operators: cost, overlap, checkerboard, what to know")
     listing.add_argument("--scale", type=int, default=2, help="output pixels per input pixel and axis (default 2)")
 
@@ -64,10 +66,12 @@ def build_parser() -> Parser:
     audit = commands.add_parser(
         "audit",
         help="check every upsampling and strided layer of anyone's model",
-        epilog="TARGET is imported and called, so it is code that runs with your rights: audit only what you would "
-        "run. No checkpoint is loaded by the audit itself.",
+        epilog="What package.module:callable names is imported and called, so it is code that runs with your rights: "
+        "audit only what you would run. No checkpoint is loaded by the audit itself. An ONNX file is only read.",
     )
-    audit.add_argument("target", metavar="package.module:callable", help="what returns the model")
+    audit.add_argument(
+        "target", metavar="package.module:callable|FILE.onnx", help="what returns the model, or a file that holds it"
+    )
     audit.add_argument(
         "--args", default="{}", metavar="JSON", help="the callable's keyword arguments, such as '{\"weights\": null}'"
     )
@@ -76,6 +80,34 @@ def build_parser() -> Parser:
     )
     audit.add_argument(
         "--run", action="store_true", help="also run it on constant colours: what comes out that is not constant"
+    )
+
+    repair = commands.add_parser(
+        "repair",
+        help="write a copy of an ONNX file whose layers print nothing on flat areas",
+        epilog="PyTorch models are repaired in Python: upsample.repair(model, images).",
+    )
+    repair.add_argument("file", type=Path, metavar="FILE.onnx", help="the network, which is left as it is")
+    repair.add_argument(
+        "--images",
+        type=Path,
+        metavar="FOLDER",
+        help="images that it was made for: biases are fitted to them, and its"
+        " pattern is measured on them (default: constant colours)",
+    )
+    repair.add_argument("--mean", type=float, nargs="+", default=[0.0], metavar="M", help="see --std (default 0)")
+    repair.add_argument(
+        "--std",
+        type=float,
+        nargs="+",
+        default=[1.0],
+        metavar="S",
+        help="images are fed as (grey level / 255 - mean) / std, red first, one number or one a channel (default 1); "
+        "networks of whole numbers take the grey levels",
+    )
+    repair.add_argument("--input", metavar="SHAPE", help="the shape of what it takes, where the file leaves it open")
+    repair.add_argument(
+        "-o", "--output", type=Path, metavar="OUT.onnx", help="the file to write (default FILE_repaired.onnx)"
     )
     return parser
 
@@ -99,6 +131,19 @@ def operator_options(words: list[str]) -> tuple[dict[str, Any], dict[str, Any]]:
             parsed = value
         options["kernel_size" if key == "kernel" else key] = parsed
     return first, second
+
+
+def shape_of(text: str | None) -> tuple[int, ...] | None:
+    """The numbers of a shape such as 1,3,224,224; None for None. Raises ValueError for what is no shape."""
+    if text is None:
+        return None
+    try:
+        sizes = tuple(int(size) for size in text.replace("x", ",").split(","))
+    except ValueError:
+        sizes = ()
+    if len(sizes) < 2 or min(sizes) < 1:
+        raise ValueError(f"--input is a shape such as 1,3,224,224, not '{text}'")
+    return sizes
 
 
 def run(arguments: argparse.Namespace, words: list[str]) -> None:
@@ -141,12 +186,35 @@ def run(arguments: argparse.Namespace, words: list[str]) -> None:
         if found.pattern is not None and found.pattern.tested:
             draw_pattern(found.pattern, found.channels, UNIT, verdict(found, UNIT), arguments.output)
             print(f"\npicture: {arguments.output}")
+    elif arguments.command == "repair":
+        from upsample.onnx_files.images import images_for
+        from upsample.onnx_files.repair import repair_onnx
+
+        size = shape_of(arguments.input)
+        images = None
+        if arguments.images is not None:
+            images, notes = images_for(arguments.file, arguments.images, arguments.mean, arguments.std)
+            print(*notes, sep="\n")
+        print(repair_onnx(arguments.file, arguments.output, images, size))
+    elif arguments.target.endswith(".onnx"):
+        from upsample.onnx_files.audit import audit_onnx, flat_field_onnx
+
+        if arguments.args != "{}":
+            raise ValueError("--args are of what package.module:callable names; an ONNX file takes none")
+        path, size = Path(arguments.target), shape_of(arguments.input)
+        print(audit_onnx(path, size))
+        if arguments.run:
+            print("", flat_field_onnx(path, size), sep="\n")
     else:
+        import torch
+
         from upsample.models.audit import audit
         from upsample.models.flat_field import flat_field
-        from upsample.models.named_model import build_target, example_of
+        from upsample.models.named_model import build_target
 
-        model, example = build_target(arguments.target, arguments.args), example_of(arguments.input)
+        size = shape_of(arguments.input)
+        model = build_target(arguments.target, arguments.args)
+        example = None if size is None else torch.zeros(size)
         print(audit(model, example))
         if arguments.run:
             print("", flat_field(model, example), sep="\n")

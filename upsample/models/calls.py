@@ -13,7 +13,7 @@ from upsample.algebra.polyphase import CONVOLUTIONS, TRANSPOSED, Convolution, Tr
 from upsample.algebra.response import measured_polyphase
 from upsample.algebra.spectrum import gain_of, imaging_of
 from upsample.models.layers import CALIBRATE, Layer, of_convolution, of_phases, of_pooling, short, unreadable
-from upsample.models.rearranged import rearranged
+from upsample.models.rearranged import rearranged, shuffle_order
 from upsample.models.tracing import Call, Trace, Value, replay, root_of
 
 NO_CONVOLUTION = "not measured: what it deals out is not one convolution's or linear layer's answer"
@@ -70,9 +70,8 @@ def _of_call(call: Call, model: nn.Module) -> Layer | None:
         )
         return layer if _value(given["weight"], model) is not None else replace(layer, verdict=computed)
     if op == "pixel_shuffle":
-        scale, channels = given["upscale_factor"], given["self"].shape[1]
-        order = torch.arange(channels).view(-1, scale, scale)
-        return _of_shuffle(f"{_name(call, model, 'pixel_shuffle')} s{scale}", given["self"], order, model)
+        what = f"{_name(call, model, 'pixel_shuffle')} s{given['upscale_factor']}"
+        return _of_shuffle(what, given["self"], shuffle_order(call), model)
     if op == "pixel_unshuffle":
         return Layer(
             "strided", f"{_name(call, model, op)} s{given['downscale_factor']}", hole_fraction=0.0, verdict="even"
@@ -81,7 +80,9 @@ def _of_call(call: Call, model: nn.Module) -> Layer | None:
         return _of_interpolation(call, model)
     if op.startswith(("max_unpool", "grid_sampler")):
         if op.startswith("grid"):
-            return Layer("upsampling", "F.grid_sample", verdict="not measured: it samples where its grid says")
+            return Layer(
+                "upsampling", call.name or "F.grid_sample", verdict="not measured: it samples where its grid says"
+            )
         return _unpooling(_name(call, model, op))
     if op.startswith(("avg_pool", "max_pool")) and "backward" not in op:
         module = _module_of(call, model)
@@ -91,7 +92,7 @@ def _of_call(call: Call, model: nn.Module) -> Layer | None:
         kernel, stride, dilation = (_along(given.get(key) or 1, axes) for key in ("kernel_size", "stride", "dilation"))
         if not given.get("stride"):
             stride = kernel
-        return of_pooling(f"F.{op[:8]}{axes}d", axes, kernel, stride, dilation)
+        return of_pooling(call.name or f"F.{op[:8]}{axes}d", axes, kernel, stride, dilation)
     return None
 
 
@@ -102,7 +103,9 @@ def _module_of(call: Call, model: nn.Module) -> nn.Module:
 
 
 def _name(call: Call, model: nn.Module, function: str) -> str:
-    """The class of torch's module that makes the call, or the function's name."""
+    """What the call is called: the class of torch's module that makes it, or the function's name."""
+    if call.name:
+        return call.name
     module = _module_of(call, model)
     torchs = type(module).__module__.startswith("torch.nn.modules")
     return type(module).__name__ if torchs and not [*module.children()] else f"F.{function}"
@@ -214,20 +217,18 @@ def _of_interpolation(call: Call, model: nn.Module) -> Layer | None:
     factors = [b / a for a, b in zip(before, after, strict=True)]
     antialiased = call.op.endswith("_aa")
     mode = call.op.lstrip("_").removeprefix("upsample_").removesuffix("_aa")[:-2].replace("_", "-")  # without "2d"
-    corners = bool(call.given.get("align_corners"))
+    where = "align_corners" if call.given.get("align_corners") else call.given.get("coordinates", "")
     words = f"{_name(call, model, 'interpolate')} {mode}"
     if max(factors) <= 1:
         return None if min(factors) == 1 else _of_reduction(words, mode, factors, antialiased)
     what = f"{words} s{'x'.join(f'{factor:g}' for factor in (factors[:1] if len(set(factors)) == 1 else factors))}"
-    plain = all(factor == int(factor) for factor in factors) and not corners and not antialiased
+    plain = all(factor == int(factor) for factor in factors) and not where and not antialiased
     imaging = None
     if plain:
         layer = nn.Upsample(scale_factor=tuple(factors), mode=mode)
         parts = measured_polyphase(layer, 1, len(factors))
         imaging = None if parts is None else imaging_of(gain_of(parts))
-    return Layer(
-        "upsampling", f"{what}{' align_corners' if corners else ''}", None, 0.0, 0.0, 0.0, 0.0, imaging, verdict="even"
-    )
+    return Layer("upsampling", f"{what} {where}".rstrip(), None, 0.0, 0.0, 0.0, 0.0, imaging, verdict="even")
 
 
 def _of_reduction(words: str, mode: str, factors: list[float], antialiased: bool) -> Layer | None:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from upsample.models.evaluating import evaluating
 from upsample.models.period import enlarges, period_of, scale_of
-from upsample.models.tracing import trace
+from upsample.models.tracing import Trace, trace
 
 LEVELS = (-1.0, 0.0, 1.0)  # of the input's units: a normalised image's deviation around its mean
 VISIBLE = 0.005  # of what the output differs by from colour to colour: a pattern above that is one
@@ -120,8 +120,19 @@ def flat_field(
     Raises ValueError where it cannot be fed, enlarges nothing, or its forward cannot be followed.
     """
     fed = None if example is None else ((example,) if isinstance(example, Tensor) else tuple(example))
-    with evaluating(model), torch.no_grad():
-        followed = trace(model, fed, operators=True)
+    with evaluating(model):
+        return flat_field_of(model, trace(model, fed, operators=True), fed, colours, periods)
+
+
+def flat_field_of(
+    model: nn.Module,
+    followed: Trace,
+    fed: tuple[Any, ...] | None = None,
+    colours: Tensor | None = None,
+    periods: int = PERIODS,
+) -> FlatField:
+    """`flat_field` of a model in evaluation mode that was followed already."""
+    with torch.no_grad():
         period, scale = period_of(followed), scale_of(followed)
         if period < 2 and enlarges(followed):
             raise ValueError(

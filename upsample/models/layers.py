@@ -167,7 +167,7 @@ def of_pooling(what: str, axes: int, kernel: Setting, stride: Setting, dilation:
         return None
     found = overlap(kernels, strides, dilations)
     layer = Layer("strided", f"{what} k{short(kernels)} s{short(strides)}", found.taps, found.hole_fraction)
-    if "avg" in what.lower():  # a convolution by a box
+    if what.lower().removeprefix("f.").startswith("av"):  # a convolution by a box
         box = getattr(nn, f"Conv{axes}d")(1, 1, kernels, stride=strides, bias=False)
         nn.init.ones_(box.weight)
         layer = replace(layer, aliasing=aliasing_ratio(box))

@@ -7,8 +7,7 @@ from collections.abc import Callable
 from operator import attrgetter
 from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 
 def build_target(target: str, arguments: str = "{}") -> nn.Module:
@@ -39,19 +38,6 @@ def build_target(target: str, arguments: str = "{}") -> nn.Module:
     if not isinstance(made, nn.Module):
         raise ValueError(f"{target} returned a {type(made).__name__}, not a torch.nn.Module")
     return made
-
-
-def example_of(shape: str | None) -> Tensor | None:
-    """Zeros of a shape such as 1,3,224,224; None for None. Raises ValueError for what is no shape."""
-    if shape is None:
-        return None
-    try:
-        sizes = [int(size) for size in shape.replace("x", ",").split(",")]
-    except ValueError:
-        sizes = []
-    if len(sizes) < 2 or min(sizes) < 1:
-        raise ValueError(f"--input is a shape such as 1,3,224,224, not '{shape}'")
-    return torch.zeros(sizes)
 
 
 def _call(target: str, make: Callable[..., Any], keywords: dict[str, Any]) -> Any:

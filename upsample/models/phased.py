@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
@@ -20,7 +19,7 @@ from upsample.algebra.polyphase import (
     shuffled,
 )
 from upsample.models.layers import short, unreadable
-from upsample.models.rearranged import rearranged
+from upsample.models.rearranged import rearranged, shuffle_order
 from upsample.models.tracing import Call, Trace, Value
 from upsample.operators.lowpass import LowpassDeconv
 from upsample.operators.pixel_shuffle import PixelShuffle
@@ -124,9 +123,7 @@ def _dealt_out(followed: Trace, names: dict[nn.Module, list[str]]) -> list[tuple
     found = [(source(each.root, each.call), each.order) for each in rearranged(followed)]
     for call in followed.calls:
         if call.op == "pixel_shuffle":
-            scale = call.given["upscale_factor"]
-            dealt = torch.arange(call.given["self"].shape[1]).view(-1, scale, scale)
-            found.append((source(call.given["self"], call), dealt))
+            found.append((source(call.given["self"], call), shuffle_order(call)))
     return found
 
 

@@ -24,6 +24,17 @@ class Rearranged:
     order: Tensor  # (out_channels, *scale) int64: the feature that becomes each channel at each place of a block
 
 
+def shuffle_order(call: Call) -> Tensor:
+    """(out_channels, scale, scale) int64: which channel becomes which of a call of pixel_shuffle.
+
+    In torch's order, and ONNX's CRD, the places of a block lie next to each other; in its DCR the channels do.
+    """
+    scale, channels = call.given["upscale_factor"], call.given["self"].shape[1]
+    if call.given.get("mode") == "DCR":
+        return torch.arange(channels).view(scale, scale, -1).permute(2, 0, 1)
+    return torch.arange(channels).view(-1, scale, scale)
+
+
 def rearranged(found: Trace) -> list[Rearranged]:
     """Every chain of moves that deals features out to neighbouring pixels, once each."""
     moved_on = {id(v) for call in found.calls if call.op in MOVES for v in [call.given.get("self")]}
@@ -42,6 +53,10 @@ def rearranged(found: Trace) -> list[Rearranged]:
         root = root_of(value)
         if root is value or root.parameter or prod(root.shape) > LARGEST or not _turns(value, root):
             continue
+        if len(value.shape) == len(root.shape) and all(
+            n <= m for n, m in zip(value.shape[2:], root.shape[2:], strict=True)
+        ):
+            continue  # pixels become features there
         order = _order(value, root)
         if order is not None and value.made_by is not None:
             results.append(Rearranged(value.made_by, root, order))

@@ -97,17 +97,18 @@ def repair(model: nn.Module, images: Tensor | Sequence[Tensor] | None = None) ->
             fitted = _fit(model, done, batches, targets, projected)
         after = {layer: layer.imbalance().largest for layer in uneven}
     report = [RepairedLayer(layer.names, layer.what, before[layer], after[layer]) for layer in done]
-    for layer in biased:
-        if batches is None or layer.module.bias is None:
-            why = "each of its phases has one tap, and without images its bias says nothing"
-            report.append(RepairedLayer(layer.names, layer.what, None, None, why))
-        else:
-            report.append(
-                RepairedLayer(layer.names, f"{layer.what}, bias only", before[layer], layer.imbalance().largest)
-            )
+    report += [of_biases(layer, before[layer], levelled=batches is not None) for layer in biased]
     report += [RepairedLayer(layer.names, layer.what, None, None, why) for layer, why in refused.items()]
     report += [RepairedLayer((name,), "", None, None, why) for name, why in kept]
     return Repair(tuple(report), projected, fitted)
+
+
+def of_biases(layer: Phased, before: float, levelled: bool) -> RepairedLayer:
+    """What was done to a layer of which only the biases can be changed; levelled: whether images showed how."""
+    if not levelled or layer.module.bias is None:
+        why = "each of its phases has one tap, and without images its bias says nothing"
+        return RepairedLayer(layer.names, layer.what, None, None, why)
+    return RepairedLayer(layer.names, f"{layer.what}, bias only", before, layer.imbalance().largest)
 
 
 def project(layers: Sequence[Phased]) -> dict[Phased, str]:
@@ -243,12 +244,17 @@ def level_biases(model: nn.Module, layers: Sequence[Phased], batches: Sequence[T
         _answers(model, batches)
     for layer, means in sums.items():
         if means:
-            mean = torch.stack(means).mean(0).cpu()
-            parts = layer.phases()
-            given = mean.view(parts.groups, -1, 1)  # each group of output channels sees its own of the input's
-            sums_of = [part.kernel.double().cpu().flatten(2).sum(2) for part in parts.phases.values()]
-            answers = torch.stack([(s.unflatten(0, (parts.groups, -1)) @ given).flatten() for s in sums_of], 1)
-            assert layer.dealt is not None
-            bias, dealt = layer.module.bias, layer.dealt.flatten(1)
-            answers += bias[dealt].double().cpu()
-            bias[dealt] += (answers.mean(1, keepdim=True) - answers).to(bias)  # (out, phases)
+            level_bias(layer, torch.stack(means).mean(0).cpu())
+
+
+@torch.no_grad()
+def level_bias(layer: Phased, mean: Tensor) -> None:
+    """Change one layer's bias so that all phases answer alike where its input channels are at `mean` (in_channels,)."""
+    parts = layer.phases()
+    given = mean.view(parts.groups, -1, 1)  # each group of output channels sees its own of the input's
+    sums_of = [part.kernel.double().cpu().flatten(2).sum(2) for part in parts.phases.values()]
+    answers = torch.stack([(s.unflatten(0, (parts.groups, -1)) @ given).flatten() for s in sums_of], 1)
+    assert layer.dealt is not None
+    bias, dealt = layer.module.bias, layer.dealt.flatten(1)
+    answers += bias[dealt].double().cpu()
+    bias[dealt] += (answers.mean(1, keepdim=True) - answers).to(bias)  # (out, phases)

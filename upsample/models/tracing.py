@@ -47,6 +47,7 @@ class Call:
     given: dict[str, Any]  # arguments by the schema's names, tensors as Values
     function: Any  # what computes it
     results: list[Value] = field(default_factory=list)
+    name: str = ""  # what it is called where that is not torch, such as "Resize" in an ONNX graph
 
 
 @dataclass

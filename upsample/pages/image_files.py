@@ -35,9 +35,10 @@ class Images:
             yield _pixels(file, len(self.channels) == 1)
 
 
-def find(paths: Sequence[Path], most: int) -> Images:
+def find(paths: Sequence[Path], most: int, channels: Sequence[str] | None = None) -> Images:
     """The images among files and folders, at most so many, in the order of their names.
 
+    channels: as of `Images`; None: what suits the test on outputs alone, which JPEG's own grid would mislead.
     Raises ValueError, in one sentence, for what does not exist, a named file that is no image, or no image at all.
     """
     files: list[Path] = []
@@ -66,6 +67,19 @@ def find(paths: Sequence[Path], most: int) -> Images:
     if len(files) > most:
         found.notes.append(f"the first {most} of {len(files)} images, by name")
     seen = [_opened(file) for file in found.files]
+    if channels is not None:
+        found.channels = [*channels]
+    else:
+        _choose_channels(found, seen)
+    if any(image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info for image in seen):
+        found.notes.append("transparency left out")
+    if any(max(image.size) > LARGEST for image in seen):
+        found.notes.append(f"of larger images the middle {LARGEST} pixels a side")
+    return found
+
+
+def _choose_channels(found: Images, seen: Sequence[Image.Image]) -> None:
+    """Read all by their luma where some have no colour, or store it by a grid of their own, and note that."""
     jpegs = sum(image.format in ("JPEG", "MPO") for image in seen)
     grey = sum(image.mode in ("1", "L", "LA", "I", "F", "I;16", "I;16B") for image in seen)
     if jpegs:
@@ -77,11 +91,6 @@ def find(paths: Sequence[Path], most: int) -> Images:
         found.notes.append(f"{grey} images without colour: all by their luma")
     if jpegs or grey:
         found.channels = ["luma"]
-    if any(image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info for image in seen):
-        found.notes.append("transparency left out")
-    if any(max(image.size) > LARGEST for image in seen):
-        found.notes.append(f"of larger images the middle {LARGEST} pixels a side")
-    return found
 
 
 def _opened(file: Path) -> Image.Image:

@@ -424,6 +424,15 @@ def test_moves_that_deal_nothing_out() -> None:
     assert (report.layers, report.unseen) == ((), ())
 
 
+def test_pixels_that_become_features_enlarge_nothing() -> None:
+    class Fold(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            n, c, h, w = x.shape
+            return x.relu().view(n, c, h // 2, 2, w // 2, 2).permute(0, 1, 3, 5, 2, 4).reshape(n, 4 * c, h // 2, w // 2)
+
+    assert audit(Fold(), torch.zeros(1, 8, 32, 32)).layers == ()
+
+
 def test_models_in_wrappers_and_exported_programs() -> None:
     plain = by_name(audit(Model()))
     wrapped = by_name(audit(nn.DataParallel(Model())))
