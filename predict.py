@@ -76,15 +76,14 @@ def main() -> None:
     options = arguments()
     with run_folder.one_sentence(options.debug):
         command_line.refuse_absent(options.checkpoint)
-    print(command_line.IMPORTING_TORCH, flush=True)
-    import torch  # here, not above, so that --help and a typo answer at once
-    from rich.console import Console
-    from rich.progress import Progress
+        print(command_line.IMPORTING_TORCH, flush=True)
+        import torch  # here, not above, so that --help and a typo answer at once
+        from rich.console import Console
+        from rich.progress import Progress
 
-    from data.files import given_images
-    from models import loading
+        from data.files import given_images
+        from models import loading
 
-    with run_folder.one_sentence(options.debug):
         net = loading.load(options.checkpoint)
         how = work(net.to("cuda" if torch.cuda.is_available() else "cpu"), options)
         with Progress(console=Console(stderr=True)) as progress:
