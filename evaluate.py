@@ -51,7 +51,7 @@ def main(config: DictConfig) -> None:
     """Score, write metrics.json and the report, and print the table."""
     folder = Path(HydraConfig.get().runtime.output_dir)
     run_folder.let_one_process_print()
-    with run_folder.no_folder_of_nothing(folder):
+    with run_folder.one_sentence(config.debug), run_folder.no_folder_of_nothing(folder):
         run_folder.write_command(folder, list(HydraConfig.get().overrides.task), "evaluate.py")
         metrics = run(config, folder)
     print_table(metrics, folder)

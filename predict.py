@@ -90,15 +90,14 @@ def main() -> None:
         command_line.refuse_absent(options.checkpoint)
         if options.serve and options.inputs:
             raise ValueError(f"--serve takes images from the page; leave out {options.inputs[0]}")
-    print(command_line.IMPORTING_TORCH, flush=True)
-    import torch  # here, not above, so that --help and a typo answer at once
-    from rich.console import Console
-    from rich.progress import Progress
+        print(command_line.IMPORTING_TORCH, flush=True)
+        import torch  # here, not above, so that --help and a typo answer at once
+        from rich.console import Console
+        from rich.progress import Progress
 
-    from data.files import given_images
-    from models import loading
+        from data.files import given_images
+        from models import loading
 
-    with run_folder.one_sentence(options.debug):
         net = loading.load(options.checkpoint).to("cuda" if torch.cuda.is_available() else "cpu")
         if options.serve:
             from models.tasks.showing import Showing

@@ -188,6 +188,19 @@ def write_example(folder: Path, arrays: dict[str, NDArray[np.generic]]) -> None:
         np.savez_compressed(file, **arrays)  # type: ignore[arg-type]  # numpy's stub takes them for its own options
 
 
+def starved(error: Exception) -> str | None:
+    """Of what is raised where the system gives no more memory, be it for a library, a thread or a number, a sentence;
+    None for any other error."""
+    said = printable(error)
+    signs = ("failed to map segment", "annot allocate memory", "can't allocate memory", "can't start new thread")
+    if not isinstance(error, MemoryError) and not any(sign in said for sign in signs):
+        return None
+    return (
+        f"out of memory ({said or 'MemoryError'}): the system, or a limit such as that of ulimit -v, gives this "
+        "process no more; with a higher one the same command goes on"
+    )
+
+
 @contextmanager
 def one_sentence(debug: bool) -> Iterator[None]:
     """Turn what is refused into its sentence and exit code 1; with debug, leave the trace."""
@@ -197,6 +210,12 @@ def one_sentence(debug: bool) -> Iterator[None]:
         if debug:
             raise
         print(f"Error: {printable(error, MAX_SENTENCE)}", file=sys.stderr)
+        raise SystemExit(1) from None
+    except (MemoryError, ImportError, RuntimeError) as error:
+        sentence = starved(error)
+        if debug or sentence is None:
+            raise
+        print(f"Error: {sentence}", file=sys.stderr)
         raise SystemExit(1) from None
     except KeyboardInterrupt:
         print("Stopped by Ctrl-C", file=sys.stderr)

@@ -122,8 +122,9 @@ class Sweep(Callback):
     """Says how far a sweep is, and compares its runs when it ends. Exit code 1 then tells that a job failed."""
 
     def __init__(self) -> None:
-        self.started = time.time()
+        self.started = time.monotonic()
         self.folders: list[Path] = []
+        self.before: dict[Path, int | None] = {}
         self.todo = 0
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
@@ -135,6 +136,7 @@ class Sweep(Callback):
             if len(jobs) > MANY:
                 print(f"Sweep: {len(jobs)} jobs; looking which of them are finished ...", flush=True)
             self.folders = folders_of(config, jobs)
+            self.before = {path: written(path) for folder in self.folders for path in endings(folder)}
             self.todo = sum(run_folder.read_metrics(folder) is None for folder in self.folders)
             print(f"Sweep: {len(self.folders)} jobs, {len(self.folders) - self.todo} finished", flush=True)
         else:
@@ -142,17 +144,21 @@ class Sweep(Callback):
             print(f"Search: {search.leave_missing_trials(config.hydra.sweeper)} trials to go", flush=True)
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **_: Any) -> None:
-        """Say how far the sweep is; other processes' jobs are seen by what lies in their folders."""
-        reasons = map(run_folder.failure_files, self.folders)
-        failed = sum(any(ended_since(path, self.started) for path in each) for each in reasons)
-        ended = failed + sum(ended_since(folder / "metrics.json", self.started) for folder in self.folders)
+        """Say how far the sweep is; other processes' jobs are seen by what lies in their folders, and by nothing that a
+        clock says, which may jump."""
+        failed = sum(any(map(self._is_new, run_folder.failure_files(folder))) for folder in self.folders)
+        ended = failed + sum(self._is_new(folder / "metrics.json") for folder in self.folders)
         if not self.todo or not ended:
             return
-        left = (time.time() - self.started) / ended * (self.todo - ended)
+        left = (time.monotonic() - self.started) / ended * (self.todo - ended)
         finished = len(self.folders) - self.todo + ended - failed
         failures = f", {failed} failed" if failed else ""
         minutes = f", about {left / 60:.0f} min left" if ended < self.todo else ""
         print(f"Sweep: {finished} of {len(self.folders)} finished{failures}{minutes}", flush=True)
+
+    def _is_new(self, path: Path) -> bool:
+        """Whether a file was written since this sweep began."""
+        return written(path) not in (None, self.before.get(path))
 
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
         """Compare all jobs, and say which failed."""
@@ -217,6 +223,11 @@ def objectives(config: DictConfig, metrics: dict[str, Any] | None) -> float | li
     return values if len(values) > 1 else values[0]
 
 
-def ended_since(path: Path, moment: float) -> bool:
-    """Whether a file was written after a moment, in seconds since 1970."""
-    return path.exists() and path.stat().st_mtime >= moment
+def endings(folder: Path) -> list[Path]:
+    """The files of which one is written as a job ends."""
+    return [folder / "metrics.json", *run_folder.failure_files(folder)]
+
+
+def written(path: Path) -> int | None:
+    """When a file was last written, in nanoseconds of its disk's clock; None where there is none."""
+    return path.stat().st_mtime_ns if path.exists() else None

@@ -1,15 +1,19 @@
 """Samples prepared in other processes: whatever goes wrong there is told in one sentence that names the file."""
 
 import os
+import shutil
 import time
 from collections.abc import Iterable, Iterator
 from multiprocessing import active_children
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 from data.files.reading import Unreadable
+
+SHARED = Path("/dev/shm")  # where Linux has it
 
 
 class Prepared(Dataset[dict[str, Any]]):
@@ -48,6 +52,8 @@ class Prepared(Dataset[dict[str, Any]]):
 
 def lost(error: BaseException, asked: Iterable[Prepared]) -> str | None:
     """Of what a process raises that has lost a worker, a sentence; None for any other error."""
+    if "unable to allocate shared memory" in str(error) or "out of shared memory" in str(error):
+        return full(SHARED)
     told = str(error).startswith("DataLoader worker (pid")
     if not (told or isinstance(error, ConnectionError | EOFError)):  # these where it was about to hand over a batch
         return None
@@ -63,6 +69,15 @@ def lost(error: BaseException, asked: Iterable[Prepared]) -> str | None:
     return (
         f"a process that prepares batches was killed{' at ' if gone else ''}{' and '.join(gone)}, as Linux does where "
         "memory runs out; start the same command again, which continues the run, with fewer data.workers"
+    )
+
+
+def full(shared: Path) -> str:
+    """That batches of other processes found no room in the shared memory of the system, and what gives it more."""
+    room = f", of {shutil.disk_usage(shared).total / 1e6:,.1f} MB," if shared.exists() else ""
+    return (
+        f"the shared memory{room} through which processes hand over batches is full; start the same command again, "
+        "which continues the run, with fewer data.workers, 0 to do without, or with more of it (docker run --shm-size=2g)"
     )
 
 

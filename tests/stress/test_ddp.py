@@ -1,11 +1,39 @@
-"""A sweep of runs of two processes each; half a minute on two cores."""
+"""Two processes score every kind of learning as one does, and a sweep of such runs; some minutes on two cores."""
 
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
-from tests.test_ddp import KINDS, ROOT, TWO, finished
+import pytest
+import torch
+from tests.test_ddp import ROOT, SINGLE, TWO, finished
 
+import evaluate
+from models.tasks.build import build_task
+from tests.tiny import DCGAN, ESPCN, UNET, composed, configuration
+
+# 20 test images in batches of 6, so that one process has 12 of them and the other 8; for the GAN 617, and 313 and 304.
+KINDS = {
+    "segmentation": [*UNET, "task.batch_size=6", "task.checkerboard_images=10"],
+    "super_resolution": [*ESPCN, "upsample=deconv", "task.batch_size=6", "task.checkerboard_images=10"],
+    "gan": [*DCGAN, "task.batch_size=16", "task.score_images=13"],
+}
+WORKER = """
+import sys
+from pathlib import Path
+sys.path[:0] = sys.argv[1:3]
+from tests.stress.test_ddp import KINDS, TWO
+from tests.tiny import composed
+import evaluate
+from study import run_folder
+
+folder = Path(sys.argv[3])
+run_folder.let_one_process_print()
+for kind in KINDS:
+    checkpoint = f"checkpoint='{folder / kind}.ckpt'"
+    evaluate.run(composed("evaluate", *TWO, checkpoint, "trainer.strategy=ddp", "source=false"), folder / kind)
+"""
 # Python runs it at the start of each process that finds it: notes who writes in the folder runs/.
 AUDIT = """
 import os, sys
@@ -20,6 +48,58 @@ def note(event, arguments):
 
 sys.addaudithook(note)
 """
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """As each of two processes has: another number of threads adds up in another order."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a checkpoint of each kind, and a folder for each in which two processes have evaluated it."""
+    folder = tmp_path_factory.mktemp("ddp")
+    for kind, overrides in KINDS.items():
+        torch.manual_seed(0)
+        task, _ = build_task(configuration(*overrides))
+        torch.save({"config": task.config, "state_dict": task.state_dict()}, folder / f"{kind}.ckpt")
+        (folder / kind).mkdir()
+    (folder / "worker.py").write_text(WORKER)
+    command = [str(folder / "worker.py"), str(ROOT), str(Path(__file__).parent), str(folder)]
+    finished(command, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    return folder
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_two_processes_score_as_one_does(kind: str, results: Path, tmp_path: Path) -> None:
+    checkpoint = f"checkpoint='{results / kind}.ckpt'"
+    (tmp_path / kind).mkdir()
+    evaluate.run(composed("evaluate", *SINGLE, checkpoint, "source=false"), tmp_path / kind)
+    one, two = (json.loads((folder / kind / "metrics.json").read_text()) for folder in (tmp_path, results))
+    for metrics in (one, two):
+        del metrics["seconds"], metrics["peak_memory_mb"]
+    numbers = {key for key, value in one.items() if isinstance(value, int | float)}
+    # Each process draws its windows for itself, and what is resampled has another order: the pattern is the same within
+    # its interval, not to the last digit.
+    grid = {key for key in one if "/grid/" in key} | {key for key in one if key.endswith(("/pattern", "/content"))}
+    assert grid <= set(two)
+    numbers -= grid
+    assert {key: two[key] for key in numbers} == pytest.approx({key: one[key] for key in numbers}, rel=0, abs=1e-6)
+    others = set(one) - numbers - grid
+    assert {key: two[key] for key in others} == {key: one[key] for key in others}
+    if kind == "segmentation":
+        assert 0 < one["test/miou"] < 1
+    elif kind == "super_resolution":
+        assert one["test/psnr_y"] > 5
+    else:
+        assert one["real_images"] == 13
+    assert any("checkerboard" in key for key in one)
+    for picture in (tmp_path / kind).glob("*.png"):
+        assert (results / kind / picture.name).read_bytes() == picture.read_bytes(), picture.name
 
 
 def test_a_sweep_of_such_runs_starts_each_once_and_one_process_writes(tmp_path: Path) -> None:

@@ -37,6 +37,28 @@ def test_a_refusal_is_one_sentence_and_debug_keeps_the_trace(capsys: pytest.Capt
         raise ValueError("as it was")
 
 
+@pytest.mark.parametrize("error", [
+    MemoryError(), ImportError("libtorch_cpu.so: failed to map segment from shared object"),
+    RuntimeError("[enforce fail at alloc_cpu.cpp:116] DefaultCPUAllocator: can't allocate memory: you tried"),
+    RuntimeError("can't start new thread"),
+])  # fmt: skip
+def test_memory_that_ends_anywhere_is_a_sentence(error: Exception, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped, run_folder.one_sentence(debug=False):
+        raise error
+    assert stopped.value.code == 1
+    said = capsys.readouterr().err
+    assert said.startswith("Error: out of memory (")
+    assert said.count("\n") == 1
+    with pytest.raises(type(error)), run_folder.one_sentence(debug=True):
+        raise error
+
+
+def test_an_error_of_the_program_is_no_lack_of_memory() -> None:
+    for error in (RuntimeError("shapes differ"), ImportError("no module named x")):
+        with pytest.raises(type(error)), run_folder.one_sentence(debug=False):
+            raise error
+
+
 @pytest.mark.parametrize("content", [b"", b"{", b'{"a": ', b"\xff\xfe", b"[1, 2]", b"null", b"0.5", b"[" * 100_000])
 def test_a_state_file_that_is_not_whole_is_absent_and_said_in_a_line(
     content: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -2,6 +2,7 @@
 
 import gc
 import os
+import re
 import signal
 import time
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ import torch
 from data.loading.augment import Augment
 from data.loading.datamodule import DataModule
 from data.loading.loaded import Loaded
+from data.loading.workers import lost
 from models.training.trainer import build_trainer, fit
 from tests.models.tasks.tiny_runs import INFO, Noise, build
 
@@ -88,3 +90,15 @@ def test_a_lost_worker_is_told_of_outside_of_training_too(how: str) -> None:
     data = DataModule(Loaded(INFO, *parts, augment=Augment({}, 32), batch_size=4, seed=0, workers=2))
     with pytest.raises(ValueError, match=r"the image folder/5\.png"):
         list(data.test_dataloader())
+
+
+@pytest.mark.parametrize("said", [
+    "Caught RuntimeError in DataLoader worker process 1.\nOriginal Traceback (most recent call last):\nRuntimeError: "
+    "unable to allocate shared memory(shm) for file </torch_25_38_10>: No space left on device (28)\n",
+    "DataLoader worker (pid 77) is killed by signal: Bus error. It is possible that dataloader's workers are out of "
+    "shared memory. Please try to raise your shared memory limit.",
+])  # fmt: skip
+def test_shared_memory_that_is_full_is_told_as_torch_tells_it(said: str) -> None:
+    sentence = lost(RuntimeError(said), [])
+    assert sentence is not None
+    assert re.match(r"the shared memory, of [0-9,.]+ MB, through which processes hand over batches is full; ", sentence)
