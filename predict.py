@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from plumbing.messages import MAX_SENTENCE, printable
+from plumbing.messages import MAX_SENTENCE, needs, printable
 from study import command_line, run_folder
 
 
@@ -27,7 +27,11 @@ def arguments() -> argparse.Namespace:
     add("checkpoint", help="runs/.../best.ckpt, zoo:NAME, or the folder of a zoo entry")
     add("inputs", nargs="*", metavar="PATH", help="images, and folders that are searched with all below them")
     add("--output", type=Path, default=Path("out"), help="folder to write into (default: out)")
-    add("--probabilities", action="store_true", help="segmentation: also write .npz with (H, W, classes) float16")
+    add(
+        "--probabilities",
+        action="store_true",
+        help="segmentation: also write .npz with (H, W, classes) float16, of GeoTIFF a GeoTIFF of float32",
+    )
     add("--window", type=int, default=1024, help="of what is seen of a larger image at once (default: 1024 pixels)")
     add("--overlap", type=float, default=0.25, help="of neighbouring windows, as a share (default: 0.25)")
     add("--flip", action="store_true", help="segmentation, regression: average with the mirrored image's result")
@@ -39,7 +43,8 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-Write = Callable[[str, Path], None]  # of an image, by the name of its result
+Told = Callable[[float], None]  # is given the share of an image that is done
+Write = Callable[[str, Path, Told], str]  # of an image, by the name of its result; returns what there is to say, or ""
 
 
 def work(net: Any, options: argparse.Namespace) -> tuple[Iterator[None], int] | Write:
@@ -47,11 +52,13 @@ def work(net: Any, options: argparse.Namespace) -> tuple[Iterator[None], int] | 
     import torch
 
     from data.files.reading import read_image
+    from data.geo import raster
     from models.tasks.generation.predict import write_samples
     from models.tasks.regression.predict import measure
     from models.tasks.segmentation.inference import Inference
     from models.tasks.segmentation.labels.predict import find_each
     from models.tasks.segmentation.predict import segment, write_legend
+    from models.tasks.segmentation.scene import segment_scene
     from models.tasks.super_resolution.predict import enlarge_to
 
     if net.task == "gan":
@@ -63,10 +70,19 @@ def work(net: Any, options: argparse.Namespace) -> tuple[Iterator[None], int] | 
         return write_samples(net, count, options.seed, options.output), count
     if not options.inputs or options.n is not None:
         raise ValueError(f"{options.checkpoint} is for {net.task.replace('_', '-')}: name images or folders, and no -n")
+
+    def unplaced(path: Path) -> str:
+        said = f"{path} lies somewhere on the Earth, which what is written of it does not say"
+        return said if raster.is_placed(path) else ""
+
     if net.task == "super_resolution":
-        return lambda name, path: enlarge_to(
-            net, torch.from_numpy(read_image(path, net.span)), options.output / "enlarged" / f"{name}.png"
-        )
+
+        def enlarge(name: str, path: Path, told: Told) -> str:
+            picture = options.output / "enlarged" / f"{name}.png"
+            enlarge_to(net, torch.from_numpy(read_image(path, net.span)), picture)
+            return unplaced(path)
+
+        return enlarge
     try:
         inference = Inference(net.period, options.window, options.overlap, options.flip)
     except ValueError as error:
@@ -75,12 +91,29 @@ def work(net: Any, options: argparse.Namespace) -> tuple[Iterator[None], int] | 
     if net.task == "regression":
         if options.probabilities:
             raise ValueError(f"{options.checkpoint} answers with values, which have no probabilities; leave that out")
-        return lambda name, path: measure(net, path, inference, options.output, name)
-    if len(net.thresholds) == len(net.classes):  # a mask for each, which needs no legend
-        return lambda name, path: find_each(net, path, inference, options.output, name, options.probabilities)
-    write_legend(net, options.output)
-    one = find_each if net.thresholds else segment
-    return lambda name, path: one(net, path, inference, options.output, name, options.probabilities)
+
+        def measured(name: str, path: Path, told: Told) -> str:
+            measure(net, path, inference, options.output, name)
+            return unplaced(path)
+
+        return measured
+    if len(net.thresholds) != len(net.classes):  # else a mask for each, which needs no legend
+        write_legend(net, options.output)
+
+    def write(name: str, path: Path, told: Told) -> str:
+        common = (net, path, inference, options.output, name, options.probabilities)
+        if net.thresholds:
+            find_each(*common)
+            return unplaced(path)
+        placed = raster.is_placed(path)
+        if placed and raster.installed():
+            segment_scene(*common, told)
+            return ""
+        segment(*common)
+        what = f"{path} lies somewhere on the Earth, which its PNG does not say; a GeoTIFF of the same place"
+        return needs(what, "geo", "rasterio") if placed else ""
+
+    return write
 
 
 def main() -> None:
@@ -93,6 +126,7 @@ def main() -> None:
         print(command_line.IMPORTING_TORCH, flush=True)
         import torch  # here, not above, so that --help and a typo answer at once
         from rich.console import Console
+        from rich.markup import escape
         from rich.progress import Progress
 
         from data.files import given_images
@@ -114,14 +148,22 @@ def main() -> None:
                 return
             images, wrong = given_images.find(options.inputs, options.output)
             done = 0
-            for name, path in progress.track(images.items()):
+            bar = progress.add_task("Working...", total=len(images))
+            for place, (name, path) in enumerate(images.items()):
+
+                def told(share: float, name: str = name, place: int = place) -> None:
+                    words = escape(printable(name, 40))
+                    progress.update(bar, completed=place + share, description=f"{words} {share:.0%}")
+
                 try:
-                    how(name, path)
+                    if said := how(name, path, told):
+                        print(f"Warning: {printable(said, MAX_SENTENCE)}", file=sys.stderr)
                     done += 1
                 except (ValueError, OSError) as error:
                     if options.debug:
                         raise
                     wrong.append(str(error))
+                progress.update(bar, completed=place + 1)
     print(f"{done} of {len(images)} images in {options.output}")
     for sentence in wrong:
         print(f"Error: {printable(sentence, MAX_SENTENCE)}", file=sys.stderr)

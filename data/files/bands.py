@@ -121,13 +121,21 @@ def every_band(path: Path, picture: Any, header: Header) -> NDArray[Any]:
 
 def without_data(path: Path, pixels: NDArray[Any], nodata: NoData) -> NDArray[np.bool_] | None:
     """(H, W, C) where a band has no data; None where all have."""
-    lacking = np.zeros(pixels.shape, bool)
-    number = None if isinstance(nodata, str) else nodata
+    number, valid = None if isinstance(nodata, str) else nodata, None
     if nodata == "auto" and is_tiff(path):
         stored = stored_in(path)
-        number = stored.no_data
-        if stored.masked:
-            lacking |= ~valid_pixels(path)[..., None]
+        number, valid = stored.no_data, valid_pixels(path) if stored.masked else None
+    return lacking_in(path, pixels, nodata, number, valid)
+
+
+def lacking_in(
+    path: Path, pixels: NDArray[Any], nodata: NoData, number: float | None, valid: NDArray[np.bool_] | None
+) -> NDArray[np.bool_] | None:
+    """(H, W, C) where a band has no data, of pixels for which `number` and an own mask (H, W) stand for it; None where
+    all have."""
+    lacking = np.zeros(pixels.shape, bool)
+    if valid is not None:
+        lacking |= ~valid[..., None]
     if number is not None and np.isfinite(number):
         if pixels.dtype.kind == "f":
             lacking |= pixels == pixels.dtype.type(number)

@@ -245,14 +245,18 @@ def read_image(path: Path, span: Span | None = None) -> NDArray[np.uint8]:
           files of 32 bits are refused
     """
     with opened(path) as (picture, header), bounded(path, header):
-        pixels = stored_pixels(path, picture, header)
-        if pixels.dtype != np.uint8:
-            pixels = to_eight_bits(path, pixels, span)
-        if pixels.ndim == 2 or pixels.shape[2] < 3:
-            grey = pixels if pixels.ndim == 2 else pixels[..., 0]
-            pixels = np.broadcast_to(grey[..., None], (*grey.shape, 3))
-        pixels = turn(pixels[..., :3], header.orientation)
+        pixels = turn(as_colours(path, stored_pixels(path, picture, header), span), header.orientation)
         return np.require(pixels.transpose(2, 0, 1), requirements=["C", "W"])  # copied where it is Pillow's own memory
+
+
+def as_colours(path: Path, pixels: NDArray[Any], span: Span | None) -> NDArray[np.uint8]:
+    """(H, W, 3) of (H, W) or (H, W, bands) as stored: see `read_image`."""
+    if pixels.dtype != np.uint8:
+        pixels = to_eight_bits(path, pixels, span)
+    if pixels.ndim == 2 or pixels.shape[2] < 3:
+        grey = pixels if pixels.ndim == 2 else pixels[..., 0]
+        pixels = np.broadcast_to(grey[..., None], (*grey.shape, 3))
+    return pixels[..., :3]
 
 
 def to_eight_bits(path: Path, pixels: NDArray[Any], span: Span | None) -> NDArray[np.uint8]:

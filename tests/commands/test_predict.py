@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import rasterio
 import torch
 from PIL import Image
+from rasterio.transform import from_origin
 
 import predict
 from models.trained.saved import Trained
@@ -53,6 +55,16 @@ def photo(path: str, width: int = 20, height: int = 12, mode: str = "RGB") -> No
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     pixels = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
     Image.fromarray(pixels).convert(mode).save(path)
+
+
+def scene(path: str) -> Any:
+    """A GeoTIFF of 20 x 12 pixels; where it lies."""
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 12, 20), np.uint8)
+    shape = {"driver": "GTiff", "count": 3, "height": 12, "width": 20, "dtype": "uint8"}
+    place = from_origin(500000, 5300000, 10, 10)
+    with rasterio.open(path, "w", **shape, crs="EPSG:32633", transform=place) as target:
+        target.write(pixels)
+    return place
 
 
 def written(folder: str = "out") -> set[str]:
@@ -113,3 +125,28 @@ def test_what_cannot_be_is_refused_in_one_sentence(checkpoint: Callable[..., str
 def test_help_and_a_typo_do_not_wait_for_torch() -> None:
     code = "import sys, predict; predict.arguments; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
+
+
+def test_a_geotiff_comes_back_as_one_and_without_rasterio_as_a_png_that_says_so(
+    checkpoint: Callable[..., str], run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = checkpoint({"name": "deconv"})
+    place = scene("a.tif")
+    photo("b.tif")
+    code, said = run(path, "a.tif", "b.tif", "--probabilities")
+    assert code == 0
+    assert "Warning" not in said
+    made = {"masks/a.tif", "probabilities/a.tif", "masks/b.png", "overlays/b.png", "probabilities/b.npz"}
+    assert written() == {*made, "masks/legend.csv"}
+    with rasterio.open("out/masks/a.tif") as mask:
+        assert (mask.crs.to_epsg(), mask.transform) == (32633, place)
+        numbers = mask.read(1)
+
+    monkeypatch.setattr("data.geo.raster.installed", lambda: False)
+    code, said = run(path, "a.tif", "b.tif", "--output", "plain")
+    assert code == 0
+    assert said.count("Warning") == 1
+    assert "a.tif lies somewhere on the Earth, which its PNG does not say; a GeoTIFF of the same place needs" in said
+    assert "uv run --extra geo" in said
+    with Image.open("plain/masks/a.png") as mask:
+        assert np.array_equal(np.array(mask), numbers)

@@ -19,6 +19,7 @@ from data.files.reading import read_image
 from data.loading.loaded import Images
 from models.tasks.picture_files import as_channels, write_picture
 from models.tasks.segmentation.inference import Inference
+from models.tasks.segmentation.scene import without_class
 from models.trained.saved import Trained
 from plumbing.atomic import whole
 from plumbing.messages import as_text
@@ -76,13 +77,6 @@ def read(net: Trained, path: Path) -> tuple[Tensor, Tensor, NDArray[np.bool_] | 
     return image[None], picture.expand(3, -1, -1), missing
 
 
-def no_class(net: Trained) -> int:
-    """The number that a predicted mask holds where there is no class: as in the masks of training, else the first of
-    255, 0 and -1 that stands for none."""
-    candidates = (*net.config.get("ignored", ()), 255, 0, -1)
-    return next(number for number in candidates if number not in net.labels)
-
-
 def write_mask(path: Path, mask: NDArray[np.uint8], net: Trained, missing: NDArray[np.bool_] | None = None) -> None:
     """Write (H, W) of places in `net.classes` as their numbers: indices with the palette in a PNG or, where a number is
     above 255, 16 bits of grey; where one is negative or beyond 16 bits, a TIFF of 32 bits.
@@ -91,7 +85,7 @@ def write_mask(path: Path, mask: NDArray[np.uint8], net: Trained, missing: NDArr
     """
     numbers = np.array(net.labels, np.int64)
     if missing is not None:
-        numbers = np.append(numbers, no_class(net))
+        numbers = np.append(numbers, without_class(net))
         mask = np.where(missing, len(net.labels), mask.astype(np.int64))
     if numbers.min() < 0 or numbers.max() > 65535:
         with whole(path.with_name(f"{path.name}.tif")) as partial:

@@ -1,0 +1,1 @@
+"""Rasters that know where on the Earth they lie."""
