@@ -77,8 +77,7 @@ def full(shared: Path) -> str:
     room = f", of {shutil.disk_usage(shared).total / 1e6:,.1f} MB," if shared.exists() else ""
     return (
         f"the shared memory{room} through which processes hand over batches is full; start the same command again, "
-        "which continues the run, with fewer data.workers, 0 to do without, or with more of it (docker run "
-        "--shm-size=2g)"
+        "which continues the run, with fewer data.workers, 0 to do without, or with more (docker run --shm-size=2g)"
     )
 
 
