@@ -221,3 +221,44 @@ def test_rare_classes_are_met_in_every_crop_where_that_is_asked_for() -> None:
 def test_options_that_mean_nothing_are_refused(options: dict[str, Any], sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
         Augment(options, 8, 255)
+
+
+@pytest.mark.parametrize("device", ["loader", "device"])
+def test_planes_and_numbers_move_as_the_mask_does(device: str) -> None:
+    """Of one mask a plane for each class, and its labels as numbers: drawn alike, they stay these, NaN where it is
+    ignored; whatever is scaled, padded, turned and flipped."""
+    options = {**TURNS, "scale": (0.5, 2.0), "rotation": 30.0, "brightness": 0.3, "device": device}
+    samples = Squares()
+    for index in range(len(samples)):
+        sample = samples[index]
+        mask = sample["mask"]
+        forms: dict[str, dict[str, Tensor]] = {
+            "labels": {"mask": mask},
+            "planes": {"mask": torch.stack([(mask == k).to(torch.uint8) for k in range(3)])},
+            "numbers": {"target": mask.float()},
+        }
+        made = {}
+        for name, truth in forms.items():
+            augment = Augment(options, 48, 3 if name != "numbers" else None, beyond=True)
+            drawn = augment({"image": sample["image"], **truth}, np.random.default_rng(index))
+            batch = augment.finish({key: torch.as_tensor(value)[None] for key, value in drawn.items()})
+            made[name] = batch.get("mask", batch.get("target"))[0]
+        labels, planes, numbers = made["labels"], made["planes"], made["numbers"]
+        assert labels.shape == numbers.shape == (48, 48)
+        assert planes.shape == (3, 48, 48)
+        for k in range(3):
+            assert torch.equal(planes[k] == 1, labels == k)
+        assert torch.equal(planes == 3, (labels == 3).expand(3, -1, -1))
+        assert torch.equal(numbers.isnan(), labels == 3)
+        assert torch.equal(numbers.nan_to_num(3).to(torch.uint8), labels)
+
+
+def test_a_crop_is_laid_around_a_pixel_of_a_plane() -> None:
+    plane = torch.zeros(2, 60, 60, dtype=torch.uint8)
+    plane[1, 50, 7] = 1  # the only pixel of any class
+    augment = Augment({}, 16, 255, balance=1.0)
+    for seed in range(10):
+        sample = augment(
+            {"image": torch.zeros(3, 60, 60, dtype=torch.uint8), "mask": plane}, np.random.default_rng(seed)
+        )
+        assert sample["mask"][1].sum() == 1

@@ -14,6 +14,9 @@ GOOD: dict[str, Any] = {
     "ignore_index": 255, "labels": [0, 7], "ignored": [255], "span": None,
 }  # fmt: skip
 NAN, INF = float("nan"), float("inf")
+VALUES = {"unit": "m", "mean": 3.5, "std": 2.0, "low": -1.0, "high": 9.0}
+REGRESSION = GOOD | {"task": {"name": "regression"}, "values": VALUES}
+OVERLAPPING = GOOD | {"task": {"name": "segmentation", "labels": "overlapping"}, "thresholds": [0.5, 0.015]}
 
 
 def test_what_is_right_passes() -> None:
@@ -51,6 +54,29 @@ def test_what_is_wrong_is_one_printable_sentence(key: str, values: list[Any]) ->
         assert sentence.isprintable(), repr(value)
         assert len(sentence) < 400, repr(value)
         assert key in sentence or key == "note" or "levels" in sentence, sentence
+
+
+def test_values_and_thresholds_that_are_right_pass() -> None:
+    for config in (REGRESSION, OVERLAPPING):
+        check(config)
+    check(OVERLAPPING | {"task": {"name": "segmentation", "labels": "binary"}, "thresholds": [0.9]})
+
+
+@pytest.mark.parametrize(
+    ("config", "key", "values"),
+    [
+        (REGRESSION, "values", [None, {}, [1], VALUES | {"std": 0}, VALUES | {"mean": NAN}, VALUES | {"low": 9.0},
+                                VALUES | {"unit": 3}, VALUES | {"unit": "\x1b[2J"}, VALUES | {"more": 1}]),
+        (REGRESSION, "encoder", [None]),
+        (OVERLAPPING, "thresholds", [None, [], [0.5], [0.5, 1.0], [0.5, 0], [0.5, NAN], [True, 0.5], "ab", {"a": 0.5}]),
+        (GOOD, "thresholds", [[0.5, 0.5], []]),
+    ],
+)  # fmt: skip
+def test_values_and_thresholds_that_are_wrong_are_refused(config: Any, key: str, values: list[Any]) -> None:
+    for value in values:
+        with pytest.raises(ValueError, match=key) as error:
+            check(config | {key: value})
+        assert str(error.value).isprintable()
 
 
 @pytest.mark.parametrize("config", [None, [], "text", 3, {}])

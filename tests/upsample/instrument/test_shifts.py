@@ -145,6 +145,21 @@ def test_a_pattern_that_decides_pixels_is_counted() -> None:
     assert found.shift_moves == pytest.approx(0.1 * 2 / 3, abs=0.007)  # of two different places, 2 of 3 differ across
 
 
+def test_of_overlapping_classes_each_channel_decides_for_itself() -> None:
+    """A checkerboard of 0.025 on the first of two channels, whose values are spread evenly over 1, decides a fortieth
+    of the pixels, though the other is larger everywhere; that one is far from 0, and nothing changes it."""
+    random = torch.Generator().manual_seed(0)
+    images = torch.rand(8, 1, 96, 96, generator=random) - 0.5
+
+    def network(x: Tensor) -> Tensor:
+        signs = (torch.arange(x.shape[-2])[:, None] + torch.arange(x.shape[-1])) % 2 * 2.0 - 1
+        return torch.cat([x + 0.025 * signs, 100 + 0.025 * signs.expand_as(x)], 1)
+
+    found = measured(network, images, 2, classes="each")
+    assert found.pattern_moves == pytest.approx(0.025, abs=0.004)
+    assert measured(network, images, 2, classes="one").pattern_moves == 0
+
+
 def test_a_pattern_in_one_channel_is_named_and_told_under_its_own_period() -> None:
     def network(x: Tensor) -> Tensor:
         columns = 0.05 * (torch.arange(x.shape[-1]) % 2)

@@ -1,5 +1,7 @@
 """Where each of several overlapping classes is in an image of any size, or the one of binary labels, as files."""
 
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -45,13 +47,21 @@ def find_each(net: Trained, path: Path, inference: Inference, output: Path, name
     if count < len(net.classes):  # one logit for two numbers in the masks of training
         write_mask(output / "masks" / name, found[0].astype(np.uint8), net, missing)
     else:
-        for member, label in zip(found, names, strict=True):
-            place = output / "masks" / label.replace("/", "_") / f"{name}.png"
-            write_picture(place, Image.fromarray(member.astype(np.uint8) * np.uint8(255)))
+        for member, folder in zip(found, folders(names), strict=True):
+            write_picture(
+                output / "masks" / folder / f"{name}.png", Image.fromarray(member.astype(np.uint8) * np.uint8(255))
+            )
     if likely is not None:
         with whole(output / "probabilities" / f"{name}.npz") as partial, partial.open("wb") as file:
             np.savez_compressed(file, probabilities=likely)  # a file: it would give another name to a path
     write_picture(output / "overlays" / f"{name}.png", Image.fromarray(laid_over(shown, found, palette)))
+
+
+def folders(classes: Sequence[str]) -> list[str]:
+    """Names of folders, one for each class: its own, where that is plain letters, digits, spaces, - and _; anyone's
+    checkpoint chooses it, and it must lead nowhere else."""
+    plain = [re.sub(r"[^\w -]", "_", name).strip() or "_" for name in classes]
+    return [each if plain.count(each) == 1 else f"{each}-{k}" for k, each in enumerate(plain)]
 
 
 def laid_over(shown: Tensor, found: NDArray[np.bool_], palette: list[tuple[int, int, int]]) -> NDArray[np.uint8]:
