@@ -19,8 +19,18 @@ from upsample.models.swapping.swap import InPlaceOf, Swap, swap
 from upsample.models.tracing import Value, trace
 
 Architecture = Literal[
-    *("Unet", "UnetPlusPlus", "FPN", "Linknet", "MAnet", "PAN", "PSPNet", "UPerNet", "Segformer", "DPT"),
-    *("DeepLabV3", "DeepLabV3Plus"),
+    "Unet",
+    "UnetPlusPlus",
+    "FPN",
+    "Linknet",
+    "MAnet",
+    "PAN",
+    "PSPNet",
+    "UPerNet",
+    "Segformer",
+    "DPT",
+    "DeepLabV3",
+    "DeepLabV3Plus",
 ]
 # Of these the deepest map lies further down than the encoder's: PAN's attention pools three times more, DPT halves its
 # transformer's map.
@@ -60,15 +70,16 @@ class SegmentationModels(Network):
         pretrained: bool | str = False,
     ) -> None:
         super().__init__()
-        self.body: Any = _body(channels, classes, architecture, encoder, pretrained is True)
-        for name, module in [*self.body.decoder.named_modules()]:
+        body: Any = _body(channels, classes, architecture, encoder, pretrained is True)
+        for name, module in [*body.decoder.named_modules()]:
             if isinstance(module, nn.AdaptiveAvgPool2d) and module.output_size not in (1, (1, 1)):
-                self.body.decoder.set_submodule(name, MeanOfParts(module.output_size))
+                body.decoder.set_submodule(name, MeanOfParts(module.output_size))
         if isinstance(pretrained, str):
-            _load(self.body.encoder, pretrained, channels)
+            _load(body.encoder, pretrained, channels)
         if pretrained and channels == 3:
             self.normalisation = IMAGENET
-        self.period = self.body.encoder.output_stride * DEEPER.get(architecture, 1)
+        self.body: nn.Module = body
+        self.period = body.encoder.output_stride * DEEPER.get(architecture, 1)
         side = 8 * self.period  # so that pooled features are smaller than the map that they are spread over
         example = torch.zeros(2, channels, side, side, device=next(self.parameters()).device)
         followed = trace(self.body, (example,))
@@ -87,7 +98,7 @@ class SegmentationModels(Network):
     @property
     def encoder(self) -> nn.Module:
         """smp's encoder, whose layers may learn slower."""
-        return self.body.encoder
+        return self.body.get_submodule("encoder")
 
     def upsamplers(self) -> list[nn.Module]:
         """What took the place of smp's own, in their order; none where they are as published."""
@@ -110,7 +121,7 @@ class MeanOfParts(nn.Module):
     """nn.AdaptiveAvgPool2d to more than one pixel, as products with matrices: for images whose size is free, exporters
     write torch's for the size that they saw."""
 
-    def __init__(self, size: int | tuple[int, int]) -> None:
+    def __init__(self, size: Any) -> None:
         super().__init__()
         self.size = (size, size) if isinstance(size, int) else size
 

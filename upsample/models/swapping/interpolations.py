@@ -125,7 +125,7 @@ class Turns:
     ) -> Tensor:
         """As F.interpolate."""
         turn, self.turn = str(self.turn), self.turn + 1
-        replaced = getattr(self.module, "interpolations", ())
+        replaced: Any = getattr(self.module, "interpolations", ())
         if turn in replaced:
             y = replaced[turn](input, size, scale_factor)
         else:
@@ -164,7 +164,7 @@ class _Calls(ast.NodeTransformer):
 
 
 @cache
-def asking(kind: type[nn.Module]) -> type[nn.Module] | None:
+def asking(kind: Any) -> Any:
     """The class like `kind` whose forward asks for each interpolation; None where its forward calls none, or where
     there is no source to be sure of: it is decorated, has a closure such as `super()` makes, or is not Python."""
     if "published" in vars(kind):
@@ -208,7 +208,6 @@ def _reduced(module: Any) -> tuple[Any, ...]:
 def remade(kind: type[nn.Module]) -> nn.Module:
     """An empty module of the class made from `kind`."""
     made = asking(kind)
-    assert made is not None
     return made.__new__(made)
 
 
@@ -317,8 +316,10 @@ def _elsewhere(model: nn.Module, followed: Followed, closed: set[nn.Module]) -> 
     )
     for path, count in calls.items():
         module = modules.get(path)
+        if module is None or module in closed:
+            continue
         own = [call for seen in followed.passes.get(module, []) for call in seen if max(call.factors()) > 1]
-        if module is not None and module not in closed and count > len(own):
+        if count > len(own):
             yield Found(module, 0, 0, (), {}, "it is called by a function, not in the source of its module's forward")
 
 

@@ -135,7 +135,8 @@ def _of_layers(
             done.append(Swap(names, None, reason or "its answer depends on the content"))
             continue
         if parts is None:
-            stride, channels, out = tuple(old.stride), old.in_channels, old.out_channels
+            layer: Any = old
+            stride, channels, out = tuple(layer.stride), layer.in_channels, layer.out_channels
         else:
             stride, (out, channels) = parts.stride, channels_of(parts)
         new = make(channels, out, _scale(stride))
