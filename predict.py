@@ -34,6 +34,7 @@ def arguments() -> argparse.Namespace:
     )
     add("--window", type=int, default=1024, help="of what is seen of a larger image at once (default: 1024 pixels)")
     add("--overlap", type=float, default=0.25, help="of neighbouring windows, as a share (default: 0.25)")
+    add("--seamless", action="store_true", help="segmentation: windows overlap as far as the network sees, and so join")
     add("--flip", action="store_true", help="segmentation, regression: average with the mirrored image's result")
     add("-n", type=int, help="generators: how many images (default: 64)")
     add("--seed", type=int, default=0, help="generators: decides which images (default: 0)")
@@ -55,7 +56,7 @@ def work(net: Any, options: argparse.Namespace) -> tuple[Iterator[None], int] | 
     from data.geo import raster
     from models.tasks.generation.predict import write_samples
     from models.tasks.regression.predict import measure
-    from models.tasks.segmentation.inference import Inference
+    from models.tasks.segmentation.inference import Inference, reach
     from models.tasks.segmentation.labels.predict import find_each
     from models.tasks.segmentation.predict import segment, write_legend
     from models.tasks.segmentation.scene import segment_scene
@@ -85,6 +86,15 @@ def work(net: Any, options: argparse.Namespace) -> tuple[Iterator[None], int] | 
         return enlarge
     try:
         inference = Inference(net.period, options.window, options.overlap, options.flip)
+        if options.seamless:
+            device, side = next(net.parameters()).device, inference.window or options.window
+            far = reach(lambda image: net(image.to(device)), net.channels, side, net.period)
+            if far is None:
+                raise ValueError(
+                    f"--seamless: the network sees further than a window of {side} pixels, as one does that pools the "
+                    "whole image; choose a larger --window, or leave --seamless out"
+                )
+            inference = Inference(net.period, options.window, options.overlap, options.flip, margin=far)
     except ValueError as error:
         raise ValueError(str(error).replace("task.inference.", "--")) from None
 

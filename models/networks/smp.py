@@ -71,15 +71,14 @@ class SegmentationModels(Network):
     ) -> None:
         super().__init__()
         body: Any = _body(channels, classes, architecture, encoder, pretrained is True)
-        self.body = body
         for name, module in [*body.decoder.named_modules()]:
             if isinstance(module, nn.AdaptiveAvgPool2d) and module.output_size not in (1, (1, 1)):
-                size: Any = module.output_size
-                body.decoder.set_submodule(name, MeanOfParts(size))
+                body.decoder.set_submodule(name, MeanOfParts(module.output_size))
         if isinstance(pretrained, str):
             _load(body.encoder, pretrained, channels)
         if pretrained and channels == 3:
             self.normalisation = IMAGENET
+        self.body: nn.Module = body
         self.period = body.encoder.output_stride * DEEPER.get(architecture, 1)
         side = 8 * self.period  # so that pooled features are smaller than the map that they are spread over
         example = torch.zeros(2, channels, side, side, device=next(self.parameters()).device)
@@ -99,7 +98,7 @@ class SegmentationModels(Network):
     @property
     def encoder(self) -> nn.Module:
         """smp's encoder, whose layers may learn slower."""
-        return self.body.encoder
+        return self.body.get_submodule("encoder")
 
     def upsamplers(self) -> list[nn.Module]:
         """What took the place of smp's own, in their order; none where they are as published."""
@@ -122,7 +121,7 @@ class MeanOfParts(nn.Module):
     """nn.AdaptiveAvgPool2d to more than one pixel, as products with matrices: for images whose size is free, exporters
     write torch's for the size that they saw."""
 
-    def __init__(self, size: int | tuple[int, int]) -> None:
+    def __init__(self, size: Any) -> None:
         super().__init__()
         self.size = (size, size) if isinstance(size, int) else size
 

@@ -150,3 +150,15 @@ def test_a_geotiff_comes_back_as_one_and_without_rasterio_as_a_png_that_says_so(
     assert "uv run --extra geo" in said
     with Image.open("plain/masks/a.png") as mask:
         assert np.array_equal(np.array(mask), numbers)
+
+
+def test_seamless_is_for_networks_that_see_less_than_a_window(checkpoint: Callable[..., str], run: Run) -> None:
+    photo("a.png", 80, 60)
+    path = checkpoint({"name": "deconv"})
+    assert run(path, "a.png", "--window", "40", "--seamless", "--output", "windows")[0] == 0
+    assert run(path, "a.png", "--output", "whole")[0] == 0
+    with Image.open("windows/masks/a.png") as windows, Image.open("whole/masks/a.png") as whole:
+        assert np.array_equal(np.array(windows), np.array(whole))
+    code, said = run(path, "a.png", "--window", "8", "--seamless")
+    assert code == 1
+    assert "--seamless: the network sees further than a window of 8 pixels" in said

@@ -22,6 +22,8 @@ class Inference:
     overlap  of neighbouring windows, as a share of the window, in [0, 1)
     flip     whether each window is seen mirrored left to right as well
     scales   at which each window is seen; logits are averaged over scales and flips, at the image's own scale
+    margin   pixels along a window's borders inside the image that count for nothing: from the network's `reach` on,
+             windows join as if the image was seen whole
 
     Windows are blended with Gaussian weights of a standard deviation of an eighth of the window that add up to 1 at
     every pixel (the weights of nnU-Net's code; Isensee et al. (2021)), in float32. They start at multiples of
@@ -39,6 +41,7 @@ class Inference:
         overlap: float = 0.25,
         flip: bool = False,
         scales: Sequence[float] = (1.0,),
+        margin: int = 0,
     ) -> None:
         if not scales or not all(0 < scale <= MAX_SCALE for scale in scales):
             raise ValueError(
@@ -53,8 +56,15 @@ class Inference:
                 f"task.inference.window={window} is too small: windows of a network of period {period} at the scales "
                 f"{list(scales)} are multiples of {self.unit} pixels"
             )
-        self.window = window and window // self.unit * self.unit
+        self.window, self.margin = window and window // self.unit * self.unit, margin
         self.stride = self.window and max(self.unit, round(self.window * (1 - overlap)) // self.unit * self.unit)
+        if self.window and self.stride and margin:
+            self.stride = min(self.stride, (self.window - 2 * margin) // self.unit * self.unit)
+            if self.stride < self.unit:
+                raise ValueError(
+                    f"task.inference.window={window} is too small: {margin} pixels at each border count for nothing, "
+                    f"so it must be {2 * margin + 2 * self.unit} or more"
+                )
         self.exact = self.window == window and (window is None or self.stride == window * (1 - overlap))
         self.views = [(scale, mirrored) for scale in scales for mirrored in ((False, True) if flip else (False,))]
 
@@ -120,7 +130,10 @@ class Inference:
         starts = [*range(0, last, self.stride), last]
         distance = (torch.arange(self.window, dtype=torch.float64) + 0.5) / self.window - 0.5
         bell = torch.exp(-0.5 * (8 * distance) ** 2)
-        weights = [bell[: length - start] for start in starts]
+        weights = [bell[: length - start].clone() for start in starts]
+        for start, weight in zip(starts, weights, strict=True):
+            weight[: self.margin if start else 0] = 0
+            weight[self.window - self.margin if start < last else len(weight) :] = 0
         total = torch.zeros(length, dtype=torch.float64)
         for start, weight in zip(starts, weights, strict=True):
             total[start : start + self.window] += weight
@@ -134,6 +147,22 @@ class Inference:
         for logits in views:
             total = total + logits
         return total / len(self.views)
+
+
+@torch.no_grad()
+def reach(network: Callable[[Tensor], Tensor], channels: int, side: int, period: int) -> int | None:
+    """How many pixels away from a pixel of the input the logits still depend on it; None where that is a border of an
+    image of `side` pixels or further, as in a network that pools the whole image.
+
+    One period of the grid holds NaN, which every operation that reads it passes on.
+    """
+    image, at = torch.zeros(1, channels, side, side), side // 2 // period * period
+    image[..., at : at + period, at : at + period] = torch.nan
+    touched = network(image).isnan()[0].any(0)
+    ends = [(int(axis.nonzero().min()), int(axis.nonzero().max())) for axis in (touched.any(0), touched.any(1))]
+    if min(first for first, _ in ends) == 0 or max(last for _, last in ends) == side - 1:
+        return None
+    return max(max(at - first, last - (at + period - 1)) for first, last in ends)
 
 
 def view(network: Callable[[Tensor], Tensor], image: Tensor, scale: float, mirrored: bool) -> Tensor:

@@ -87,7 +87,7 @@ class Segmentation(Task):
         )
         self.lr, self.schedule, self.warmup = lr, schedule, warmup
         self.weight_decay, self.layer_decay = weight_decay, layer_decay
-        check_options("task.inference", Inference, inference, given=("period",))
+        check_options("task.inference", Inference, inference, given=("period", "margin"))
         self.inference = Inference(network.period, **inference)
         self.examination = Examination(
             network.period,

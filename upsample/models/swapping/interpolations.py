@@ -164,7 +164,7 @@ class _Calls(ast.NodeTransformer):
 
 
 @cache  # mypy takes a class of modules for no key, hence what it is told to ignore below
-def asking(kind: type[nn.Module]) -> Any:
+def asking(kind: Any) -> Any:
     """The class like `kind` whose forward asks for each interpolation; None where its forward calls none, or where
     there is no source to be sure of: it is decorated, has a closure such as `super()` makes, or is not Python."""
     if "published" in vars(kind):
@@ -208,7 +208,6 @@ def _reduced(module: Any) -> tuple[Any, ...]:
 def remade(kind: type[nn.Module]) -> nn.Module:
     """An empty module of the class made from `kind`."""
     made = asking(kind)  # type: ignore[arg-type]
-    assert made is not None
     return made.__new__(made)
 
 
@@ -309,7 +308,7 @@ def _scale(calls: Sequence[Seen]) -> tuple[tuple[int, ...], str]:
 
 def _elsewhere(model: nn.Module, followed: Followed, closed: set[nn.Module]) -> Iterator[Found]:
     """Modules whose forwards enlarge by calls that do not stand in their own source."""
-    modules: dict[Any, nn.Module] = dict(model.named_modules())
+    modules = dict(model.named_modules())
     calls = Counter(
         call.path
         for call in followed.trace.calls
@@ -317,10 +316,10 @@ def _elsewhere(model: nn.Module, followed: Followed, closed: set[nn.Module]) -> 
     )
     for path, count in calls.items():
         module = modules.get(path)
-        if module is None:
+        if module is None or module in closed:
             continue
         own = [call for seen in followed.passes.get(module, []) for call in seen if max(call.factors()) > 1]
-        if module not in closed and count > len(own):
+        if count > len(own):
             yield Found(module, 0, 0, (), {}, "it is called by a function, not in the source of its module's forward")
 
 

@@ -135,7 +135,7 @@ def _of_layers(
             done.append(Swap(names, None, reason or "its answer depends on the content"))
             continue
         if parts is None:
-            layer: Any = old  # a transposed convolution
+            layer: Any = old
             stride, channels, out = tuple(layer.stride), layer.in_channels, layer.out_channels
         else:
             stride, (out, channels) = parts.stride, channels_of(parts)

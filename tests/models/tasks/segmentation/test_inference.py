@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 import models
 from models.tasks.segmentation import inference
-from models.tasks.segmentation.inference import Inference, blank
+from models.tasks.segmentation.inference import Inference, blank, reach
 
 CONFIG = {
     "model": {"name": "unet"},
@@ -217,3 +217,24 @@ def test_what_is_rounded_is_said() -> None:
     assert Inference(8).notes() == []
     (note,) = Inference(8, 500, 0.3).notes()
     assert note == "Windows of 496 pixels every 344: rounded down to multiples of 8"
+
+
+@pytest.mark.parametrize("size", [(150, 131), (97, 64)])
+def test_windows_that_leave_out_what_their_borders_reach_join_as_the_whole(
+    network: nn.Module, size: tuple[int, int]
+) -> None:
+    far = reach(network, 3, 96, 4)
+    assert far is not None
+    image = images(*size)
+    whole = network(image)
+    assert (logits(Inference(4, 64, margin=far), network, image) - whole).abs().max() < 1e-6 * whole.abs().max()
+    assert (logits(Inference(4, 64), network, image) - whole).abs().max() > 1e-4 * whole.abs().max()
+
+
+def test_the_reach_is_that_of_the_kernels() -> None:
+    convolutions = nn.Sequential(nn.Conv2d(3, 4, 5), nn.ReLU(), nn.MaxPool2d(3, 1), nn.Conv2d(4, 2, 3, dilation=2))
+    padded = nn.Sequential(nn.ZeroPad2d(5), convolutions)  # 2 + 1 + 2
+    assert reach(padded, 3, 32, 1) == 5
+    assert reach(nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.InstanceNorm2d(4)), 3, 32, 1) is None
+    with pytest.raises(ValueError, match=r"window=16 is too small: 8 pixels at each border .* must be 20 or more"):
+        Inference(2, 16, margin=8)

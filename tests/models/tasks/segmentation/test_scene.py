@@ -52,8 +52,8 @@ def test_the_mask_and_the_probabilities_lie_where_the_raster_does(
     pixels[:, 20:30, 40:60] = 0
     pixels[0, 100:110] = 0  # of one band alone: filled, and not without data
     write(tmp_path / "scene.tif", pixels, nodata=0, tiled=True, blockxsize=32, blockysize=48)
-    inference = Inference(of_bands.period, 64)
     shares: list[float] = []
+    inference = Inference(of_bands.period, 64)
     segment_scene(of_bands, tmp_path / "scene.tif", inference, tmp_path, "deep/scene", True, shares.append)
 
     taken = pixels[[3, 0, 1]].astype(np.float32)
