@@ -29,7 +29,7 @@ th button::after { content: " \\2195"; opacity: .4 }
 th[aria-sort=ascending] button::after { content: " \\2191" }
 th[aria-sort=descending] button::after { content: " \\2193" }
 .wide { overflow-x: auto }
-img { max-width: 100% }
+img { width: 100%; min-width: 760px }
 .best td { font-weight: 600 }
 """
 # Sorts by each cell's data-value; cells without one stay at the end either way.

@@ -24,8 +24,12 @@ class Inspection:
     def __str__(self) -> str:
         result = self.result
         images = f"{result.images} image{'s' if result.images != 1 else ''}"
-        lines = [f"{images}, {', '.join(result.channels)}: {verdict(result, UNIT)}"]
-        found = result.pattern
+        found, left = result.pattern, sorted(result.unmeasured)
+        where = ""
+        if found is not None and found.tested and left:  # what comes first must not say more than was looked for
+            seen = ", ".join(str(q) for q in sorted(found.harmonics.periods) if q not in result.unmeasured)
+            where = f", of the periods that these images are large enough for, {seen}"
+        lines = [f"{images}, {', '.join(result.channels)}: {verdict(result, UNIT)}{where}"]
         if found is not None and found.tested:
             lines += ["", f"{'period':>8}" + "".join(f"{name:>9}" for name in result.channels) + f"{'probability':>13}"]
             for at, q in enumerate(found.harmonics.periods):
@@ -42,7 +46,7 @@ class Inspection:
         if result.flat:
             lines.append(f"Flat, so that there is nothing to see in them: {result.flat} of the images.")
         if found is not None and found.tested:
-            if left := sorted(result.unmeasured):
+            if left:
                 lines.append(
                     f"Not looked for: period {', '.join(map(str, left))}; period {left[0]} "
                     f"{result.unmeasured[left[0]]}, and longer ones need larger images."

@@ -14,7 +14,9 @@ from models.tasks.pattern_picture import (
     draw_lines,
     draw_patches,
     draw_plane,
+    for_comparison,
     patch,
+    printed,
     repaired,
     room,
 )
@@ -111,3 +113,24 @@ def test_patches_share_their_scales() -> None:
     limits = [axis.images[0].get_clim() for axis in axes]
     assert limits[0] == limits[2]
     assert limits[1] == limits[3] == (-limits[1][1], limits[1][1])
+
+
+def test_a_comparison_gets_the_fixed_pattern_where_one_is_shown() -> None:
+    noise = torch.randn(8, 1, 160, 160, generator=torch.Generator().manual_seed(0))
+    metric = GridByShifting(PERIOD)
+    metric.update(prints, noise)
+    found = printed(metric.result(), SIDE)
+    assert found is not None
+    assert found.shape == (2, SIDE, SIDE)
+    assert torch.allclose(found[1], stamp().repeat(SIDE // PERIOD, SIDE // PERIOD), atol=1e-3)
+    output = torch.arange(64.0 * 72).view(64, 72)
+    arrays = for_comparison(output, found[1])
+    assert arrays["patch"].shape == arrays["grid"].shape == (SIDE, SIDE)
+    assert arrays["patch"][0, 0] == output[8, 12]
+    assert for_comparison(output[:40], found[1]) == {}
+    even = GridByShifting(PERIOD)
+    even.update(lambda x: x, noise)
+    assert (nothing := printed(even.result(), SIDE)) is not None
+    assert not nothing.any()
+    assert printed(None, SIDE) is None
+    assert for_comparison(output, None) == {}

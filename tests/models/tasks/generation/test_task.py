@@ -159,11 +159,8 @@ def test_best_and_final_are_scored_and_differ(tmp_path: Path) -> None:
     assert torch.equal(seen.shown["test"], generate(gan().network.generator, seen.latents(TEST, 24)))
     example = task.example_arrays()
     assert {key: each.dtype for key, each in example.items()} == {
-        "real": "u1",
-        "output": "u1",
-        "spectrum": "f4",
-        "patch": "f4",
-        "grid": "f4",
+        **{"real": "u1", "output": "u1", "spectrum": "f4"},
+        **{"patch": "f4", "grid": "f4"},
     }
     assert len(example["spectrum"]) == task.network.size // 2
     ended = gan()
