@@ -224,7 +224,7 @@ class _Follower:
             return
         weight = self.parameter(key, "weight", node.input[1])
         assert weight is not None
-        linear = nn.Linear(1, 1, bias=False, device="meta")
+        linear: Any = nn.Linear(1, 1, bias=False, device="meta")
         linear.weight = weight
         if not settings.get("transB"):
             linear.weight = nn.Parameter(weight.T.contiguous(), requires_grad=False)
@@ -246,7 +246,7 @@ class _Follower:
             made, tensor = self.value(one).made_by, self.tensor(other)
             if made is None or made.op != "mm" or self.uses[one] > 1 or tensor is None or len(tensor.dims) != 1:
                 continue
-            linear = self.graph.layers.get_submodule(made.path)
+            linear: Any = self.graph.layers.get_submodule(made.path)
             linear.bias = self.parameter(made.path, "bias", other)
             if linear.bias is not None:
                 given = {**made.given, "self": Value(tuple(linear.bias.shape), parameter=f"{made.path}.bias")}

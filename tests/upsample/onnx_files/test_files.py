@@ -1,6 +1,7 @@
 """Files are read from their own folder and from nowhere else, and written whole or not at all."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -13,7 +14,7 @@ onnx = pytest.importorskip("onnx")
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 
 
-def model(count: int = 8) -> onnx.ModelProto:
+def model(count: int = 8) -> Any:
     weight = numpy_helper.from_array(torch.arange(float(count)).numpy(), "w")
     x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, [count]) for name in "xy")
     graph = helper.make_graph([helper.make_node("Add", ["x", "w"], ["y"])], "graph", [x], [y], [weight])
