@@ -82,6 +82,7 @@ class FlatField:
         share = f", {self.pattern / self.deviation:.2%} of what colours differ by" if self.deviation else ""
         colour, channel = self.worst
         fed = " ".join(f"{value:g}" for value in self.colours[colour].tolist()[:4])
+        least = max(VISIBLE * self.deviation, ROUNDING * self._size())
         lines = [
             f"flat field: {len(self.colours)} constant colours of {'x'.join(map(str, self.size))} pixels",
             f"pattern of period {self.period}: "
@@ -91,7 +92,7 @@ class FlatField:
                 if self.shown
                 else f"not measured: borders make {self.ripple.max().item():.2g} rms in the middle; feed larger images"
                 if self.drowned
-                else f"none shown (below {max(VISIBLE * self.deviation, ROUNDING * self._size()):.2g})"
+                else f"none shown ({f'below {least:.2g}' if least else 'the output is 0 everywhere, whatever the colour'})"
             ),
         ]
         ripple = self.ripple.max().item()

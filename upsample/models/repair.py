@@ -95,12 +95,17 @@ def repair(model: nn.Module, images: Tensor | Sequence[Tensor] | None = None) ->
         if batches is not None and done:
             projected = _distance(_answers(model, batches), targets)
             fitted = _fit(model, done, batches, targets, projected)
-        after = {layer: layer.imbalance().largest for layer in uneven}
-    report = [RepairedLayer(layer.names, layer.what, before[layer], after[layer]) for layer in done]
+    report = [of_weights(layer, before[layer]) for layer in done]
     report += [of_biases(layer, before[layer], levelled=batches is not None) for layer in biased]
     report += [RepairedLayer(layer.names, layer.what, None, None, why) for layer, why in refused.items()]
     report += [RepairedLayer((name,), "", None, None, why) for name, why in kept]
     return Repair(tuple(report), projected, fitted)
+
+
+def of_weights(layer: Phased, before: float) -> RepairedLayer:
+    """What was done to a layer whose weights were projected."""
+    blunt = ", which now enlarges as nearest-neighbour does" if layer.taps() == 1 else ""
+    return RepairedLayer(layer.names, layer.what + blunt, before, layer.imbalance().largest)
 
 
 def of_biases(layer: Phased, before: float, levelled: bool) -> RepairedLayer:

@@ -9,10 +9,8 @@ from upsample.models.calls import of_calls
 from upsample.models.flat_field import FlatField, flat_field_of
 from upsample.models.layers import Layer, of_module
 from upsample.onnx_files.files import read
-from upsample.onnx_files.following import Graph, follow
+from upsample.onnx_files.following import ON_META, Graph, follow
 from upsample.onnx_files.running import Runtime
-
-ON_META = "its weights are on the meta device"  # how layers say that they hold none
 
 
 def audit_onnx(path: Path, size: Sequence[int] | None = None) -> Report:

@@ -47,14 +47,13 @@ def read(path: Path) -> Any:
         if not uses_external_data(tensor):
             continue
         location = next((entry.value for entry in tensor.external_data if entry.key == "location"), "")
+        keeps = f"{path} keeps weights in '{printable(location)}', which"
         if not location or (path.parent / location).resolve().parent != path.parent.resolve():
-            raise ValueError(
-                f"{path} keeps weights in '{location}', which is not beside it: only files of its own folder are read"
-            )
+            raise ValueError(f"{keeps} is not beside it: only files of its own folder are read")
         try:
             load_external_data_for_tensor(tensor, str(path.parent))
         except Exception as error:  # whatever onnx raises for a file that is missing, linked or too short
-            raise ValueError(f"{path} keeps weights in {location}, which cannot be read: {first_line(error)}") from None
+            raise ValueError(f"{keeps} cannot be read: {first_line(error)}") from None
         tensor.data_location = onnx.TensorProto.DEFAULT
         del tensor.external_data[:]
     return model
@@ -126,4 +125,9 @@ def written(model: Any, path: Path) -> Iterator[Path]:
 
 def first_line(error: Exception) -> str:
     """The first line of what an error says, or its name."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return printable((str(error).strip().splitlines() or [type(error).__name__])[0])
+
+
+def printable(text: str) -> str:
+    """A name out of a foreign file as a terminal may print it: 200 characters, and escapes for what would move it."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[:200])

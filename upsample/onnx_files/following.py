@@ -14,11 +14,12 @@ from torch import nn
 
 from upsample.algebra.polyphase import CONVOLUTIONS, TRANSPOSED
 from upsample.models.tracing import Call, Trace, Value, root_of
-from upsample.onnx_files.files import READABLE, first_line, values_of
+from upsample.onnx_files.files import READABLE, first_line, printable, values_of
 
 SIDE = 128  # pixels along each axis of an input whose size the file leaves open
 SMALL = 4096  # numbers of a tensor that may say a size
 COORDINATES = ("half_pixel", "pytorch_half_pixel", "align_corners")  # what torch's interpolation has too
+ON_META = "its weights are on the meta device"  # how layers say that they hold none
 CLOSED = ("If", "Loop", "Scan", "QLinearConv", "ConvInteger", "DeformConv")
 
 
@@ -51,7 +52,7 @@ class _Follower:
         self.nodes = {output: node for node in graph.node for output in node.output}
         given = [value for value in graph.input if value.name not in self.held]
         trace = Trace(size=size or _size(given[0] if given else None), operators=True)
-        names = {str(i): node.name or node.output[0] for i, node in enumerate(graph.node)}
+        names = {str(i): printable(node.name or node.output[0]) for i, node in enumerate(graph.node)}
         self.graph = Graph(nn.Module(), trace, names)
         self.shapes = self.infer(model, given, trace.size)
         self.uses = Counter(self.source(name) for node in graph.node for name in node.input)
@@ -132,7 +133,7 @@ class _Follower:
         settings = {a.name: self.onnx.helper.get_attribute_value(a) for a in node.attribute}
         op, inputs = node.op_type, [*node.input]
         if node.domain not in ("", "ai.onnx") or op in CLOSED:
-            kind = f"{node.domain}.{op}".strip(".")
+            kind = printable(f"{node.domain}.{op}".strip("."))
             self.graph.trace.unseen.append((self.graph.names[key], kind, "what it does is not looked into"))
             self.call(key, node, f"onnx.{op}", {str(i): self.value(name) for i, name in enumerate(inputs)})
         elif op in ("Conv", "ConvTranspose"):

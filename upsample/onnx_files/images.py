@@ -20,9 +20,9 @@ def images_for(path: Path, folder: Path, mean: Sequence[float], std: Sequence[fl
     For a network of whole numbers the grey levels are left as they are. Raises ValueError for a network whose input
     has neither one channel nor three, and for numbers of means or deviations that do not fit.
     """
+    model = read(path)
     import onnx
 
-    model = read(path)
     taken = next(value for value in model.graph.input if value.name not in {t.name for t in model.graph.initializer})
     size = follow(model).trace.size
     if len(size) != 4 or size[1] not in CHANNELS:

@@ -16,16 +16,15 @@ from torch import Tensor
 from upsample.models.flat_field import FlatField, flat_field_of
 from upsample.models.period import period_of, scale_of
 from upsample.models.phased import Phased, phased
-from upsample.models.repair import EVEN, Repair, RepairedLayer, level_bias, of_biases, project
+from upsample.models.repair import EVEN, Repair, RepairedLayer, level_bias, of_biases, of_weights, project
 from upsample.onnx_files.files import first_line, needs, read, store, tensors, written
-from upsample.onnx_files.following import Graph, follow
+from upsample.onnx_files.following import ON_META, Graph, follow
 from upsample.onnx_files.running import Runtime
 
 if TYPE_CHECKING:  # the instrument imports torchmetrics, which takes seconds
     from upsample.instrument.shifts import ShiftResult
 
 SHIFTS = 4  # of each image
-ON_META = "its weights are on the meta device"  # how layers say that they hold none
 
 
 @dataclass(frozen=True)
@@ -94,7 +93,7 @@ def repair_onnx(
     with torch.no_grad():
         refused = project(whole)
     done = [layer for layer in whole if layer not in refused]
-    report = [RepairedLayer(layer.names, layer.what, before[layer], layer.imbalance().largest) for layer in done]
+    report = [of_weights(layer, before[layer]) for layer in done]
     report += [of_biases(layer, before[layer], images is not None) for layer in biased]
     report += [RepairedLayer(layer.names, layer.what, None, None, why) for layer, why in refused.items()]
     report += [RepairedLayer((name,), "", None, None, why) for name, why in kept]
@@ -249,7 +248,7 @@ def _decibels(before: "ShiftResult | FlatField", after: "ShiftResult | FlatField
         return "how much less pattern that is cannot be told"
     (amount, shown), (left, still) = one, other
     if not shown:
-        return "no pattern was shown before, so nothing can be less"
+        return "no pattern was shown before, so nothing is gained: keep the original"
     if not left:
         return "nothing of the pattern is left"
     least = "" if still or isinstance(after, FlatField) else "at least "

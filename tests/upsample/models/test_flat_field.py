@@ -129,3 +129,15 @@ def test_a_pattern_that_borders_would_hide_is_not_measured() -> None:
     assert not found.shown
     assert found.drowned
     assert "not measured: borders make" in str(found)
+
+
+def test_an_output_that_is_nothing_is_said_to_be() -> None:
+    class Silent(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.grow = nn.ConvTranspose2d(1, 1, 2, stride=2)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return (self.grow(x).abs() * -1).relu()
+
+    assert "none shown (the output is 0 everywhere, whatever the colour)" in str(flat_field(Silent()))

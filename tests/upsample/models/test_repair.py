@@ -32,6 +32,7 @@ def test_transposed_convolutions_of_any_axes_get_the_nearest_even_weights(layer:
     assert found.before == pytest.approx(phase_imbalance(layer).largest)
     assert found.after < 1e-6
     assert report.changed
+    assert ("as nearest-neighbour does" in str(report)) == (layer.kernel_size == layer.stride)
     # Nearest: what was taken off is one number for all taps of a phase, as the gradient of the constraint is.
     taken = (layer.weight - model[1].weight).detach()
     by_phase: dict[tuple[int, ...], list[Tensor]] = {}

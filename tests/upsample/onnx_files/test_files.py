@@ -52,7 +52,7 @@ def test_weights_elsewhere_are_refused(location: str, tmp_path: Path) -> None:
 
 def test_what_is_missing_or_cut_short_is_one_sentence(tmp_path: Path) -> None:
     path = outside(tmp_path / "net", "weights.bin")
-    with pytest.raises(ValueError, match=r"weights\.bin, which cannot be read"):
+    with pytest.raises(ValueError, match=r"weights\.bin', which cannot be read"):
         read(path)
     (path.parent / "weights.bin").write_bytes(bytes(16))
     with pytest.raises(ValueError, match="cannot be read"):
