@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 MOST_SCANS = 100  # of a progressive JPEG, which decodes all pixels for each; ten are usual
+# Pixels of WebP, and pixels of a progressive JPEG times its scans: of noise, which takes longest, read within 5 s.
+MOST_OF_WEBP, MOST_SCANNED = 84_000_000, 900_000_000
 MOST_CHUNKS = 100_000  # of a PNG, each of which Pillow looks at by itself; libpng writes one for each 8 kB
 MOST_TEXT = 2**24  # bytes of a PPM that writes its numbers as text, of which Pillow reads about 8 MB a second
 MOST_BYTES = 2**29  # of the numbers that a file stores: 178 million pixels of 8-bit RGB. Reading takes up to 4 times it
@@ -47,6 +49,21 @@ def endless(path: Path) -> str | None:
             return f"has {scans:,} scans, which takes long to decode; save it again as JPEG or PNG"
         if start[:2] in (b"P1", b"P2", b"P3") and path.stat().st_size > MOST_TEXT:
             return f"writes more than {MOST_TEXT:,} bytes of numbers as text, which takes long; save it as PNG"
+    return None
+
+
+def lasting(path: Path, kind: str | None, pixels: int) -> str | None:
+    """What of an image's size takes too long to decode, in words that follow its name; None for nothing.
+
+    kind  as Pillow tells a file's format
+    """
+    if kind == "WEBP" and pixels > MOST_OF_WEBP:
+        return f"has {pixels:,} pixels, which takes long to decode from WebP; cut it into tiles or save it as PNG"
+    if kind == "JPEG" and pixels * MOST_SCANS > MOST_SCANNED:
+        with path.open("rb") as file:
+            scans = start_of_scans(file)
+        if scans * pixels > MOST_SCANNED:
+            return f"has {scans} scans of {pixels:,} pixels, which takes long to decode; save it again as PNG"
     return None
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, UnidentifiedImageError
 
-from data.files.limits import MOST_BYTES, chunks, endless
+from data.files.limits import MOST_BYTES, chunks, endless, lasting
 from data.files.tiff import MOST_DIRECTORIES, images_in, is_tiff, read_bands, shape_of
 
 # Named, since Pillow would also try formats that start other programs (EPS).
@@ -100,6 +100,8 @@ def opened(path: Path) -> Iterator[tuple[Image.Image, Header]]:
         if path.is_file() and (why := endless(path)):
             raise Unreadable(f"{path} {why}")
         with image_of(path) as picture:
+            if why := lasting(path, picture.format, picture.width * picture.height):
+                raise Unreadable(f"{path} {why}")
             if picture.format == "TIFF" and (images := images_in(path)) > 1:
                 count = f"{images} or more" if images >= MOST_DIRECTORIES else str(images)
                 raise Unreadable(f"{path} is a stack of {count} images; save each as a file of its own")

@@ -15,7 +15,7 @@ import pytest
 
 from tests.models.tasks.tiny_runs import EPOCHS, assert_same_end, build, train, train_until
 from tests.stress.test_kill import ROOT, noise
-from tests.tiny import FEW
+from tests.tiny import FEW, TINY
 
 DAY = 86_400
 WORKERS = ["data=folder", "encoder.width=4", "encoder.depth=2", "task.crop=64", "task.grid_images=3", "data.workers=2",
@@ -69,11 +69,12 @@ def test_shared_memory_that_is_full_ends_a_run_in_a_sentence(tmp_path: Path) -> 
 def test_a_limit_of_memory_ends_a_run_in_a_sentence_or_not_at_all(limit: float, tmp_path: Path) -> None:
     size = int(limit * 2**30)
     done = subprocess.run(
-        [sys.executable, str(ROOT / "train.py"), *[word for word in WORKERS if "folder" not in word], "data.workers=0"],
+        [sys.executable, str(ROOT / "train.py"), *TINY],
         cwd=tmp_path, capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"},
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (size, size)),
     )  # fmt: skip
     assert "Traceback" not in done.stderr, done.stderr
     sentences = [line for line in done.stderr.splitlines() if line.startswith("Error: ")]
     assert (done.returncode, len(sentences)) in ((0, 0), (1, 1))
+    assert all("out of memory" in sentence for sentence in sentences)
     print(f"ulimit -v {limit} GB: {sentences or 'finished'}")

@@ -86,6 +86,35 @@ def test_what_takes_long_is_refused_at_once(what: str, suffix: str, tmp_path: Pa
     assert time.process_time() - began < 5
 
 
+def large(kind: str, side: int, **options: object) -> Callable[[], bytes]:
+    """An image of one colour, which is made quickly; how long noise takes is in docs/reliability.md."""
+
+    def make() -> bytes:
+        file = BytesIO()
+        Image.new("L", (side, side // 4)).save(file, kind, **options)
+        return file.getvalue()
+
+    return make
+
+
+@pytest.mark.parametrize(("make", "factor", "sentence"), [
+    (large("WEBP", 2000, method=0), 10**6, "has 1,000,000 pixels, which takes long to decode from WebP"),
+    (large("JPEG", 2000, progressive=True), 6 * 10**6, "has 6 scans of 1,000,000 pixels, which takes long to decode"),
+])  # fmt: skip
+def test_what_is_too_large_for_its_format_is_refused_before_it_is_decoded(
+    make: Callable[[], bytes], factor: int, sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(make())
+    for name in ("MOST_OF_WEBP", "MOST_SCANNED"):
+        monkeypatch.setattr(f"data.files.limits.{name}", factor)
+    assert read_image(path).shape == (3, 500, 2000)
+    for name in ("MOST_OF_WEBP", "MOST_SCANNED"):
+        monkeypatch.setattr(f"data.files.limits.{name}", factor - 1)
+    with pytest.raises(Unreadable, match=sentence):
+        read_image(path)
+
+
 def test_numbers_are_converted_a_part_at_a_time_as_all_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     deep = np.random.default_rng(0).integers(2**16, size=(50, 7, 3), dtype=np.uint16)
     colours = {(i, 2 * i, 3 * i): i for i in range(20)}
