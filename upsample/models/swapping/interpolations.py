@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import cache
 from math import floor
 from types import FunctionType
 from typing import Any, NamedTuple
@@ -163,12 +162,18 @@ class _Calls(ast.NodeTransformer):
         return node
 
 
-@cache
-def asking(kind: Any) -> Any:
+_made: dict[type, Any] = {}
+
+
+def asking(kind: type) -> Any:
     """The class like `kind` whose forward asks for each interpolation; None where its forward calls none, or where
     there is no source to be sure of: it is decorated, has a closure such as `super()` makes, or is not Python."""
-    if "published" in vars(kind):
-        return kind
+    if kind not in _made:
+        _made[kind] = kind if "published" in vars(kind) else _asking_class(kind)
+    return _made[kind]
+
+
+def _asking_class(kind: Any) -> Any:
     forward = kind.forward
     if not isinstance(forward, FunctionType) or forward.__closure__:
         return None
