@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import cache
 from math import floor
 from types import FunctionType
 from typing import Any, NamedTuple
@@ -163,12 +162,18 @@ class _Calls(ast.NodeTransformer):
         return node
 
 
-@cache  # mypy takes a class of modules for no key, hence what it is told to ignore below
-def asking(kind: Any) -> Any:
+_made: dict[type, Any] = {}
+
+
+def asking(kind: type) -> Any:
     """The class like `kind` whose forward asks for each interpolation; None where its forward calls none, or where
     there is no source to be sure of: it is decorated, has a closure such as `super()` makes, or is not Python."""
-    if "published" in vars(kind):
-        return kind
+    if kind not in _made:
+        _made[kind] = kind if "published" in vars(kind) else _asking_class(kind)
+    return _made[kind]
+
+
+def _asking_class(kind: Any) -> Any:
     forward = kind.forward
     if not isinstance(forward, FunctionType) or forward.__closure__:
         return None
@@ -207,7 +212,7 @@ def _reduced(module: Any) -> tuple[Any, ...]:
 
 def remade(kind: type[nn.Module]) -> nn.Module:
     """An empty module of the class made from `kind`."""
-    made = asking(kind)  # type: ignore[arg-type]
+    made = asking(kind)
     return made.__new__(made)
 
 
@@ -220,7 +225,7 @@ def find(model: nn.Module, example: tuple[Any, ...] | None, left: set[nn.Module]
     left     modules whose forwards are not looked at
     """
     closed = {part for each in model.modules() if is_operator(each) for part in each.modules()} | left
-    asked = [m for m in model.modules() if m not in closed and "forward" not in vars(m) and asking(type(m))]  # type: ignore[arg-type]
+    asked = [m for m in model.modules() if m not in closed and "forward" not in vars(m) and asking(type(m))]
     with _asking(asked):
         candidates = [example] if example is not None else [*examples(model)]
         first = next((each for fed in candidates if (each := follow(model, asked, fed)) is not None), None)
@@ -326,7 +331,7 @@ def _elsewhere(model: nn.Module, followed: Followed, closed: set[nn.Module]) -> 
 def put(module: Any, turn: int, enlarge: Enlarge) -> None:
     """Have an operator answer a module's call of that turn."""
     if "interpolations" not in module._modules:
-        module.__class__ = asking(type(module))  # type: ignore[arg-type]
+        module.__class__ = asking(type(module))
         module.interpolations = nn.ModuleDict()
     module.interpolations[str(turn)] = enlarge
 
@@ -337,7 +342,7 @@ def _asking(modules: Sequence[nn.Module]) -> Iterator[None]:
     kinds = [type(module) for module in modules]
     try:
         for module in modules:
-            module.__class__ = asking(type(module))  # type: ignore[arg-type]
+            module.__class__ = asking(type(module))
         yield
     finally:
         for module, kind in zip(modules, kinds, strict=True):
