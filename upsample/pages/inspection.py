@@ -27,8 +27,8 @@ class Inspection:
         found, left = result.pattern, sorted(result.unmeasured)
         where = ""
         if found is not None and found.tested and left:  # what comes first must not say more than was looked for
-            seen = ", ".join(str(q) for q in sorted(found.harmonics.periods) if q not in result.unmeasured)
-            where = f", of the periods that these images are large enough for, {seen}"
+            longest = max(q for q in found.harmonics.periods if q not in result.unmeasured)
+            where = f", of periods up to {longest}: longer ones need larger images"
         lines = [f"{images}, {', '.join(result.channels)}: {verdict(result, UNIT)}{where}"]
         if found is not None and found.tested:
             lines += ["", f"{'period':>8}" + "".join(f"{name:>9}" for name in result.channels) + f"{'probability':>13}"]

@@ -57,10 +57,11 @@ def test_noise_has_none_and_says_below_what(tmp_path: Path) -> None:
 
 def test_periods_and_images_too_small_are_named(tmp_path: Path) -> None:
     save(tmp_path / "small", 128 + 30 * pink_noise(8, 40, 40, seed=1)[:, 0])
+    page = str(inspect([tmp_path / "small"], [16, 2, 15]))
     assert (
-        "Not looked for: period 15, 16; period 15 needs at least 6 images of at least 116 px, has 0, and longer"
-        in str(inspect([tmp_path / "small"], [16, 2, 15]))
+        "Not looked for: period 15, 16; period 15 needs at least 6 images of at least 116 px, has 0, and longer" in page
     )
+    assert page.splitlines()[0].endswith(", of periods up to 2: longer ones need larger images")
     page = str(inspect([tmp_path / "small" / "00.png"], [2]))
     assert page.startswith("1 image, luma: not measured: needs at least 6 images of at least 11 px, has 1")
     assert "a grid" not in page
