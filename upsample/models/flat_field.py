@@ -92,7 +92,9 @@ class FlatField:
                 if self.shown
                 else f"not measured: borders make {self.ripple.max().item():.2g} rms in the middle; feed larger images"
                 if self.drowned
-                else f"none shown ({f'below {least:.2g}' if least else 'the output is 0 everywhere, whatever the colour'})"
+                else f"none shown (below {least:.2g})"
+                if least
+                else "none shown (the output is 0 everywhere, whatever the colour)"
             ),
         ]
         ripple = self.ripple.max().item()
