@@ -83,6 +83,7 @@ class FlatField:
         colour, channel = self.worst
         fed = " ".join(f"{value:g}" for value in self.colours[colour].tolist()[:4])
         least = max(VISIBLE * self.deviation, ROUNDING * self._size())
+        below = f"below {least:.2g}" if least else "the output is 0 everywhere, whatever the colour"
         lines = [
             f"flat field: {len(self.colours)} constant colours of {'x'.join(map(str, self.size))} pixels",
             f"pattern of period {self.period}: "
@@ -92,9 +93,7 @@ class FlatField:
                 if self.shown
                 else f"not measured: borders make {self.ripple.max().item():.2g} rms in the middle; feed larger images"
                 if self.drowned
-                else f"none shown (below {least:.2g})"
-                if least
-                else "none shown (the output is 0 everywhere, whatever the colour)"
+                else f"none shown ({below})"
             ),
         ]
         ripple = self.ripple.max().item()
