@@ -2,8 +2,8 @@
 
     python -m data.outlines SOURCE OUT
 
-SOURCE is a file of COCO with its images beside it, or a folder of COCO, labelme or YOLO. OUT gets images/, masks/ (8
-bits, 0 is the background, 255 no class) and classes.txt with the number and name of each class.
+SOURCE is a file of COCO with its images beside it, or a folder of COCO, labelme, YOLO or GeoJSON over GeoTIFF. OUT gets
+images/, masks/ (8 bits, 0 is the background, 255 no class) and classes.txt with the number and name of each class.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from plumbing.messages import MAX_SENTENCE, printable
 def convert(source: Path, out: Path) -> list[str]:
     """Write OUT; returns what there is to say. Raises ValueError, in one sentence, for what cannot be read."""
     if not source.exists():
-        raise ValueError(f"{source} is not there; name a file of COCO, or a folder of COCO, labelme or YOLO")
+        raise ValueError(f"{source} is not there; name a file of COCO, or a folder of COCO, labelme, YOLO or GeoJSON")
     if out.exists() and any(out.iterdir()):
         raise ValueError(f"{out} holds files already; name another folder, so that nothing is mixed")
     tool, outlines = read(source)
@@ -57,7 +57,7 @@ def empty(images: list) -> int:
 def main() -> None:
     """Convert what the command line names."""
     parser = argparse.ArgumentParser(prog="python -m data.outlines", description=__doc__.partition("\n")[0])
-    parser.add_argument("source", type=Path, help="a file of COCO, or a folder of COCO, labelme or YOLO")
+    parser.add_argument("source", type=Path, help="a file of COCO, or a folder of COCO, labelme, YOLO or GeoJSON")
     parser.add_argument("out", type=Path, help="the folder to write")
     arguments = parser.parse_args()
     try:

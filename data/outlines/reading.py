@@ -1,4 +1,5 @@
-"""The files of COCO, labelme and YOLO to outlines. What is wrong with one is said in a sentence that names it."""
+"""The files of COCO, labelme, YOLO and GeoJSON to outlines. What is wrong with one is said in a sentence that names
+it."""
 
 import base64
 import io
@@ -13,6 +14,7 @@ from PIL import Image
 
 from data.files.finding import walk
 from data.files.reading import SUFFIXES, read_header
+from data.outlines.geojson import read_geojson
 from data.outlines.shapes import IGNORED, Outlined, Outlines, Shape
 
 YOLO_NAMES = ("data.yaml", "dataset.yaml", "data.yml")
@@ -21,10 +23,11 @@ YOLO_NAMES = ("data.yaml", "dataset.yaml", "data.yml")
 def read(source: Path) -> tuple[str, Outlines]:
     """The tool that wrote a file or folder, and its outlines. Raises ValueError where none can be told."""
     files = [source] if source.is_file() else list(walk(source))
-    documents = [path for path in files if path.suffix.lower() == ".json"]
+    documents = [path for path in files if path.suffix.lower() in (".json", ".geojson")]
     contents = {path: loaded(path) for path in documents}
     coco = [path for path, content in contents.items() if {"images", "annotations", "categories"} <= set(content)]
     labelme = [path for path, content in contents.items() if isinstance(content.get("shapes"), list)]
+    maps = {path: content for path, content in contents.items() if content.get("type") == "FeatureCollection"}
     if len(coco) > 1:
         names = ", ".join(str(path) for path in coco)
         raise ValueError(f"{source} holds several files of COCO, {names}; name one of them")
@@ -32,10 +35,12 @@ def read(source: Path) -> tuple[str, Outlines]:
         return "COCO", read_coco(coco[0], contents[coco[0]], source.parent if source.is_file() else source)
     if labelme:
         return "labelme", read_labelme({path: contents[path] for path in labelme})
+    if maps:
+        return "GeoJSON", read_geojson(maps, source.parent if source.is_file() else source)
     texts = [path for path in files if path.suffix.lower() == ".txt" and path.name != "classes.txt"]
     if texts and source.is_dir():
         return "YOLO", read_yolo(source, texts)
-    raise ValueError(f"{source} holds no outlines of COCO (.json), labelme (.json) or YOLO (.txt)")
+    raise ValueError(f"{source} holds no outlines of COCO (.json), labelme (.json), GeoJSON or YOLO (.txt)")
 
 
 def loaded(path: Path) -> dict[str, Any]:

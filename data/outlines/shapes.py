@@ -1,5 +1,6 @@
 """Outlines in an image, whoever drew them, and the mask that they make."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,16 +13,20 @@ from plumbing.messages import needs
 IGNORED = 255  # the number of pixels that are no class
 
 
+Area = list[list[float]] | dict[str, Any] | NDArray[np.bool_] | Callable[[], NDArray[np.bool_]]
+
+
 @dataclass(frozen=True)
 class Shape:
     """One outlined thing.
 
     name  of its class; None: pixels that are no class, as COCO's crowds
-    area  in one of three forms: rings of pixels [x1, y1, x2, y2, ...], COCO's run lengths, or a mask (H, W) bool
+    area  in one of four forms: rings of pixels [x1, y1, x2, y2, ...], COCO's run lengths, a mask (H, W) bool, or what
+          makes such a mask when it is drawn
     """
 
     name: str | None
-    area: list[list[float]] | dict[str, Any] | NDArray[np.bool_]
+    area: Area
 
 
 @dataclass
@@ -56,10 +61,12 @@ def mask_of(outlined: Outlined, numbers: dict[str, int]) -> NDArray[np.uint8]:
     return mask
 
 
-def inside(area: list[list[float]] | dict[str, Any] | NDArray[np.bool_], height: int, width: int) -> NDArray[np.bool_]:
+def inside(area: Area, height: int, width: int) -> NDArray[np.bool_]:
     """(H, W) bool of a shape's pixels, by the rule of COCO's own tools. Raises ValueError for what is no area."""
     if isinstance(area, np.ndarray):
         return area
+    if callable(area):
+        return area()
     try:
         from pycocotools import mask as coco  # here: few need it
     except ImportError:
