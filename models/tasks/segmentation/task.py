@@ -178,9 +178,13 @@ class Segmentation(Task):
 
         def measure(network: nn.Module) -> ShiftResult:
             grid = self.examination.new_grid(shifts=4)
+
+            def logits(x: Tensor) -> Tensor:
+                return network(self.normalise(x).contiguous(memory_format=torch.channels_last))
+
             for i in range(min(count, len(samples))):
-                image = samples[i]["image"][None].to(self.device)
-                grid.update(lambda x: network(self.normalise(x).contiguous(memory_format=torch.channels_last)), image)
+                for part in self.examination.parts(samples[i]["image"][None].to(self.device), grid):
+                    grid.update(logits, part)
             return grid.result()
 
         return measure
