@@ -1,4 +1,6 @@
-"""The middle of images of differing sizes, as large as all of them have it: what checkerboards are measured on."""
+"""Parts of images that checkerboards are measured on: the middle of images of differing sizes, quarters of few."""
+
+from collections.abc import Iterator
 
 from torch import Tensor
 
@@ -21,3 +23,15 @@ def middle(x: Tensor, size: tuple[int, int]) -> Tensor:
 def spread(total: int, count: int) -> list[int]:
     """`count` of `total` indices at equal steps, or all where there are no more."""
     return [i * total // min(count, total) for i in range(min(count, total))]
+
+
+def quarters(images: Tensor, least: int) -> Iterator[Tensor]:
+    """Images (N, C, H, W) in quarters where these have `least` pixels a side, else whole: the measure of a pattern
+    takes six images, and Set5 has five."""
+    height, width = (length // 2 for length in images.shape[-2:])
+    if min(height, width) < least:
+        yield images
+        return
+    for top in (0, height):
+        for left in (0, width):
+            yield images[..., top : top + height, left : left + width]

@@ -86,7 +86,7 @@ def test_a_run_keeps_its_validation_scores_and_an_example(finished: tuple[Path, 
     assert [line["step"] for line in history] == ["2", "4"]
     assert all(0 < float(line["val/miou"]) < 1 for line in history)
     with np.load(folder / "example.npz", allow_pickle=False) as example:
-        assert set(example) == {"image", "truth", "output", "spectrum"}
+        assert set(example) == {"image", "truth", "output", "spectrum", "patch", "grid"}
         assert all(example[key].shape == (128, 128, 3) for key in ("image", "truth", "output"))
         assert len(np.unique(example["truth"].reshape(-1, 3), axis=0)) == 3
         assert example["spectrum"].shape == (160,)

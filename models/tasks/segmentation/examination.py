@@ -1,6 +1,6 @@
 """What the test of a segmentation gathers, for tables and pictures."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from data.loading.loaded import LabelledImages
-from models.tasks.common_size import first_of, middle
+from models.tasks.common_size import first_of, middle, quarters
 from models.tasks.drawing import line_spectrum
 from models.tasks.grid import told
 from models.tasks.input_gradient import input_gradient
@@ -19,6 +19,7 @@ from models.tasks.segmentation.labels.exclusive import Exclusive
 from models.tasks.segmentation.labels.overlapping import Overlapping
 from models.tasks.segmentation.report import mixed_window
 from upsample.instrument.checkerboard import Checkerboard
+from upsample.instrument.coherence import MINIMUM_IMAGES
 from upsample.instrument.shifts import GridByShifting, ShiftResult
 
 SHOWN = 128  # pixels a side of what a comparison shows of one test image
@@ -58,6 +59,7 @@ class Examination(nn.Module):
         self.checkerboard = Checkerboard(period, checkerboard_images)
         self.gradient = Checkerboard(period, checkerboard_images) if gradient_checkerboard else None
         self.measured_images, self.measured_size = 0, (0, 0)
+        self.few = False  # images of the test, for a pattern to be told from noise
         self.example: dict[str, Tensor] | None = None
         self.pattern: ShiftResult | None = None
 
@@ -79,7 +81,7 @@ class Examination(nn.Module):
         for metric in (self.scores, self.grid, self.checkerboard, self.gradient):
             if metric is not None:
                 metric.reset()
-        self.example = None
+        self.example, self.few = None, min(len(samples), self.grid_images) < MINIMUM_IMAGES
         self.measured_images, size = first_of(samples, self.checkerboard.max_images)
         self.measured_size = self.seen_at_once(size)
 
@@ -97,7 +99,8 @@ class Examination(nn.Module):
         if self.grid is not None:
             first = image[batch["index"] < self.grid_images]
             with torch.autocast(image.device.type, enabled=False):  # what bfloat16 rounds repeats with the grid
-                self.grid.update(lambda x: self.labels.margins(network(x)), first)
+                for part in self.parts(first, self.grid):
+                    self.grid.update(lambda x: self.labels.margins(network(x)), part)
         measured = batch["index"] < self.measured_images
         if measured.any():
             seen = logits[measured] if logits is not None and image.shape[-2:] == self.measured_size else None
@@ -110,6 +113,11 @@ class Examination(nn.Module):
                 seen_image = image.float() / 255 if image.dtype == torch.uint8 else image
                 gradient = input_gradient(lambda x: loss(network(x), mask.clone()), seen_image)
                 self.gradient.update(gradient)
+
+    def parts(self, images: Tensor, grid: GridByShifting) -> Iterator[Tensor]:
+        """Images (N, C, H, W) as the pattern is measured on them: where a test has too few, in quarters, if these are
+        large enough."""
+        return quarters(images, grid.needed) if self.few else iter([images])
 
     def results(self) -> dict[str, Any]:
         """All scores of the test just run, keyed as in metrics.json."""

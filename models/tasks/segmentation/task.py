@@ -199,9 +199,13 @@ class Segmentation(Task):
 
         def measure(network: nn.Module) -> ShiftResult:
             grid = self.examination.new_grid(shifts=4)
+
+            def margins(x: Tensor) -> Tensor:
+                return self.labels.margins(self.logits(network, x))
+
             for i in range(min(count, len(samples))):
-                image = samples[i]["image"][None].to(self.device)
-                grid.update(lambda x: self.labels.margins(self.logits(network, x)), image)
+                for part in self.examination.parts(samples[i]["image"][None].to(self.device), grid):
+                    grid.update(margins, part)
             return grid.result()
 
         return measure

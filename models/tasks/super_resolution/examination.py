@@ -1,6 +1,6 @@
 """What the test of a super-resolution network gathers, for tables and pictures."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from models.tasks.common_size import first_of, middle
+from models.tasks.common_size import first_of, middle, quarters
 from models.tasks.drawing import line_spectrum
 from models.tasks.grid import told
 from models.tasks.pattern_picture import SIDE, for_comparison, printed
@@ -17,18 +17,6 @@ from models.tasks.super_resolution.report import WINDOW, Example, telling_exampl
 from models.tasks.super_resolution.scores import ImageScores, luma
 from upsample.instrument.checkerboard import Checkerboard
 from upsample.instrument.shifts import GridByShifting, ShiftResult
-
-
-def quarters(images: Tensor, least: int) -> Iterator[Tensor]:
-    """Images (N, C, H, W) in quarters where these have `least` pixels a side, else whole: the measure of a pattern
-    takes six images, and Set5 has five."""
-    height, width = (length // 2 for length in images.shape[-2:])
-    if min(height, width) < least:
-        yield images
-        return
-    for top in (0, height):
-        for left in (0, width):
-            yield images[..., top : top + height, left : left + width]
 
 
 class Examination(nn.Module):

@@ -15,10 +15,10 @@ from data.loading.loaded import Images, Samples
 from models.networks.interfaces import Network
 from models.networks.normalise import Normalise
 from models.tasks import task
-from models.tasks.common_size import middle, spread
+from models.tasks.common_size import middle, quarters, spread
 from models.tasks.pattern_picture import Patch, room, with_repaired
 from models.tasks.super_resolution.bicubic import shrink, to_uint8
-from models.tasks.super_resolution.examination import Examination, quarters
+from models.tasks.super_resolution.examination import Examination
 from models.tasks.super_resolution.report import WINDOW, Example, super_resolution_report
 from models.tasks.super_resolution.scores import ImageScores, luma
 from models.training.schedule import scheduled
