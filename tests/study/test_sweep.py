@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.utils import JobReturn
 from omegaconf import OmegaConf
 
 from study import run_folder, sweep
@@ -213,6 +214,25 @@ def test_two_sweeps_over_the_same_jobs_run_each_once(tmp_path: Path) -> None:
     assert not list(tmp_path.rglob("*failed.json"))
     assert any("is at work, in process" in out for out, _ in outputs)
     assert all("2 of 2 finished" in out or "2 jobs, 2 finished" in out for out, _ in outputs)
+
+
+def test_the_progress_of_a_sweep_goes_by_no_clock(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folders = [tmp_path / name for name in ("before", "again", "now", "later")]
+    for folder in folders:
+        folder.mkdir()
+    run_folder.write_metrics(folders[0], {"test/miou": 0.5})
+    os.utime(folders[0] / "metrics.json", (2**32, 2**32))  # of a clock that was ahead
+    run_folder.write_failure(folders[1], "of an earlier try")
+    at_work = sweep.Sweep()
+    at_work.folders, at_work.todo = folders, 3
+    at_work.before = {path: sweep.written(path) for folder in folders for path in sweep.endings(folder)}
+    at_work.on_job_end(OmegaConf.create(), JobReturn())
+    assert capsys.readouterr().out == ""
+    run_folder.write_failure(folders[1], "again")
+    run_folder.write_metrics(folders[2], {"test/miou": 0.5})
+    os.utime(folders[2] / "metrics.json", (0, 0))  # of one that has been set back
+    at_work.on_job_end(OmegaConf.create(), JobReturn())
+    assert capsys.readouterr().out.startswith("Sweep: 2 of 4 finished, 1 failed")
 
 
 def test_a_refused_job_is_counted_and_told_of_and_leaves_no_folder_and_no_row(tmp_path: Path) -> None:
