@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib import colormaps
 from matplotlib.figure import Figure
 
 from study import reading
@@ -47,7 +48,8 @@ def test_all_grids_are_on_one_scale_and_all_outputs_too(two: Board) -> None:
     assert outputs.vmin < 1 < 46 < outputs.vmax
     drawn = {each.title.split(",")[0]: patches.pair(each, outputs, grids)[:, -48:, :3] for each in found}
     assert np.abs(drawn["resize_conv"] - drawn["resize_conv"][0, 0]).max() == 0  # one colour: nothing is printed
-    assert np.abs(drawn["deconv"][::2] - drawn["deconv"][1::2]).min(axis=(0, 1)).max() > 0.5  # from end to end
+    ends = np.stack([colormaps["RdBu_r"](end)[:3] for end in (0.0, 1.0)])  # of the scale
+    assert np.allclose(np.unique(drawn["deconv"].reshape(-1, 3), axis=0), ends)
     figure = Figure()
     patches.draw(figure.subfigures(1, 1), found, "logits")
     assert [axis.get_title().strip() for axis in figure.axes if axis.get_images()] == [each.title for each in found]
