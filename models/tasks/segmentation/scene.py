@@ -18,6 +18,7 @@ from models.tasks.picture_files import as_channels
 from models.tasks.segmentation.inference import Inference
 from models.trained.saved import Trained
 
+AT_ONCE = 64  # rows that become classes at a time: meanwhile they take several times as much as their logits
 Lacking = Callable[[NDArray[Any], NDArray[np.bool_]], NDArray[np.bool_] | None]  # (h, w, C), of pixels and GDAL's mask
 
 
@@ -38,8 +39,7 @@ def segment_scene(
     told  is given the share that is done
 
     Of a raster larger than a window no more is in memory than one row of windows, as it is stored and as logits:
-    window * width * (bytes of a pixel's bands + 4 * classes), of logits at most 1 GiB, and about as much again while
-    rows become classes and wait to be written as whole tiles. Raises Unreadable.
+    window * width * (bytes of a pixel's bands + 4 * classes), of logits at most 1 GiB. Raises Unreadable.
     """
     numbers = np.array([*net.labels, without_class(net)], np.int64)
     with reading(path) as source, ExitStack() as stack:
@@ -61,18 +61,18 @@ def segment_scene(
         image: Any = scene[..., :height, :width] if fits else scene
         done = 0
         for strip in inference.strips(lambda part: net(part.to(device)), image):
-            rows = scene.rows(done, done + strip.shape[2])
-            missing = lacking(rows.pixels, rows.valid)
-            classes = strip[0].argmax(0).cpu().numpy()
-            if missing is not None:
-                classes[missing.all(2)] = len(net.labels)
-            masks(numbers[classes].astype(kind)[None])
-            if likely is not None:
-                shares = strip[0].softmax(0).cpu().numpy()
-                if missing is not None:
-                    shares[:, missing.all(2)] = np.nan
-                likely(shares)
-            done += strip.shape[2]
+            for logits in strip[0].split(AT_ONCE, 1):
+                rows = scene.rows(done, done + logits.shape[1])
+                missing = lacking(rows.pixels, rows.valid)
+                nothing = np.zeros(rows.valid.shape, bool) if missing is None else missing.all(2)
+                classes = logits.argmax(0).cpu().numpy()
+                classes[nothing] = len(net.labels)
+                masks(numbers[classes].astype(kind)[None])
+                if likely is not None:
+                    shares = logits.softmax(0).cpu().numpy()
+                    shares[:, nothing] = np.nan
+                    likely(shares)
+                done += logits.shape[1]
             told(done / height)
 
 

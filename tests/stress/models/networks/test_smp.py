@@ -1,6 +1,6 @@
 """Every architecture of segmentation-models-pytorch with three operators: forward, backward, audit, ONNX.
 
-A quarter of an hour on two cores. Run with `pytest tests/stress/models/networks`.
+8 to 30 s of a core's time a case. Run with `pytest tests/stress/models/networks`.
 """
 
 import typing

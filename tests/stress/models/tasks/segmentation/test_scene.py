@@ -1,4 +1,5 @@
-"""How much memory a scene takes that no memory holds. Ten minutes on a core, with a network that takes no time.
+"""How much memory a scene takes that no memory holds. Minutes of a core's time, though the network is the
+smallest there is.
 
 Run with `pytest tests/stress/models/tasks`.
 """
