@@ -46,7 +46,7 @@ def test_an_image_or_a_seed_brings_result_pattern_and_repair(
     from selenium.webdriver.common.by import By
     from selenium.webdriver.support.ui import WebDriverWait
 
-    net = trained({"name": "deconv"}, MODELS[task])
+    net = trained({"name": "deconv", "balanced": False}, MODELS[task])
     with serving(net) as (host, port):
         browser.get(f"http://{host}:{port}/")
         if task == "gan":

@@ -58,7 +58,7 @@ def test_nearest_is_a_box_in_closed_form(scale: int) -> None:
 
 def test_smoother_interpolation_has_weaker_images() -> None:
     ratio = {name: imaging_ratio(upsample.build(name, 4, 4, 2), 4) for name in ("nearest", "bilinear", "bicubic")}
-    random = imaging_ratio(upsample.build("deconv", 8, 8, 2))
+    random = imaging_ratio(upsample.build("deconv", 8, 8, 2, balanced=False))
     assert ratio["bilinear"] < ratio["bicubic"] < ratio["nearest"] < 0.2 < 2 < random < 4
 
 
@@ -80,6 +80,8 @@ def test_bias_has_no_part_in_the_spectrum() -> None:
 def test_imaging_over_any_axes_is_what_happens_to_noise(layer: nn.Module) -> None:
     """Energy in and out of the base band of what the layer makes of periodic noise, summed over noises."""
     layer, axes = layer.double(), len(layer.stride)
+    torch.manual_seed(0)
+    layer.reset_parameters()
     nn.init.zeros_(layer.bias)
     n = PERIOD if axes < 3 else 9
     frequency = sum(
