@@ -48,6 +48,7 @@ def test_an_image_or_a_seed_brings_result_pattern_and_repair(
 
     net = trained({"name": "deconv", "balanced": False}, MODELS[task])
     with serving(net) as (host, port):
+        browser.get_log("browser")  # read away: what pages of other tests said
         browser.get(f"http://{host}:{port}/")
         if task == "gan":
             browser.find_element(By.CSS_SELECTOR, "button").click()

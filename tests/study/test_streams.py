@@ -53,7 +53,8 @@ def test_a_pipe_that_nobody_empties_stops_nothing() -> None:
 
 def test_neither_stops_signals(tmp_path: Path) -> None:
     code = PRINTS.replace("for i", "import signal, time\nsignal.signal(signal.SIGTERM, lambda *_: (print('got it', "
-                          "flush=True), sys.exit(7)))\nfor i") + "time.sleep(60)"  # fmt: skip
+                          "flush=True), sys.exit(7)))\nfor i")  # fmt: skip
+    code += "for _ in range(600): time.sleep(0.1)"  # a signal just before one long sleep would wait for its end
     with subprocess.Popen(
         [sys.executable, "-c", code, "500"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
