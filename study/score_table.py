@@ -1,5 +1,6 @@
 """A run's scores on the terminal: what a person asked for, in four groups, 80 columns. The rest is in metrics.json."""
 
+import math
 import os
 import textwrap
 from collections.abc import Iterable, Iterator
@@ -96,7 +97,7 @@ def costs(metrics: dict[str, Any]) -> Iterator[str]:
         "peak_memory_mb": "MB",
     }
     for key in COSTS:
-        if metrics.get(key) is not None:
+        if metrics.get(key) is not None and not math.isnan(metrics[key]):  # a step of a run of few is not timed
             size = f" of {metrics['macs_input']}" if key == "macs" and "macs_input" in metrics else ""
             yield f"{cell(metrics[key])} {words[key]}{size}"
     if "seconds" in metrics:
