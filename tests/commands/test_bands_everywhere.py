@@ -21,6 +21,7 @@ from models.trained.export import export
 from models.zoo.from_run import export as to_zoo
 from study.identity import described
 from tests.data.own_data import scene, write
+from tests.power_cut import cut
 from tests.tiny import composed
 
 SMALL = ["encoder.width=2", "encoder.depth=1", "data.crop=16", "data.batch_size=2", "trainer.precision=32-true",
@@ -115,17 +116,7 @@ def test_a_run_of_bands_goes_on_to_the_same_weights(tmp_path: Path, monkeypatch:
     train.run(config, tmp_path / "whole")
     from models.tasks.segmentation.task import Segmentation
 
-    step = Segmentation.training_step
-
-    def failing(self: Segmentation, batch: dict[str, Any], index: int) -> torch.Tensor:
-        if self.trainer.global_step == 1:
-            raise RuntimeError("the power went out")
-        return step(self, batch, index)
-
-    monkeypatch.setattr(Segmentation, "training_step", failing)
-    with pytest.raises(RuntimeError, match="the power went out"):
-        train.run(config, tmp_path / "cut")
-    monkeypatch.setattr(Segmentation, "training_step", step)
+    cut(monkeypatch, Segmentation, 1, lambda: train.run(config, tmp_path / "cut"))
     train.run(config, tmp_path / "cut")
     one, other = (torch.load(tmp_path / name / "last.ckpt")["state_dict"] for name in ("whole", "cut"))
     assert all(torch.equal(value, other[key]) for key, value in one.items())

@@ -21,6 +21,7 @@ from models.trained.export import export
 from models.zoo.from_run import export as to_zoo
 from study.identity import described
 from tests.data.own_data import COUNT, save, scene, write
+from tests.power_cut import cut
 from tests.tiny import composed
 
 SMALL = ["encoder.width=2", "encoder.depth=1", "data.crop=16", "data.batch_size=2", "trainer.precision=32-true",
@@ -144,17 +145,7 @@ def test_a_run_goes_on_to_the_same_weights_and_thresholds(tmp_path: Path, monkey
     for name in ("whole", "cut"):
         (tmp_path / name).mkdir()
     train.run(config, tmp_path / "whole")
-    step = Segmentation.training_step
-
-    def failing(self: Segmentation, batch: dict[str, Any], index: int) -> torch.Tensor:
-        if self.trainer.global_step == 3:
-            raise RuntimeError("the power went out")
-        return step(self, batch, index)
-
-    monkeypatch.setattr(Segmentation, "training_step", failing)
-    with pytest.raises(RuntimeError, match="the power went out"):
-        train.run(config, tmp_path / "cut")
-    monkeypatch.setattr(Segmentation, "training_step", step)
+    cut(monkeypatch, Segmentation, 3, lambda: train.run(config, tmp_path / "cut"))
     train.run(config, tmp_path / "cut")
     one, other = (torch.load(tmp_path / name / "last.ckpt") for name in ("whole", "cut"))
     assert "labels.thresholds" in one["state_dict"]

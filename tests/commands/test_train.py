@@ -17,6 +17,7 @@ from hydra.core.global_hydra import GlobalHydra
 import train
 from models.tasks.segmentation.task import Segmentation
 from study import run_folder
+from tests.power_cut import cut
 from tests.tiny import TINY, configuration
 
 ROOT = Path(train.__file__).parent
@@ -105,18 +106,8 @@ def test_a_stopped_run_continues_to_the_same_weights(
     finished: tuple[Path, dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder, metrics = finished
-    step = Segmentation.training_step
-
-    def failing(self: Segmentation, batch: dict[str, Any], index: int) -> torch.Tensor:
-        if self.trainer.global_step == 3:
-            raise RuntimeError("the power went out")
-        return step(self, batch, index)
-
-    monkeypatch.setattr(Segmentation, "training_step", failing)
-    with pytest.raises(RuntimeError, match="the power went out"):
-        train.run(tiny(), tmp_path)
+    cut(monkeypatch, Segmentation, 3, lambda: train.run(tiny(), tmp_path))
     assert run_folder.read_metrics(tmp_path) is None
-    monkeypatch.setattr(Segmentation, "training_step", step)
     again = train.run(tiny(), tmp_path)
     assert again["test/miou"] == metrics["test/miou"]
     assert (tmp_path / "history.csv").read_text() == (folder / "history.csv").read_text()

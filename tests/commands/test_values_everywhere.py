@@ -21,6 +21,7 @@ from models.trained.export import export
 from models.zoo.from_run import export as to_zoo
 from study.identity import described
 from tests.data.own_data import COUNT, save, scene
+from tests.power_cut import cut
 from tests.tiny import composed
 
 SMALL = ["task=regression", "encoder.width=2", "encoder.depth=1", "data.crop=16", "data.batch_size=2",
@@ -107,17 +108,7 @@ def test_a_run_goes_on_to_the_same_weights(root: Path, tmp_path: Path, monkeypat
     for name in ("whole", "cut"):
         (tmp_path / name).mkdir()
     train.run(config, tmp_path / "whole")
-    step = Regression.training_step
-
-    def failing(self: Regression, batch: dict[str, Any], index: int) -> torch.Tensor:
-        if self.trainer.global_step == 1:
-            raise RuntimeError("the power went out")
-        return step(self, batch, index)
-
-    monkeypatch.setattr(Regression, "training_step", failing)
-    with pytest.raises(RuntimeError, match="the power went out"):
-        train.run(config, tmp_path / "cut")
-    monkeypatch.setattr(Regression, "training_step", step)
+    cut(monkeypatch, Regression, 1, lambda: train.run(config, tmp_path / "cut"))
     train.run(config, tmp_path / "cut")
     one, other = (torch.load(tmp_path / name / "last.ckpt")["state_dict"] for name in ("whole", "cut"))
     assert all(torch.equal(value, other[key]) for key, value in one.items())
