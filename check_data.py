@@ -5,7 +5,6 @@
 Takes the choices that train.py takes. Ends with exit code 1 where train.py would refuse the data, in the same words.
 """
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 
 import data
 from data.forms import Kind
-from plumbing.messages import MAX_SENTENCE, printable
+from plumbing.messages import say_error
 from study import command_line, run_folder
 from study.identity import data_name, plain
 
@@ -63,7 +62,7 @@ def run(config: dict[str, Any], folder: Path) -> bool:
     print(folder / "contact_sheet.png")
     refused = loaded.skipped if config["data"].get("on_error", "raise") == "raise" else []
     for sentence in refused:
-        print(f"Error: {printable(sentence, MAX_SENTENCE)}", file=sys.stderr)
+        say_error(sentence)
     if not refused and kind == "labelled_images":
         refuse_absent(absent(loaded.info, found), config["data"].get("absent_classes", "keep"))
     return not refused

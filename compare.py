@@ -10,6 +10,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from plumbing.messages import say
 from study import run_folder
 from study.comparison import runs
 from study.comparison.compare import compare
@@ -25,7 +26,7 @@ def main() -> None:
     with run_folder.one_sentence(arguments.debug):
         found, left_out = runs.read_all(runs.find(arguments.runs))
         for sentence in left_out:
-            print(f"Left out: {sentence}", file=sys.stderr)
+            say(f"Left out: {sentence}", sys.stderr)
         compare(found, arguments.out, left_out)
 
 

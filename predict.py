@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from plumbing.messages import MAX_SENTENCE, needs, printable
+from plumbing.messages import needs, printable, say, say_error
 from study import command_line, run_folder
 
 
@@ -167,7 +167,7 @@ def main() -> None:
 
                 try:
                     if said := how(name, path, told):
-                        print(f"Warning: {printable(said, MAX_SENTENCE)}", file=sys.stderr)
+                        say(f"Warning: {said}", sys.stderr)
                     done += 1
                 except (ValueError, OSError) as error:
                     if options.debug:
@@ -176,9 +176,9 @@ def main() -> None:
                 progress.update(bar, completed=place + 1)
     print(f"{done} of {len(images)} images in {options.output}")
     for sentence in wrong:
-        print(f"Error: {printable(sentence, MAX_SENTENCE)}", file=sys.stderr)
+        say_error(sentence)
     if wrong:
-        print(f"Error: {len(wrong)} of what was named could not be used", file=sys.stderr)
+        say_error(f"{len(wrong)} of what was named could not be used")
         raise SystemExit(1)
 
 

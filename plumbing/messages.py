@@ -1,4 +1,7 @@
-"""Text from anyone made printable, or a cell of a table; and the sentence for what is not installed."""
+"""Text from anyone made printable, or a cell of a table; what libraries say; the sentence for what is not installed."""
+
+import sys
+from typing import TextIO
 
 MAX_SENTENCE = 2000  # characters of what a command prints of an error
 
@@ -9,6 +12,16 @@ def printable(text: object, limit: int = 200) -> str:
     line = " ".join(str(text)[: 2 * limit].split())
     shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
     return shown if len(shown) <= limit else shown[: limit - 3] + "..."
+
+
+def say(sentence: object, to: TextIO | None = None) -> None:
+    """Tell whoever runs a command what happens, at once and on one line; `to` is standard output by default."""
+    print(printable(sentence, MAX_SENTENCE), file=to, flush=True)
+
+
+def say_error(error: object) -> None:
+    """Tell on standard error why a command ends."""
+    say(f"Error: {error}", sys.stderr)
 
 
 def as_text(cell: str) -> str:

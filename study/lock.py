@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
+from plumbing.messages import say
 from study.run_folder import process
 
 
@@ -43,7 +44,7 @@ def acquire(path: Path, waiting: str | None = None) -> TextIO:
             if waiting is None:
                 raise HeldError(who) from None
             if not said:
-                print(f"Waiting: {waiting} is at work, in {who}", flush=True)
+                say(f"Waiting: {waiting} is at work, in {who}")
             said = True
             time.sleep(1)
             continue

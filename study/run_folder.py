@@ -29,7 +29,7 @@ import yaml
 from numpy.typing import NDArray
 
 from plumbing.atomic import whole, write_text
-from plumbing.messages import MAX_SENTENCE, printable
+from plumbing.messages import printable, say, say_error
 from study import reading
 from study.identity import FINGERPRINT, differing, flat
 
@@ -69,7 +69,7 @@ def begin(folder: Path, config: dict[str, Any]) -> None:
     path = folder / "config.yaml"
     if not path.exists():
         for other in on_other_files(folder, config):
-            print(f"The files of data.root are not those that {other} was run on: this is a run of its own")
+            say(f"The files of data.root are not those that {other} was run on: this is a run of its own")
     write_text(path, yaml.dump(config, Dumper=WithoutAliases, sort_keys=False, allow_unicode=True))
 
 
@@ -84,7 +84,7 @@ def whole_or_absent(read: Callable[[Path], T], path: Path) -> T | None:
     try:
         return read(path)
     except ValueError as error:
-        print(f"Passed over: {error}", flush=True)
+        say(f"Passed over: {error}")
         return None
 
 
@@ -209,14 +209,14 @@ def one_sentence(debug: bool) -> Iterator[None]:
     except (ValueError, OSError) as error:
         if debug:
             raise
-        print(f"Error: {printable(error, MAX_SENTENCE)}", file=sys.stderr)
+        say_error(error)
         raise SystemExit(1) from None
     except (MemoryError, ImportError, RuntimeError) as error:
         sentence = starved(error)
         if debug or sentence is None:
             raise
-        print(f"Error: {sentence}", file=sys.stderr)
+        say_error(sentence)
         raise SystemExit(1) from None
     except KeyboardInterrupt:
-        print("Stopped by Ctrl-C", file=sys.stderr)
+        say("Stopped by Ctrl-C", sys.stderr)
         raise SystemExit(130) from None

@@ -27,6 +27,7 @@ from hydra.core.utils import JobReturn
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
+from plumbing.messages import say
 from plumbing.signals import EXIT_CODES, listen, named
 from study import identity, run_folder, search
 from study.command_line import literal
@@ -46,7 +47,7 @@ def run_job(overrides: list[str], folder: Path) -> dict[str, Any] | None:
     then tells. Ends this process, as soon as the job has saved, where a signal arrives."""
     metrics = run_folder.read_metrics(folder)
     if metrics:
-        print(f"Finished before: {folder}", flush=True)
+        say(f"Finished before: {folder}")
         return metrics
     command = [sys.executable, str(Path(__file__).parents[1] / "train.py"), *overrides]
     command.append(f"hydra.run.dir={literal(str(folder))}")
@@ -77,7 +78,7 @@ def passed_on(process: subprocess.Popen[bytes]) -> Iterator[None]:
             process.kill()
             return
         if len(received) == 1:
-            print(f"{named(number)}: the sweep ends as soon as its job has saved", flush=True)
+            say(f"{named(number)}: the sweep ends as soon as its job has saved")
         assert process.stdin is not None
         with suppress(OSError):  # it has just ended
             os.write(process.stdin.fileno(), bytes([number]))
@@ -91,7 +92,7 @@ def passed_on(process: subprocess.Popen[bytes]) -> Iterator[None]:
             for number, handler in before.items():
                 signal.signal(number, handler)
     if received:
-        print(f"Stopped by {named(received[0])}; start the same command again to continue", flush=True)
+        say(f"Stopped by {named(received[0])}; start the same command again to continue")
         raise SystemExit(EXIT_CODES[received[0]])
 
 
@@ -134,14 +135,14 @@ class Sweep(Callback):
         if is_grid(config):
             jobs = overrides_of_jobs(config)
             if len(jobs) > MANY:
-                print(f"Sweep: {len(jobs)} jobs; looking which of them are finished ...", flush=True)
+                say(f"Sweep: {len(jobs)} jobs; looking which of them are finished ...")
             self.folders = folders_of(config, jobs)
             self.before = {path: written(path) for folder in self.folders for path in endings(folder)}
             self.todo = sum(run_folder.read_metrics(folder) is None for folder in self.folders)
-            print(f"Sweep: {len(self.folders)} jobs, {len(self.folders) - self.todo} finished", flush=True)
+            say(f"Sweep: {len(self.folders)} jobs, {len(self.folders) - self.todo} finished")
         else:
             search.alone(config)
-            print(f"Search: {search.leave_missing_trials(config.hydra.sweeper)} trials to go", flush=True)
+            say(f"Search: {search.leave_missing_trials(config.hydra.sweeper)} trials to go")
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **_: Any) -> None:
         """Say how far the sweep is; other processes' jobs are seen by what lies in their folders, and by nothing that a
@@ -154,7 +155,7 @@ class Sweep(Callback):
         finished = len(self.folders) - self.todo + ended - failed
         failures = f", {failed} failed" if failed else ""
         minutes = f", about {left / 60:.0f} min left" if ended < self.todo else ""
-        print(f"Sweep: {finished} of {len(self.folders)} finished{failures}{minutes}", flush=True)
+        say(f"Sweep: {finished} of {len(self.folders)} finished{failures}{minutes}")
 
     def _is_new(self, path: Path) -> bool:
         """Whether a file was written since this sweep began."""
@@ -178,7 +179,7 @@ class Sweep(Callback):
                 with alone(out, wait=True):  # another sweep over the same jobs ends as this one does
                     compare(found, out, left_out)
         for folder in failed:
-            print(f"Failed: {folder}: {run_folder.read_failure(folder) or 'unfinished'}", file=sys.stderr)
+            say(f"Failed: {folder}: {run_folder.read_failure(folder) or 'unfinished'}", sys.stderr)
             if not folder.exists():
                 run_folder.forget_failure(folder)  # there is no run that could tell of it later
         if failed:
@@ -187,7 +188,7 @@ class Sweep(Callback):
 
 def stop(number: int, frame: FrameType | None) -> None:
     """End a sweep that no job of this process is a part of just now."""
-    print(f"Stopped by {named(number)}; start the same command again to continue", flush=True)
+    say(f"Stopped by {named(number)}; start the same command again to continue")
     raise SystemExit(EXIT_CODES[number])
 
 

@@ -15,7 +15,7 @@ from data.files.threads import in_threads
 from data.loading.crop import label_counts
 from data.loading.loaded import Images, LabelledImages, Loaded, Samples
 from data.loading.statistics import balanced_weights
-from plumbing.messages import MAX_SENTENCE, printable
+from plumbing.messages import say
 
 
 @dataclass(frozen=True)
@@ -73,9 +73,9 @@ def print_tables(module: Loaded, found: dict[str, Found]) -> None:
     if isinstance(module.info, LabelledImages):
         console.print(class_table(module.info, found))
         for note in doubtful(module.info, found):
-            print(printable(note, MAX_SENTENCE))
+            say(note)
     for note in module.notes:
-        print(printable(note, MAX_SENTENCE))
+        say(note)
 
 
 def class_table(info: LabelledImages, found: dict[str, Found]) -> Table:

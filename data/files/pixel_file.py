@@ -15,6 +15,7 @@ from torch import Tensor
 
 from data.files.threads import in_threads
 from plumbing.atomic import flush
+from plumbing.messages import say
 
 DIGEST = 32  # bytes of SHA-256
 ABANDONED = 600  # seconds after which what a process that is gone has begun is removed
@@ -31,7 +32,7 @@ def opened(path: Path, starts: Sequence[int], fill: Callable[[Tensor], None]) ->
         wrong = damaged(path, starts)
         if not wrong:
             return mapped(path, starts[-1])
-        print(f"The cache {path} is damaged ({wrong}): it is written anew", file=sys.stderr, flush=True)
+        say(f"The cache {path} is damaged ({wrong}): it is written anew", sys.stderr)
     write(path, starts, fill)
     return mapped(path, starts[-1])
 

@@ -9,6 +9,8 @@ from typing import TypeVar
 from rich.console import Console
 from rich.progress import track
 
+from plumbing.messages import say
+
 MANY = 200  # files, from which on something is said
 THREADS = 2 * (os.cpu_count() or 1)
 In = TypeVar("In")
@@ -19,7 +21,7 @@ def in_threads(work: Callable[[In], Out], items: Sequence[In], what: str) -> Ite
     """`work` of each item, in their order; says on stderr how far it is, where there are many."""
     console = Console(stderr=True)
     if len(items) >= MANY and not console.is_terminal:
-        print(f"{what} of {len(items):,} files ...", file=sys.stderr, flush=True)
+        say(f"{what} of {len(items):,} files ...", sys.stderr)
     silent = len(items) < MANY or not console.is_terminal
     with ThreadPoolExecutor(THREADS) as pool:
         yield from track(pool.map(work, items), what, len(items), console=console, transient=True, disable=silent)

@@ -14,6 +14,7 @@ from data.files import pixel_file
 from data.files.finding import Pair
 from data.files.threads import in_threads
 from data.forms import Decoded, Size
+from plumbing.messages import say
 
 # Of what lies in the user's cache folder; one more whenever data/files/reading.py reads other pixels from a file.
 FORMAT = 2
@@ -71,7 +72,7 @@ class Cache:
         if kind == "ram":
             free = free_memory()
             if free is not None and total > 0.8 * free:
-                print(
+                say(
                     f"data.cache=ram would take {total / 1e9:.1f} GB, but {free / 1e9:.1f} GB are free: files are "
                     "decoded again each time they are asked for; data.cache=disk decodes them once"
                 )

@@ -8,7 +8,6 @@ images/, masks/ (8 bits, 0 is the background, 255 no class) and classes.txt with
 
 import argparse
 import shutil
-import sys
 from pathlib import Path
 
 from PIL import Image
@@ -16,7 +15,7 @@ from PIL import Image
 from data.outlines.reading import read, refuse_numbers
 from data.outlines.shapes import mask_of
 from plumbing.atomic import whole, write_text
-from plumbing.messages import MAX_SENTENCE, printable
+from plumbing.messages import say_error
 
 
 def convert(source: Path, out: Path) -> list[str]:
@@ -63,7 +62,7 @@ def main() -> None:
     try:
         print(*convert(arguments.source.expanduser(), arguments.out.expanduser()), sep="\n")
     except (ValueError, OSError) as error:
-        print(f"Error: {printable(error, MAX_SENTENCE)}", file=sys.stderr)
+        say_error(error)
         raise SystemExit(1) from None
 
 

@@ -14,6 +14,7 @@ from data.files.reading import Span, read_image
 from data.loading.datamodule import DataModule
 from data.loading.loaded import Samples
 from models.training.task import Task
+from plumbing.messages import say
 from upsample.instrument.outputs import OutputResult
 from upsample.instrument.shifts import ShiftResult
 from upsample.instrument.words import percent
@@ -43,7 +44,7 @@ def attribution(task: Task, samples: Samples) -> Attribution:
         result = measure(network)
         if left:
             seconds = left * (time.perf_counter() - started)
-            print(f"Where the pattern comes from: about {left} more measurements, {seconds:.0f} s ...", flush=True)
+            say(f"Where the pattern comes from: about {left} more measurements, {seconds:.0f} s ...")
             left = 0
         return result
 
@@ -97,7 +98,7 @@ def repaired(
     inputs = None
     if images is not None or task.network.used:
         inputs = task.inputs(data.test if images is None else images, FITTED)
-        print(f"Fitting the repaired network on {sum(map(len, inputs))} inputs ...", flush=True)
+        say(f"Fitting the repaired network on {sum(map(len, inputs))} inputs ...")
     report = repair(used(task), inputs)
     if not report.changed:
         return report, {}

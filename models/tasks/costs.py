@@ -15,7 +15,7 @@ from models.training.callbacks.nan_guard import NaNGuard
 from models.training.callbacks.step_clock import clock_of
 from models.training.task import Task
 from models.training.trainer import machine
-from plumbing.messages import MAX_SENTENCE, printable
+from plumbing.messages import say
 from upsample.models.evaluating import weights_computed
 
 
@@ -28,15 +28,16 @@ def announce(task: Task, trainer: pl.Trainer, module: DataModule) -> None:
         text = upsample.describe(level)
         described[text] = described.get(text, 0) + 1
     for text, count in described.items():
-        print(f"Upsampler {name} x{count}: {text}")
+        say(f"Upsampler {name} x{count}: {text}")
     for note in (*task.begun, *task.notes(), *module.notes):
-        print(printable(note, MAX_SENTENCE))
-    print(
+        say(note)
+    say(
         f"Network: {sum(p.numel() for p in task.network.parameters()):,} parameters, period {task.network.period}; "
-        f"precision {trainer.precision} on {trainer.accelerator.name()}\n"
+        f"precision {trainer.precision} on {trainer.accelerator.name()}"
+    )
+    say(
         f"Data: {module.info.name}, {len(module.train)} training, {len(module.val)} validation, "
         f"{len(module.test)} test images",
-        flush=True,
     )
 
 

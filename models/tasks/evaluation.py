@@ -20,6 +20,7 @@ from models.tasks.segmentation.task import Segmentation
 from models.trained import saved
 from models.trained.saved import Saved
 from models.training.task import Task
+from plumbing.messages import say
 from plumbing.options import check_options, check_value
 
 Split = Literal["test", "val", "all"]
@@ -106,7 +107,7 @@ def rebuild(stored: Saved, module: DataModule, options: dict[str, Any]) -> Task:
     known = replace(info, mean=tuple(config["mean"]), std=tuple(config["std"]))
     if isinstance(known, ValuedImages):
         if known.values.unit != config["values"]["unit"]:
-            print(
+            say(
                 f"Warning: values of {info.name} are in '{known.values.unit}', those of training in "
                 f"'{config['values']['unit']}'; scores are of the numbers as they are"
             )

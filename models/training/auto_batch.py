@@ -16,6 +16,7 @@ from models.training.memory import out_of_memory
 from models.training.task import Task
 from models.training.trainer import build_trainer, fit
 from plumbing.atomic import write_text
+from plumbing.messages import say
 
 
 class EndAfterTwoSteps(Callback):
@@ -54,7 +55,7 @@ def kept_size(path: Path, most: int) -> int | None:
         return None
     if text.isdigit() and 1 <= int(text) <= most:
         return int(text)
-    print(f"Passed over: {path} holds no batch size from 1 to {most}, so one that fits is looked for again", flush=True)
+    say(f"Passed over: {path} holds no batch size from 1 to {most}, so one that fits is looked for again")
     return None
 
 
@@ -79,4 +80,4 @@ def find_batch(
         data.prepared.clear()
         write_text(kept, f"{data.batch_size}\n")
     data.test_batch_size = min(data.test_batch_size, data.batch_size)
-    print(f"callbacks.auto_batch: data.batch_size={data.batch_size} fits", flush=True)
+    say(f"callbacks.auto_batch: data.batch_size={data.batch_size} fits")

@@ -9,6 +9,7 @@ from lightning_fabric.plugins.io.torch_io import TorchCheckpointIO
 from models.training import checkpoint_file
 from models.training.digest import DamagedError, seal
 from plumbing.atomic import whole
+from plumbing.messages import say
 
 # Of what a training's checkpoints hold, that without which Lightning cannot go on.
 TRAINING = {"pytorch-lightning_version", "state_dict", "loops", "optimizer_states", "lr_schedulers"}
@@ -56,11 +57,11 @@ def newest(folder: Path) -> Path | None:
             continue
         try:
             if not checkpoint_file.verify(path):
-                print(f"{path} was written before checkpoints had a digest: its parts' checksums are right", flush=True)
+                say(f"{path} was written before checkpoints had a digest: its parts' checksums are right")
             return path
         except DamagedError as error:
-            print(f"Passed over: {error}", flush=True)
+            say(f"Passed over: {error}")
             damaged += 1
     if damaged:
-        print("No whole checkpoint is left: the run starts afresh", flush=True)
+        say("No whole checkpoint is left: the run starts afresh")
     return None

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import sys
 import threading
 import time
 from subprocess import Popen
@@ -10,6 +9,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 
+from plumbing.messages import say_error
 from plumbing.signals import EXIT_CODES
 
 STOPPED = 60  # seconds that a stopped process is waited for
@@ -60,7 +60,7 @@ def is_stopped(process: Popen[bytes]) -> bool:
 
 def _end(others: list[Popen[bytes]], sentence: str) -> None:
     time.sleep(5)  # in which this process may end by itself, in a better sentence
-    print(f"Error: {sentence}", file=sys.stderr, flush=True)
+    say_error(sentence)
     for each in others:
         each.kill()
     os._exit(1)

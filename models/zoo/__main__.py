@@ -1,7 +1,6 @@
 """`python -m models.zoo list | show | export | verify | push | pull`: trained networks by name."""
 
 import argparse
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any, NoReturn
@@ -11,7 +10,7 @@ import yaml
 from models.zoo import entry as entries
 from models.zoo import index
 from models.zoo.folders import PROJECTS, own, zoo_of
-from plumbing.messages import MAX_SENTENCE, printable
+from plumbing.messages import MAX_SENTENCE, printable, say_error
 from upsample.columns import columns
 
 # What `list` shows of each task: the first that was measured.
@@ -153,7 +152,7 @@ def main(argv: list[str] | None = None) -> None:
     try:
         run(build_parser().parse_args(argv))
     except (ValueError, OSError) as error:
-        print(f"Error: {printable(error, MAX_SENTENCE)}", file=sys.stderr)
+        say_error(error)
         raise SystemExit(1) from None
 
 

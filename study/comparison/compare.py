@@ -6,6 +6,7 @@ from itertools import groupby
 from pathlib import Path
 
 from plumbing.atomic import whole, write_text
+from plumbing.messages import say
 from study.comparison import runs
 from study.identity import joined
 
@@ -23,10 +24,10 @@ def compare(found: list[runs.Run], out: Path, left_out: Sequence[str] = ()) -> N
     if not finished:
         raise ValueError("no run is finished yet, so there is nothing to compare; start the same command again")
     if len(kinds) > 1:
-        print(f"{len(kinds)} comparisons: runs of other tasks, or on other data, do not compare")
+        say(f"{len(kinds)} comparisons: runs of other tasks, or on other data, do not compare")
     for same in kinds:
         if same not in finished:
-            print(f"Not compared: of {' on '.join(filter(None, same[0].kind))} no run is finished")
+            say(f"Not compared: of {' on '.join(filter(None, same[0].kind))} no run is finished")
             continue
         folder = out if len(kinds) == 1 else out / joined(*filter(None, same[0].kind))
         result = board.Board(same)
@@ -39,9 +40,10 @@ def compare(found: list[runs.Run], out: Path, left_out: Sequence[str] = ()) -> N
         except Exception as error:  # whatever drawing raises: the numbers do not depend on it
             notes.append(f"the picture could not be drawn ({type(error).__name__}: {error})")
         for note in notes:
-            print(f"Warning: {note}", file=sys.stderr)
+            say(f"Warning: {note}", sys.stderr)
         if png:
             with whole(folder / "comparison.png") as partial:
                 partial.write_bytes(png)
         write_text(folder / "comparison.html", page.html(result, png, [*left_out, *notes], folder))
-        print("\n".join(str(folder / f"comparison.{kind}") for kind in ("csv", *(["png"] if png else []), "html")))
+        for kind in ("csv", *(["png"] if png else []), "html"):
+            say(folder / f"comparison.{kind}")

@@ -18,7 +18,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from numpy.typing import NDArray
 from PIL import Image
 
-from plumbing.messages import MAX_SENTENCE, printable
+from plumbing.messages import MAX_SENTENCE, printable, say
 from study.pages import encoded, own
 
 HERE = Path(__file__).parent
@@ -215,5 +215,5 @@ def serve(showing: Shows, name: str, port: int) -> None:
     except OSError as error:
         raise ValueError(f"port {port} cannot be had ({error.strerror}); name another, as --port {port + 1}") from None
     with serving:
-        print(f"http://{HOST}:{serving.server_port}/  (Ctrl-C ends it; this machine alone sees it)", flush=True)
+        say(f"http://{HOST}:{serving.server_port}/  (Ctrl-C ends it; this machine alone sees it)")
         serving.serve_forever()

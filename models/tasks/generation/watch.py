@@ -6,6 +6,8 @@ import torch
 from pytorch_lightning.callbacks import Callback
 from torch import Tensor
 
+from plumbing.messages import say
+
 WON, STEPS = 0.01, 100  # a discriminator's loss below this, for so many steps in a row, has nothing left to teach
 # Before so many steps a generator's images are all alike, as it has learnt nothing yet.
 COLLAPSED = 0.1  # of the distance between real images
@@ -57,4 +59,4 @@ class GANWatch(Callback):
     def _say(self, what: str, sentence: str) -> None:
         if what not in self.sentences:
             self.sentences[what] = sentence
-            print(f"Warning: {sentence}", flush=True)
+            say(f"Warning: {sentence}")

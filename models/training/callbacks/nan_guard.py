@@ -11,6 +11,8 @@ from pytorch_lightning.callbacks import Callback
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from plumbing.messages import say
+
 EVERY = 8  # steps between two looks at the device; the batches of so many are kept to be named
 OnNaN = Literal["stop", "skip", "lower_lr"]
 
@@ -109,7 +111,7 @@ class NaNGuard(Callback):
             halve(trainer)
             done = "skipped, and the learning rate is halved"
         names = ", ".join(name for batch, _ in batches for name in batch["name"])
-        print(f"Step {step + 1} gave numbers that are not finite, on the images {names}: {done} ({count} so far)")
+        say(f"Step {step + 1} gave numbers that are not finite, on the images {names}: {done} ({count} so far)")
 
     def _refusal(self, step: int, fresh: int, found: tuple[str, str]) -> str:
         where, names = found

@@ -7,6 +7,8 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import RichProgressBar
 from rich.console import Console
 
+from plumbing.messages import say
+
 EVERY = 30.0  # seconds between two lines where there is no terminal
 
 
@@ -43,7 +45,7 @@ class Progress(RichProgressBar):
         """Print a line where there is no terminal, and none has been printed for a while."""
         if not self.is_enabled and time.monotonic() - self.told >= EVERY:
             self.told = time.monotonic()
-            print(f"{what} {now}{f' of {of:.0f}' if of not in (-1, float('inf')) else ''}", flush=True)
+            say(f"{what} {now}{f' of {of:.0f}' if of not in (-1, float('inf')) else ''}")
 
     def on_train_batch_end(self, trainer: pl.Trainer, *arguments: Any) -> None:
         super().on_train_batch_end(trainer, *arguments)
@@ -67,4 +69,4 @@ class Progress(RichProgressBar):
         if not self.is_enabled and trainer.state.fn == "fit":
             self.told = time.monotonic()
             scores = ", ".join(f"{k} {v:.4f}" for k, v in trainer.callback_metrics.items() if k != "train/loss_step")
-            print(f"step {trainer.global_step} of {trainer.estimated_stepping_batches}: {scores}", flush=True)
+            say(f"step {trainer.global_step} of {trainer.estimated_stepping_batches}: {scores}")

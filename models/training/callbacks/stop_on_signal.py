@@ -11,6 +11,7 @@ from pytorch_lightning.callbacks import Callback
 from data.loading.workers import lost
 from models.training import processes
 from models.training.callbacks.checkpoints.between_validations import BetweenValidations
+from plumbing.messages import say
 from plumbing.signals import EXIT_CODES, listen, named
 
 
@@ -41,9 +42,9 @@ class StopOnSignal(Callback):
             return  # a loader's worker, which inherits this: it goes on as long as training does
         name = named(number)
         if self.received or not self.training:
-            print(f"Stopped by {name}; start the same command again to continue", flush=True)
+            say(f"Stopped by {name}; start the same command again to continue")
             raise SystemExit(EXIT_CODES[number])
-        print(f"{name}: saving after this step; another one ends the run at once", flush=True)
+        say(f"{name}: saving after this step; another one ends the run at once")
         self.received, self.between.seconds = number, 0.0
 
     def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
@@ -60,7 +61,7 @@ class StopOnSignal(Callback):
         """What was sent to the whole group of processes has ended the loader's workers, too."""
         if self.received and not isinstance(exception, SystemExit):
             number = signal.Signals(self.received)
-            print(f"Stopped by {named(number)} before the step was saved; start the same command again to continue")
+            say(f"Stopped by {named(number)} before the step was saved; start the same command again to continue")
             raise SystemExit(EXIT_CODES[number]) from exception
         # torch tells of a lost worker wherever the training is, as soon as the system does.
         sentence = lost(exception, trainer.datamodule.prepared)  # type: ignore[attr-defined]  # Lightning declares none
@@ -74,9 +75,8 @@ class StopOnSignal(Callback):
     def _end(self, trainer: pl.Trainer) -> None:
         number = signal.Signals(self.received or signal.SIGTERM)
         if trainer.is_global_zero:
-            print(
+            say(
                 f"Stopped by {named(number)} after step {trainer.global_step}, which {self.between.path} keeps; start "
                 "the same command again to continue",
-                flush=True,
             )
         raise SystemExit(EXIT_CODES[number])

@@ -11,6 +11,7 @@ from models.training import checkpoint_file
 from models.training.checkpoints import WholeFiles
 from models.training.digest import DamagedError
 from models.training.task import Task
+from plumbing.messages import say
 
 
 class BestCheckpoint(ModelCheckpoint):
@@ -64,7 +65,7 @@ class BestCheckpoint(ModelCheckpoint):
             self.sentences.append(
                 f"{error}: the best of the validations still to come, or else the last weights, take its place"
             )
-            print(self.sentences[-1], flush=True)
+            say(self.sentences[-1])
         else:
             if not score.isnan():
                 self._take(score)

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback
 
+from plumbing.messages import say
 from plumbing.options import Range
 
 
@@ -27,7 +28,7 @@ class BetweenValidations(Callback):
         # for the number of steps has it made before.
         trainer.fit_loop._load_combined_loader_states()
         if trainer.global_step:
-            print(f"Continuing after step {trainer.global_step}", flush=True)
+            say(f"Continuing after step {trainer.global_step}")
 
     def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
         loop = trainer.fit_loop.epoch_loop
