@@ -3,6 +3,8 @@
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +14,8 @@ from torch import nn
 import models
 from models.trained.saved import Saved, Trained
 from models.training.quiet import SAID
+
+LONG = Path(__file__).with_name("long.txt")
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # a process for each core: more threads would wait for each other
     torch.set_num_threads(1)
@@ -24,8 +28,23 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("filterwarnings", f"ignore:{message}")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whole commands first, which take longest: the last file to begin then is a short one."""
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`pytest --long` runs what tests/long.txt lists, too."""
+    parser.addoption("--long", action="store_true", help="run the tests of tests/long.txt, too")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what takes long. Whole commands first, which take longest: the last file to begin is a short one."""
+    lines = [line for line in LONG.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
+    patterns = ["tests/" + line.replace("[", "[[]") for line in lines]  # a bracket is itself, * is anything
+    named = {each: [item for item in items if fnmatchcase(item.nodeid, each)] for each in patterns}
+    if config.args_source is config.ArgsSource.TESTPATHS and not all(named.values()):
+        gone = [line for line, found in zip(lines, named.values(), strict=True) if not found]
+        raise pytest.UsageError(f"tests/long.txt names what is no test: {gone[0]}")
+    if not config.getoption("--long"):
+        left_out = {item for found in named.values() for item in found}
+        config.hook.pytest_deselected(items=[*left_out])
+        items[:] = [item for item in items if item not in left_out]
     items.sort(key=lambda item: "commands" not in item.path.parts)
 
 

@@ -74,7 +74,7 @@ def test_a_key_that_nobody_has_or_a_wrong_value_is_refused_in_a_sentence(name: s
 def test_random_options_of_every_set_are_taken_or_refused_in_a_sentence(name: str, tmp_path: Path) -> None:
     draw = random.Random(name)
     given = sections(name)
-    for _ in range(30):
+    for _ in range(12):
         kind, section = draw.choice(given)
         changed = section | {"root": draw.choice([None, str(tmp_path), str(tmp_path / "gone")])}
         changed = {key: value for key, value in changed.items() if key in section}

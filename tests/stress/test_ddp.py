@@ -1,34 +1,58 @@
-"""Two processes score every kind of learning as one does, and a sweep of such runs; some minutes on two cores."""
+"""Two processes that Lightning starts, and that speak through gloo, learn and score as one does; a sweep of such runs.
+
+Some minutes on two cores.
+"""
 
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-from tests.test_ddp import ROOT, SINGLE, TWO, finished
 
 import evaluate
+import train
 from models.tasks.build import build_task
 from tests.tiny import DCGAN, ESPCN, UNET, composed, configuration
 
+ROOT = Path(train.__file__).parent
+SINGLE = ["trainer.precision=32-true", "trainer.accelerator=cpu", "trainer.devices=1"]
+TWO = [*SINGLE[:2], "trainer.devices=2"]
+# Of the few configurations in which training needs nothing of a whole batch (no BatchNorm, a mean of equal shares).
+TRAINED = [*ESPCN, "upsample=deconv", "task.batch_size=6", "task.checkerboard_images=2", "trainer.max_steps=2",
+           "trainer.val_check_interval=2"]  # fmt: skip
 # 20 test images in batches of 6, so that one process has 12 of them and the other 8; for the GAN 617, and 313 and 304.
 KINDS = {
     "segmentation": [*UNET, "task.batch_size=6", "task.checkerboard_images=10"],
     "super_resolution": [*ESPCN, "upsample=deconv", "task.batch_size=6", "task.checkerboard_images=10"],
     "gan": [*DCGAN, "task.batch_size=16", "task.score_images=13"],
 }
-WORKER = """
+LEARNER = """
 import sys
 from pathlib import Path
-sys.path[:0] = sys.argv[1:3]
+sys.path[:0] = sys.argv[1:2]
+from tests.stress.test_ddp import TRAINED, TWO
+from tests.tiny import configuration
+import train
+from study import run_folder
+
+run_folder.let_one_process_print()
+train.run(configuration(*TRAINED, "trainer=ddp", *TWO), Path(sys.argv[2]))
+"""
+SCORER = """
+import sys
+from pathlib import Path
+sys.path[:0] = sys.argv[1:2]
 from tests.stress.test_ddp import KINDS, TWO
 from tests.tiny import composed
 import evaluate
 from study import run_folder
 
-folder = Path(sys.argv[3])
+folder = Path(sys.argv[2])
 run_folder.let_one_process_print()
 for kind in KINDS:
     checkpoint = f"checkpoint='{folder / kind}.ckpt'"
@@ -59,6 +83,29 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
+def finished(command: list[str], **options: Any) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run([sys.executable, *command], capture_output=True, text=True, **options)
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def test_two_processes_learn_and_score_what_one_does(tmp_path: Path) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    for folder in (one, two):
+        folder.mkdir()
+    (tmp_path / "worker.py").write_text(LEARNER)
+    command = [str(tmp_path / "worker.py"), str(ROOT), str(two)]
+    finished(command, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    train.run(configuration(*TRAINED, *SINGLE), one)
+    weights = [torch.load(folder / "last.ckpt", weights_only=True)["state_dict"] for folder in (one, two)]
+    for key, value in weights[0].items():
+        assert torch.allclose(value, weights[1][key], atol=1e-5), key
+    scores = [json.loads((folder / "metrics.json").read_text()) for folder in (one, two)]
+    assert scores[0]["test/psnr_y"] > 5
+    for key in ("val/psnr_y", "test/psnr_y", "test/ssim_y", "baseline/psnr_y"):
+        assert scores[1][key] == pytest.approx(scores[0][key], rel=1e-4), key
+
+
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a checkpoint of each kind, and a folder for each in which two processes have evaluated it."""
@@ -68,8 +115,8 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
         task, _ = build_task(configuration(*overrides))
         torch.save({"config": task.config, "state_dict": task.state_dict()}, folder / f"{kind}.ckpt")
         (folder / kind).mkdir()
-    (folder / "worker.py").write_text(WORKER)
-    command = [str(folder / "worker.py"), str(ROOT), str(Path(__file__).parent), str(folder)]
+    (folder / "worker.py").write_text(SCORER)
+    command = [str(folder / "worker.py"), str(ROOT), str(folder)]
     finished(command, env=os.environ | {"OMP_NUM_THREADS": "1"})
     return folder
 

@@ -16,15 +16,18 @@ HERE = Path(upsample.__file__).parent
 TESTS = Path(__file__).parent
 IGNORED = shutil.ignore_patterns("__pycache__", "build", "*.egg-info")
 USE = """
-import torch, upsample
-up = upsample.build("dilated_deconv", in_channels=8, out_channels=4, scale=2)
-measure = upsample.Checkerboard(period=2)
-measure.update(up(torch.randn(2, 8, 32, 32)).detach())
-assert measure.compute()
-assert "empty" in __import__("os").getcwd() and "installed" in upsample.__file__
 import runpy, sys
-sys.argv = ["upsample", "explain", "deconv"]
-runpy.run_module("upsample", run_name="__main__")
+import torch, upsample
+
+def test_use(monkeypatch, tmp_path):
+    up = upsample.build("dilated_deconv", in_channels=8, out_channels=4, scale=2)
+    measure = upsample.Checkerboard(period=2)
+    measure.update(up(torch.randn(2, 8, 32, 32)).detach())
+    assert measure.compute()
+    assert "installed" in upsample.__file__
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["upsample", "explain", "deconv"])
+    runpy.run_module("upsample", run_name="__main__")
 """
 
 
@@ -54,17 +57,12 @@ def test_the_wheel_holds_every_module(installed: tuple[Path, dict[str, str]]) ->
     assert (package / "py.typed").exists()
 
 
-def test_it_is_used_without_the_rest(installed: tuple[Path, dict[str, str]]) -> None:
-    folder, environment = installed
-    ended = subprocess.run([sys.executable, "-c", USE], cwd=folder, env=environment, capture_output=True, text=True)
-    assert ended.returncode == 0, ended.stderr
-
-
-def test_its_own_tests_pass_there(installed: tuple[Path, dict[str, str]]) -> None:
-    """A part of them, which takes seconds; each imports nothing but upsample."""
+def test_it_is_used_and_tested_without_the_rest(installed: tuple[Path, dict[str, str]]) -> None:
+    """A part of its own tests, which takes seconds; each imports nothing but upsample."""
     folder, environment = installed
     shutil.copytree(TESTS, folder / "checks", ignore=IGNORED)
+    (folder / "checks" / "test_use.py").write_text(USE)
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--import-mode=importlib"]
-    parts = ["checks/algebra/test_gridding.py", "checks/algebra/test_fold.py", "checks/operators/test_unpool.py"]
+    parts = [f"checks/{name}.py" for name in ("test_use", "algebra/test_gridding", "algebra/test_fold")]
     ended = subprocess.run([*command, *parts], cwd=folder, env=environment, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stdout + ended.stderr

@@ -3,8 +3,6 @@
 import json
 import os
 import socket
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,13 +10,14 @@ from typing import Any
 import pytest
 import torch
 
+import evaluate
 import predict
 from models import loading
 from models.tasks import evaluation
 from models.trained.saved import Saved
 from models.training.digest import seal
 from tests import mutated
-from tests.tiny import configuration
+from tests.tiny import composed, configuration
 
 ROOT = Path(predict.__file__).parent
 
@@ -126,13 +125,16 @@ def test_what_a_checkpoint_asks_of_this_machine_is_not_done() -> None:
     assert evaluation.harmless({"name": "earth", "cache": "ram"}) == {"name": "earth", "cache": "ram"}
 
 
-def test_a_command_ends_in_one_printable_sentence(checkpoint: Path, tmp_path: Path) -> None:
+def test_a_command_ends_in_one_printable_sentence(
+    checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Its exit code, and that an escape code in a key does not reach the terminal."""
     path = stored_with(checkpoint, tmp_path / "a.ckpt", task={"name": "segmentation", "\u202ex": 1})
-    command = [sys.executable, str(ROOT / "evaluate.py"), f"checkpoint={path}"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == 1
-    assert done.stderr.startswith("Error: ")
-    assert done.stderr.count("\n") == 1
-    assert done.stderr[:-1].isprintable()
-    assert not list((tmp_path / "evaluations").glob("*"))
+    with pytest.raises(SystemExit) as ended:
+        evaluate.run(composed("evaluate", f"checkpoint='{path}'"), tmp_path / "evaluation")
+    assert ended.value.code == 1
+    said = capsys.readouterr().err
+    assert said.startswith("Error: ")
+    assert said.count("\n") == 1
+    assert said[:-1].isprintable()
+    assert not (tmp_path / "evaluation").exists()
