@@ -283,7 +283,10 @@ class PhotoFiles:
 
 @dataclass(frozen=True)
 class SquareFiles:
-    """Image files of which the square in the middle is taken, resized to one size, for generation."""
+    """Image files of which the square in the middle is taken, resized to one size, for generation.
+
+    classes  of which the images are, [] where they are of none; labels: the place in `classes` of each image
+    """
 
     kinds: ClassVar[tuple[Kind, ...]] = ("images_of_one_size",)
     Options: ClassVar[type] = InFiles
@@ -291,6 +294,8 @@ class SquareFiles:
     name: str
     splits: dict[str, list[Pair]]
     notes: list[str] = field(default_factory=list)
+    classes: list[str] = field(default_factory=list)
+    labels: dict[Pair, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -298,6 +303,8 @@ class SquareArrays:
     """Images of one size in memory, (N, C, S, S) uint8, for generation. Validation takes the last of `train`.
 
     mean, std  of each channel over the training images, in [0, 1]
+    classes    of which the images are, [] where that is not known
+    labels     of train and test, the place in `classes` of each image, (N,) uint8; {} without classes
     """
 
     kinds: ClassVar[tuple[Kind, ...]] = ("images_of_one_size",)
@@ -308,6 +315,8 @@ class SquareArrays:
     std: tuple[float, ...]
     train: NDArray[np.uint8]
     test: NDArray[np.uint8]
+    classes: list[str] = field(default_factory=list)
+    labels: dict[str, NDArray[np.uint8]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -48,6 +48,7 @@ LATER: dict[str, Any] = {
     "data.unit": "",
     "data.value_nodata": "auto",
     "encoder.freeze": False,
+    "model.classes": None,
     "task.ema": 0.0,
     "task.labels": "auto",
 }
