@@ -91,6 +91,13 @@ class PhotoOptions(InFiles):
 
 
 @dataclass(frozen=True)
+class ReducedOptions(PhotoOptions):
+    """Those of photographs that small images are made of."""
+
+    degrade: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
 class WindowOptions:
     """Of windows of one large picture."""
 
@@ -272,13 +279,36 @@ class ValuedFiles:
 
 @dataclass(frozen=True)
 class PhotoFiles:
-    """Image files to enlarge to: training takes random crops, validation and test take whole images."""
+    """Image files to enlarge to: training takes random crops, validation and test take whole images.
+
+    scale  of the network, where small images are made here
+    """
+
+    kinds: ClassVar[tuple[Kind, ...]] = ("high_resolution_images",)
+    Options: ClassVar[type] = ReducedOptions
+
+    name: str
+    splits: dict[str, list[Pair]]
+    scale: int | None
+
+
+@dataclass(frozen=True)
+class PairFiles:
+    """Image files to enlarge to, each with the small one that it is to be made of.
+
+    splits  of the large images, as of LabelledFiles
+    low     the small image of each
+    scale   how many times larger they are; None: as of the first
+    """
 
     kinds: ClassVar[tuple[Kind, ...]] = ("high_resolution_images",)
     Options: ClassVar[type] = PhotoOptions
 
     name: str
     splits: dict[str, list[Pair]]
+    low: dict[Pair, Pair]
+    scale: int | None
+    notes: list[str]
 
 
 @dataclass(frozen=True)
@@ -370,4 +400,4 @@ class ValuedWindows:
     corners: dict[str, list[tuple[int, int]]]
 
 
-Form = LabelledFiles | ValuedFiles | PhotoFiles | SquareFiles | SquareArrays | Windows | ValuedWindows
+Form = LabelledFiles | ValuedFiles | PhotoFiles | PairFiles | SquareFiles | SquareArrays | Windows | ValuedWindows

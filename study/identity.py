@@ -46,6 +46,7 @@ LATER: dict[str, Any] = {
     "data.nodata": "auto",
     "data.show": None,
     "data.unit": "",
+    "data.degrade": {"blur": None, "noise": None, "jpeg": None},
     "data.value_nodata": "auto",
     "encoder.freeze": False,
     "model.classes": None,

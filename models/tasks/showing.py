@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torchvision.utils import make_grid
 
 from data.files.palette import overlaid
+from data.reduced.bicubic import shrink
 from models.networks.adversarial import Generator, labelled
 from models.tasks.common_size import middle
 from models.tasks.generation.examination import FIELD_COUNT, FIELD_GRID, cut
@@ -24,7 +25,6 @@ from models.tasks.generation.scores import grid_of
 from models.tasks.pattern_picture import Patch, draw_patches, patch, room
 from models.tasks.picture_files import as_channels
 from models.tasks.segmentation.inference import Inference
-from models.tasks.super_resolution.bicubic import shrink
 from models.tasks.super_resolution.predict import enlarge
 from models.tasks.super_resolution.scores import luma
 from models.trained.saved import Trained

@@ -7,11 +7,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from data.reduced.bicubic import to_uint8
 from models.tasks.common_size import spread
 from models.tasks.generation.generate import in_order
 from models.tasks.generation.report import write_grid
 from models.tasks.picture_files import picture_of, write_picture
-from models.tasks.super_resolution.bicubic import to_uint8
 from models.trained.saved import Trained
 from plumbing.options import unknown
 
