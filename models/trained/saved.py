@@ -108,7 +108,8 @@ class Trained(nn.Module):
               gan: latents (N, latent), standard normal, and where there are classes the number of each image's,
               (N,) int64, to images (N, C, S, S) in [0, 1]. All float32
     preprocess   images to what `network` takes, (N, C, H, W) float32; not for a gan
-    network      the network alone, of a gan the averaged generator, which takes the class one-hot behind the latents
+    network      the network alone, collapsed where it can be (`Network.collapse`), of a gan the averaged generator,
+                 which takes the class one-hot behind the latents
     task         "segmentation", "regression", "super_resolution" or "gan"
     upsampler    its name; `period` of the decoder, in output pixels
     channels     of the images; latent: numbers a gan's image is made from, else None
@@ -126,6 +127,7 @@ class Trained(nn.Module):
     def __init__(self, saved: Saved) -> None:
         super().__init__()
         network, config = build(saved), saved.config
+        network.collapse()
         self.network = network.get_submodule(network.used)
         self.preprocess = Normalise(config["mean"], config["std"])
         self.config = config

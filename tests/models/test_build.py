@@ -45,6 +45,7 @@ NETWORKS: dict[str, tuple[dict[str, Any], bool]] = {
         for name in ("espcn", "srresnet", "edsr_baseline")
         for scale in (2, 3, 4)
     },
+    "sesr": ({"name": "sesr", "scale": 3, "blocks": 1}, False),
 }  # fmt: skip
 listed = {model["name"] for model, _ in NETWORKS.values()}
 NETWORKS |= {name: (of_yaml("model", name), table[name].takes_encoder) for name in table if name not in listed}

@@ -25,6 +25,7 @@ NETWORKS: dict[str, tuple[dict[str, Any], dict[str, Any] | None]] = {
     "dcgan": ({"name": "dcgan", "width": 4}, None),
     "sngan": ({"name": "sngan", "width": 4}, None),
     "espcn": ({"name": "espcn"}, None),
+    "sesr": ({"name": "sesr", "blocks": 1}, None),
     "srresnet": ({"name": "srresnet", **LITTLE}, None),
     "edsr_baseline": ({"name": "edsr_baseline", "scale": 3, **LITTLE}, None),
 }
