@@ -74,6 +74,7 @@ def test_an_entry_of_a_zoo_draws_what_the_run_does(run: Path, tmp_path: Path) ->
     z, label = torch.randn(2, 8), torch.tensor([1, 0])
     with torch.no_grad():
         assert torch.equal(loading.load(tmp_path / "pets")(z, label), loading.load(run / "best.ckpt")(z, label))
+    assert "torch.tensor([0]))  # of the first class: cats" in (tmp_path / "pets/card.md").read_text()
 
 
 def test_classes_that_the_data_do_not_have_are_refused_before_anything_is_trained(tmp_path: Path) -> None:
