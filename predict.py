@@ -1,7 +1,7 @@
 """Run a trained network on your files.
 
     python predict.py zoo:unet-earth-dilated_deconv photo.jpg folder/ --output out/
-    python predict.py zoo:dcgan-fashion_mnist-resize_conv -n 64 --seed 0 --output out/
+    python predict.py zoo:dcgan-fashion_mnist-resize_conv -n 64 --seed 0 --output out/     (with classes: --class Bag)
     python predict.py zoo:unet-earth-deconv --serve        a page to drop images on: result, pattern, repaired
 
 What is done to an image before the network sees it comes with the checkpoint.
@@ -38,6 +38,7 @@ def arguments() -> argparse.Namespace:
     add("--flip", action="store_true", help="segmentation, regression: average with the mirrored image's result")
     add("-n", type=int, help="generators: how many images (default: 64)")
     add("--seed", type=int, default=0, help="generators: decides which images (default: 0)")
+    add("--class", dest="of", metavar="NAME", help="generators of classes: this one's alone (default: all, in order)")
     add("--serve", action="store_true", help="instead, a page of this machine: drop an image, see result and pattern")
     add("--port", type=int, default=8000, help="of that page (default: 8000)")
     add("--debug", action="store_true", help="let refusals come with their stack trace")
@@ -54,7 +55,7 @@ def work(net: Any, options: argparse.Namespace) -> tuple[Iterator[None], int] | 
 
     from data.files.reading import read_image
     from data.geo import raster
-    from models.tasks.generation.predict import write_samples
+    from models.tasks.generation.predict import asked, write_samples
     from models.tasks.regression.predict import measure
     from models.tasks.segmentation.inference import Inference, reach
     from models.tasks.segmentation.labels.predict import find_each
@@ -64,13 +65,17 @@ def work(net: Any, options: argparse.Namespace) -> tuple[Iterator[None], int] | 
 
     if net.task == "gan":
         if options.inputs:
-            raise ValueError(f"{options.checkpoint} generates images; it takes -n and --seed, not {options.inputs[0]}")
+            raise ValueError(
+                f"{options.checkpoint} generates images; it takes -n, --seed and --class, not {options.inputs[0]}"
+            )
         count = 64 if options.n is None else options.n
         if count < 1:
             raise ValueError(f"-n must be 1 or more, not {count}")
-        return write_samples(net, count, options.seed, options.output), count
-    if not options.inputs or options.n is not None:
-        raise ValueError(f"{options.checkpoint} is for {net.task.replace('_', '-')}: name images or folders, and no -n")
+        asked(net, count, options.of)  # refused now, not once the bar has begun
+        return write_samples(net, count, options.seed, options.output, options.of), count
+    if not options.inputs or options.n is not None or options.of is not None:
+        kind = net.task.replace("_", "-")
+        raise ValueError(f"{options.checkpoint} is for {kind}: name images or folders, and no -n or --class")
 
     def unplaced(path: Path) -> str:
         said = f"{path} lies somewhere on the Earth, which what is written of it does not say"

@@ -4,7 +4,17 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from data.contract import Known, available, choose, data_set, find, fingerprint_of
-from data.forms import Kind, LabelledFiles, PhotoFiles, SquareArrays, SquareFiles, ValuedFiles, ValuedWindows, Windows
+from data.forms import (
+    Kind,
+    LabelledFiles,
+    PairFiles,
+    PhotoFiles,
+    SquareArrays,
+    SquareFiles,
+    ValuedFiles,
+    ValuedWindows,
+    Windows,
+)
 
 if TYPE_CHECKING:
     from data.loading.datamodule import DataModule
@@ -25,6 +35,7 @@ def load(config: Mapping[str, Any], kind: Kind, seed: int, known: Known | None =
     known  what a trained network knows, where the data are to score it
     """
     from data.loading import labelled, photos, squares, valued, windows  # here: they need torch
+    from data.reduced import pairs
 
     chosen, options = choose(config)
     found, shared, finder = find(chosen, kind, options, known)
@@ -35,6 +46,8 @@ def load(config: Mapping[str, Any], kind: Kind, seed: int, known: Known | None =
             return valued.load(found, shared, finder, seed, known)
         case PhotoFiles():
             return photos.load(found, shared, finder, seed, known)
+        case PairFiles():
+            return pairs.load(found, shared, finder, seed, known)
         case SquareFiles():
             return squares.load_files(found, shared, finder, seed, known)
         case SquareArrays():

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from data.augment_options import read_augment
+from data.degrade_options import read_degrade
 from data.files.bands import Bands
 from data.files.finding import Finder
 from data.files.fingerprint import fingerprint, places
@@ -83,6 +84,7 @@ class DataSet:
         check_options("data", (self.describe, *(form.Options for form in self.forms)), options, given=GIVEN)
         if "augment" in options:
             read_augment(options["augment"])
+        read_degrade(options.get("degrade"))
 
 
 _table = Table("data", "data.sets")

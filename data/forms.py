@@ -91,6 +91,13 @@ class PhotoOptions(InFiles):
 
 
 @dataclass(frozen=True)
+class ReducedOptions(PhotoOptions):
+    """Those of photographs that small images are made of."""
+
+    degrade: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
 class WindowOptions:
     """Of windows of one large picture."""
 
@@ -272,18 +279,44 @@ class ValuedFiles:
 
 @dataclass(frozen=True)
 class PhotoFiles:
-    """Image files to enlarge to: training takes random crops, validation and test take whole images."""
+    """Image files to enlarge to: training takes random crops, validation and test take whole images.
+
+    scale  of the network, where small images are made here
+    """
+
+    kinds: ClassVar[tuple[Kind, ...]] = ("high_resolution_images",)
+    Options: ClassVar[type] = ReducedOptions
+
+    name: str
+    splits: dict[str, list[Pair]]
+    scale: int | None
+
+
+@dataclass(frozen=True)
+class PairFiles:
+    """Image files to enlarge to, each with the small one that it is to be made of.
+
+    splits  of the large images, as of LabelledFiles
+    low     the small image of each
+    scale   how many times larger they are; None: as of the first
+    """
 
     kinds: ClassVar[tuple[Kind, ...]] = ("high_resolution_images",)
     Options: ClassVar[type] = PhotoOptions
 
     name: str
     splits: dict[str, list[Pair]]
+    low: dict[Pair, Pair]
+    scale: int | None
+    notes: list[str]
 
 
 @dataclass(frozen=True)
 class SquareFiles:
-    """Image files of which the square in the middle is taken, resized to one size, for generation."""
+    """Image files of which the square in the middle is taken, resized to one size, for generation.
+
+    classes  of which the images are, [] where they are of none; labels: the place in `classes` of each image
+    """
 
     kinds: ClassVar[tuple[Kind, ...]] = ("images_of_one_size",)
     Options: ClassVar[type] = InFiles
@@ -291,6 +324,8 @@ class SquareFiles:
     name: str
     splits: dict[str, list[Pair]]
     notes: list[str] = field(default_factory=list)
+    classes: list[str] = field(default_factory=list)
+    labels: dict[Pair, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -298,6 +333,8 @@ class SquareArrays:
     """Images of one size in memory, (N, C, S, S) uint8, for generation. Validation takes the last of `train`.
 
     mean, std  of each channel over the training images, in [0, 1]
+    classes    of which the images are, [] where that is not known
+    labels     of train and test, the place in `classes` of each image, (N,) uint8; {} without classes
     """
 
     kinds: ClassVar[tuple[Kind, ...]] = ("images_of_one_size",)
@@ -308,6 +345,8 @@ class SquareArrays:
     std: tuple[float, ...]
     train: NDArray[np.uint8]
     test: NDArray[np.uint8]
+    classes: list[str] = field(default_factory=list)
+    labels: dict[str, NDArray[np.uint8]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -361,4 +400,4 @@ class ValuedWindows:
     corners: dict[str, list[tuple[int, int]]]
 
 
-Form = LabelledFiles | ValuedFiles | PhotoFiles | SquareFiles | SquareArrays | Windows | ValuedWindows
+Form = LabelledFiles | ValuedFiles | PhotoFiles | PairFiles | SquareFiles | SquareArrays | Windows | ValuedWindows

@@ -1,7 +1,7 @@
 """Networks, how they learn, and what is kept of them. What is asked for is imported when it is.
 
 >>> import models
->>> network = models.unet(classes=5, upsample="resize_conv")  # also deeplab, dcgan, espcn, srresnet, edsr_baseline
+>>> network = models.unet(classes=5, upsample="resize_conv")  # also deeplab, dcgan, sngan, espcn, ...
 >>> network.period
 8
 """

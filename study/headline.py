@@ -9,7 +9,8 @@ NAMES = {"miou": "mIoU", "iou": "IoU", "rmse": "RMSE", "psnr_y": "PSNR-Y", "fid"
 
 
 def headline(config: dict[str, Any], metrics: dict[str, Any]) -> str:
-    """Data, network, upsampler, and the main score beside its baseline; below, the pattern's verdict.
+    """Data, network, upsampler, and the main score beside its baseline; below, the pattern's verdict, and how small
+    images were made where that is not by bicubic alone.
 
     config   of the run, or of the checkpoint: its sections model, data and upsample
     metrics  as metrics.json holds them
@@ -18,7 +19,9 @@ def headline(config: dict[str, Any], metrics: dict[str, Any]) -> str:
     scored = metrics.get("split", "test")
     first = " · ".join([*names, *main_score(metrics, scored)])
     verdict = metrics.get(f"{scored}/pattern")
-    return f"{first}\nfixed pattern: {verdict.removeprefix('fixed pattern of ')}" if verdict else first
+    told = f"\nfixed pattern: {verdict.removeprefix('fixed pattern of ')}" if verdict else ""
+    made = f"\n{metrics['reduction']}" if "reduction" in metrics else ""
+    return first + told + made
 
 
 def main_score(metrics: dict[str, Any], scored: str) -> list[str]:

@@ -46,8 +46,10 @@ LATER: dict[str, Any] = {
     "data.nodata": "auto",
     "data.show": None,
     "data.unit": "",
+    "data.degrade": {"blur": None, "noise": None, "jpeg": None},
     "data.value_nodata": "auto",
     "encoder.freeze": False,
+    "model.classes": None,
     "task.ema": 0.0,
     "task.labels": "auto",
 }

@@ -18,7 +18,7 @@ from tests.tiny import configuration
 ROOT = Path(__file__).parents[1]
 GROUPS = {
     "data": sorted(path.stem for path in (ROOT / "conf/data").glob("*.yaml")),
-    "model": ["unet", "deeplab", "smp", "dcgan", "espcn", "srresnet"],
+    "model": ["unet", "deeplab", "smp", "dcgan", "sngan", "espcn", "srresnet"],
     "encoder": ["plain", "resnet"],
     "upsample": sorted(path.stem for path in (ROOT / "conf/upsample").glob("*.yaml")),
     "data/augment": sorted(path.stem for path in (ROOT / "conf/data/augment").glob("*.yaml")),

@@ -58,7 +58,7 @@ def trained() -> Callable[..., Trained]:
     ) -> Trained:
         torch.manual_seed(0)
         model = model or {"name": "unet"}
-        task = {"dcgan": "gan"} | dict.fromkeys(("unet", "deeplab", "smp"), "segmentation")
+        task = {"dcgan": "gan", "sngan": "gan"} | dict.fromkeys(("unet", "deeplab", "smp"), "segmentation")
         config = {
             "task": {"name": task.get(model["name"], "super_resolution")},
             "model": model,
@@ -77,8 +77,9 @@ def trained() -> Callable[..., Trained]:
             if isinstance(module, nn.BatchNorm2d):
                 module.running_mean.normal_()
                 module.running_var.uniform_(0.5, 2)
-                nn.init.uniform_(module.weight, 0.5, 2)
-                nn.init.normal_(module.bias)
+                if module.affine:
+                    nn.init.uniform_(module.weight, 0.5, 2)
+                    nn.init.normal_(module.bias)
         return Trained(Saved(config, network.state_dict()))
 
     return make

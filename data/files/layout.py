@@ -58,6 +58,7 @@ class Layout:
     """A folder of one's own.
 
     beside  the names of the folder beside the images, MASKS or VALUES, the first as it is asked for; None: images alone
+    main    the names of the folder of images, likewise
 
     top     the folder
     splits  of each split the folder of its images and, where one beside them is wanted, that; "" for all in one
@@ -67,16 +68,16 @@ class Layout:
     splits in each; under any of the names in SPLITS, IMAGES and MASKS or VALUES.
     """
 
-    def __init__(self, root: str | None, beside: Sequence[str] | None) -> None:
+    def __init__(self, root: str | None, beside: Sequence[str] | None, main: Sequence[str] = IMAGES) -> None:
         self.top = top = existing(root, "data.root")
         self.splits: dict[str, tuple[Path, Path | None]] = {}
         used: set[Path] = set()
         if (named := splits_in(top)) and any(holds_images(path) for path in named.values()):
             for split, folder in named.items():
-                self.splits[split] = self.parts(folder, beside)
+                self.splits[split] = self.parts(folder, beside, main)
                 used.add(folder)
         else:
-            images, labels = self.parts(top, beside)
+            images, labels = self.parts(top, beside, main)
             within = splits_in(images) if images != top else {}
             others = splits_in(labels) if labels is not None else {}
             if within and (beside is None or set(within) == set(others)):
@@ -90,19 +91,19 @@ class Layout:
         self.notes = [f"Not used: the images in {path}" for path in unused]
 
     @staticmethod
-    def parts(top: Path, beside: Sequence[str] | None) -> tuple[Path, Path | None]:
+    def parts(top: Path, beside: Sequence[str] | None, main: Sequence[str]) -> tuple[Path, Path | None]:
         """The folders of images and of what is beside them in a folder; images alone may lie directly in it."""
-        images = called(top, IMAGES)
+        images = called(top, main)
         if beside is None:
             return images or top, None
         labels = called(top, beside)
-        for path, part in ((images, "images"), (labels, beside[0])):
+        for path, part in ((images, main[0]), (labels, beside[0])):
             if path is None:
                 found = ", ".join(each.name for each in subfolders(top)) or "none"
                 tools = any(path.suffix.lower() == ".json" for path in walk(top))
                 hint = "; outlines of COCO, labelme or YOLO become masks by python -m data.outlines" if tools else ""
                 raise ValueError(
-                    f"{top} has no folder {part}; put images in {top}/images, {beside[0]} in {top}/{beside[0]} "
+                    f"{top} has no folder {part}; put {main[0]} in {top}/{main[0]}, {beside[0]} in {top}/{beside[0]} "
                     f"(there now: {found}){hint}"
                 )
         assert images is not None

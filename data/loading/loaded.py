@@ -17,7 +17,9 @@ COLOURS = "viridis"  # of values in pictures
 
 class Samples(Sized, Protocol):
     """A data set of {"image": (C, H, W) uint8 or, of bands, float32, "name": str}, for segmentation with "mask": (H, W)
-    uint8, for regression with "target": (H, W) float32, NaN where there is no value."""
+    uint8, for regression with "target": (H, W) float32, NaN where there is no value, and of images that are of classes
+    with "class": int, the place among these. Of high-resolution images those that are not reduced by bicubic alone come
+    with "low": (C, H/scale, W/scale) uint8."""
 
     def __getitem__(self, index: int) -> dict[str, Any]: ...
 
@@ -103,6 +105,21 @@ class Values:
         picture = colormaps[COLOURS](share, bytes=True)[..., :3].copy()
         picture[np.isnan(share)] = 0
         return picture
+
+
+@dataclass(frozen=True)
+class ClassedImages(Images):
+    """What a generator of classes must know besides: their names."""
+
+    classes: list[str]
+
+
+@dataclass(frozen=True)
+class ReducedImages(Images):
+    """What a super-resolution must know besides where its small images are not plain bicubic reductions: in words, how
+    they come about."""
+
+    reduction: str
 
 
 @dataclass(frozen=True)

@@ -6,23 +6,39 @@ from dataclasses import dataclass
 import numpy as np
 
 from data.contract import Known
+from data.degrade_options import read_degrade
 from data.files.finding import Finder, Pair
 from data.files.reading import Header, Unreadable, read_header
-from data.forms import Decoded, InFiles, PhotoFiles, PhotoOptions, Read
+from data.forms import Decoded, InFiles, PhotoFiles, Read, ReducedOptions
 from data.loading.augment import Augment
-from data.loading.loaded import Images, Loaded
+from data.loading.loaded import Images, Loaded, ReducedImages
 from data.loading.samples import FileSamples, Stored, split_samples, stored
 from data.loading.statistics import Counts
+from data.reduced.degradation import DegradedSamples, DegradingAugment
+from plumbing.options import OptionError
 
 COUNTED = 100  # training images at most from which mean and deviation are counted
 
 
-def load(files: PhotoFiles, options: PhotoOptions, finder: Finder, seed: int, known: Known | None) -> Loaded:
+def load(files: PhotoFiles, options: ReducedOptions, finder: Finder, seed: int, known: Known | None) -> Loaded:
     """Check and cache all files, count moments; validation and test take one image at a time, since sizes differ."""
     look = CropsFit(frozenset(files.splits.get("train", [])), options.crop)
     found = stored(files.name, files.splits, finder, options, look, whole_image, "", known)
-    augment = Augment(options.augment, options.crop)
-    return load_images(files.name, found, options, finder, seed, augment, options.crops_per_image)
+    degradation = read_degrade(options.degrade)
+    if not degradation:
+        augment = Augment(options.augment, options.crop)
+        return load_images(files.name, found, options, finder, seed, augment, options.crops_per_image)
+    if files.scale is None:
+        raise OptionError("data.degrade makes small images, and data.scale does not say how small; set it")
+    augment = DegradingAugment(options.augment, options.crop, files.scale, degradation)
+    loaded = load_images(files.name, found, options, finder, seed, augment, options.crops_per_image)
+    loaded.val, loaded.test = (
+        DegradedSamples(samples, files.scale, degradation) if isinstance(samples, FileSamples) else samples
+        for samples in (loaded.val, loaded.test)
+    )
+    info = loaded.info
+    loaded.info = ReducedImages(info.name, info.mean, info.std, str(degradation), span=info.span)
+    return loaded
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,9 @@ ratios to 32, 64 and 128 pixels of the filter's summed squared weights. At exact
 phase. So images smaller than the network are refused, and the small published sets come in their own size only.
 """
 
+from collections.abc import Mapping
 from functools import partial
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -23,24 +25,40 @@ from data.files.finding import Finder, Pair
 from data.files.reading import Header, Unreadable, read_header
 from data.forms import Decoded, InFiles, Read, SquareArrays, SquareFiles, SquareOptions
 from data.loading.augment import Augment
-from data.loading.loaded import Images, Loaded
+from data.loading.loaded import ClassedImages, Images, Loaded
 from data.loading.photos import load_images
-from data.loading.samples import stored
+from data.loading.samples import FileSamples, stored
 
 VALIDATION = 5000  # the last of a stack's training images; what is tested is the authors' own test set
 
 
-class Stack(Dataset[dict[str, Tensor | str]]):
-    """Images held in memory, (N, C, H, W) uint8, as {"image": (C, H, W) uint8, "name": str}."""
+class Stack(Dataset[dict[str, Any]]):
+    """Images held in memory, (N, C, H, W) uint8, as {"image": (C, H, W) uint8, "name": str}, and with labels (N,) also
+    "class": int."""
 
-    def __init__(self, images: NDArray, name: str) -> None:
-        self.images, self.name = torch.from_numpy(images), name
+    def __init__(self, images: NDArray, name: str, labels: NDArray | None) -> None:
+        self.images, self.name, self.labels = torch.from_numpy(images), name, labels
 
     def __len__(self) -> int:
         return len(self.images)
 
-    def __getitem__(self, index: int) -> dict[str, Tensor | str]:
-        return {"image": self.images[index], "name": f"{self.name}-{index:05d}"}
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        sample = {"image": self.images[index], "name": f"{self.name}-{index:05d}"}
+        return sample if self.labels is None else sample | {"class": int(self.labels[index])}
+
+
+class Classed(FileSamples):
+    """Samples of files as they are, and of each "class": int.
+
+    labels  of the pairs
+    """
+
+    def __init__(self, samples: FileSamples, labels: Mapping[Pair, int]) -> None:
+        super().__init__(samples.cache, samples.indices, samples.each)
+        self.labels = labels
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        return super().__getitem__(index) | {"class": self.labels[self.cache.pairs[self._at(index)]]}
 
 
 def load_arrays(arrays: SquareArrays, options: SquareOptions, seed: int) -> Loaded:
@@ -53,11 +71,13 @@ def load_arrays(arrays: SquareArrays, options: SquareOptions, seed: int) -> Load
             f"would print a pattern of its own; set data.crop={side}, for a DCGAN model.size={side}"
         )
     kept = max(1, min(VALIDATION, len(arrays.train) // 2))
+    known = (arrays.name, arrays.mean, arrays.std)
+    train, test = arrays.labels.get("train"), arrays.labels.get("test")
     return Loaded(
-        Images(arrays.name, arrays.mean, arrays.std),
-        Stack(arrays.train[:-kept], "train"),
-        Stack(arrays.train[-kept:], "val"),
-        Stack(arrays.test, "test"),
+        ClassedImages(*known, arrays.classes) if arrays.classes else Images(*known),
+        Stack(arrays.train[:-kept], "train", None if train is None else train[:-kept]),
+        Stack(arrays.train[-kept:], "val", None if train is None else train[-kept:]),
+        Stack(arrays.test, "test", test),
         augment=Augment({}, side),  # a mirrored shoe or digit would no longer be one of these
         batch_size=options.batch_size,
         test_batch_size=100,
@@ -105,7 +125,7 @@ def load_files(files: SquareFiles, options: InFiles, finder: Finder, seed: int, 
         known,
         side,
     )
-    return load_images(
+    loaded = load_images(
         files.name,
         found,
         options,
@@ -115,3 +135,11 @@ def load_files(files: SquareFiles, options: InFiles, finder: Finder, seed: int, 
         test_batch_size=options.batch_size,
         notes=[*files.notes, *notes],
     )
+    if files.classes:
+        loaded.train, loaded.val, loaded.test = (
+            Classed(samples, files.labels) if isinstance(samples, FileSamples) else samples
+            for samples in (loaded.train, loaded.val, loaded.test)
+        )
+        info = loaded.info
+        loaded.info = ClassedImages(info.name, info.mean, info.std, files.classes, span=info.span)
+    return loaded

@@ -11,6 +11,7 @@ from data.contract import data_set
 from data.forms import SquareArrays
 from data.sets.published import explained
 
+CLASSES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
 SIDE = 32
 MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)  # of the training images
 FOLDER = "cifar-10-batches-py"
@@ -34,14 +35,20 @@ class ArraysOnly(pickle.Unpickler):
         return ADMITTED[module, name]
 
 
-def read_batch(path: Path) -> NDArray[np.uint8]:
-    """(N, 3, 32, 32) uint8 RGB of one batch. Executes nothing in it; raises ValueError for anything else."""
+def read_batch(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """(N, 3, 32, 32) uint8 RGB of one batch, and its labels (N,) uint8, 0 to 9. Executes nothing in it; raises
+    ValueError for anything else."""
     with path.open("rb") as file:
         try:
-            pixels = ArraysOnly(file, encoding="latin1").load()["data"]  # written by Python 2
+            batch = ArraysOnly(file, encoding="latin1").load()  # written by Python 2
+            pixels = batch["data"]
             if pixels.dtype != np.uint8:
                 raise TypeError(f"its pixels are {pixels.dtype}")
-            return np.array(pixels.reshape(-1, 3, SIDE, SIDE))
+            labels = np.array(batch["labels"])
+            images = np.array(pixels.reshape(-1, 3, SIDE, SIDE))
+            if labels.shape != (len(images),) or not ((labels >= 0) & (labels < len(CLASSES))).all():
+                raise TypeError("its labels are not a number from 0 to 9 for each image")
+            return images, labels.astype(np.uint8)
         except Exception as error:  # a malformed pickle raises nearly anything
             raise ValueError(f"{path} is no batch of CIFAR-10 ({error}); fetch it again") from None
 
@@ -63,5 +70,6 @@ def cifar10(root: str | None, download: bool) -> SquareArrays:
             # Not its CIFAR10(download=True), which goes on to unpickle what came.
             published = cifar.CIFAR10
             utils.download_and_extract_archive(published.url, root, filename=published.filename, md5=published.tgz_md5)
-        train = np.concatenate([read_batch(folder / name) for name in TRAIN])
-        return SquareArrays("cifar10", MEAN, STD, train, read_batch(folder / TEST))
+        train, labels = map(np.concatenate, zip(*(read_batch(folder / name) for name in TRAIN), strict=True))
+        test, tested = read_batch(folder / TEST)
+        return SquareArrays("cifar10", MEAN, STD, train, test, CLASSES, {"train": labels, "test": tested})

@@ -77,7 +77,7 @@ def folder(
     if kind == "images_with_values":
         return ValuedFiles(name, splits, unit, value_nodata, notes, Wish(bands, nodata, show))
     if labelling is None:
-        return SquareFiles(name, splits, notes)
+        return SquareFiles(name, splits, notes, *by_folder(pairs))
     lossy = sum(pair.mask is not None and pair.mask.suffix.lower() in LOSSY for pair in pairs)
     if lossy:
         notes.append(f"Warning: {lossy} masks are JPEG, which changes labels along edges; save masks as PNG")
@@ -93,6 +93,16 @@ def folder(
         Wish(bands, nodata, show),
         member,
     )
+
+
+def by_folder(pairs: Sequence[Pair]) -> tuple[list[str], dict[Pair, int]]:
+    """Classes of images without labels, and the place of each image's among them: the folders that they lie in, the
+    first below that of all; none where an image lies in no such folder, or all lie in one."""
+    folders = {pair: pair.name.rpartition("/")[0].partition("/")[0] for pair in pairs}
+    found = sorted(set(folders.values()))
+    if "" in found or len(found) < 2:
+        return [], {}
+    return [printable(each, labels.LONGEST) for each in found], {p: found.index(each) for p, each in folders.items()}
 
 
 def folders_of(found: layout.Layout) -> dict[str, dict[str, Path]]:

@@ -21,7 +21,7 @@ def build(config: Mapping[str, Any], channels: int, classes: int | None = None) 
     """Build the network of a configuration with the sections `model`, `upsample` and, for segmentation, `encoder`.
 
     channels  of the images that go in and, from networks that make images, come out
-    classes   that a segmentation tells apart
+    classes   that a segmentation tells apart, or that the images of a generator are of; None: they are of none
     Raises ValueError, in one sentence that names the section, for what cannot be built.
     """
     kind, options = network.choose(config["model"])
@@ -30,6 +30,7 @@ def build(config: Mapping[str, Any], channels: int, classes: int | None = None) 
     if kind.own_encoder:
         return _said_of("model", kind, partial(kind, channels, classes, factory, **options))
     if not kind.takes_encoder:
+        options = _of_classes(options, classes)
         return _said_of("model", kind, partial(kind, channels, factory, **options))
     if not isinstance(config.get("encoder"), Mapping):
         raise OptionError("the configuration has no section 'encoder'")
@@ -76,6 +77,22 @@ def _given(kind: type[Network]) -> tuple[str, ...]:
     return ("encoder", "classes", "upsample") if kind.takes_encoder else ("channels", "upsample")
 
 
+def _of_classes(options: dict[str, Any], classes: int | None) -> dict[str, Any]:
+    """A generator's options with as many classes as there are, where it asks for them. Raises OptionError where it asks
+    for others."""
+    asked = options.get("classes")
+    if asked is None:
+        return options
+    if classes is None:
+        raise OptionError(
+            f"model.classes={asked} needs data whose images are of classes: data=cifar10, mnist or fashion_mnist with "
+            "its files of labels, or data=folder with a folder of images for each class; or leave it out"
+        )
+    if asked not in ("auto", classes):
+        raise OptionError(f"model.classes={asked}, but images of the data are of {classes} classes; write auto")
+    return options | {"classes": classes}
+
+
 def _said_of(section: str, kind: Callable[..., Any], build: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
     """What `build` makes; what a `kind` of thing refuses in its own words is said of the section of its options."""
     try:
@@ -98,7 +115,7 @@ def one_line(
 ) -> Network:
     """Return the network called `name`: `models.unet(classes=5, upsample="resize_conv")` is this with "unet".
 
-    classes   that a segmentation tells apart; left out for networks that make images
+    classes   that a segmentation tells apart, or that a generator is asked for; left out for other networks
     channels  of the images
     upsample  an operator's name, its section ({"name": "deconv", "kernel_size": 4}), or a factory of upsamplers; of
               `smp` also "published"
@@ -110,6 +127,8 @@ def one_line(
     kind, _ = network.choose({"name": name})
     if kind.own_encoder and encoder is not None:
         options["encoder"] = encoder
+    if classes is not None and not kind.takes_encoder and not kind.own_encoder:
+        options["classes"] = classes
     check_options(name, kind, options, given=_given(kind))
     section = {"name": upsample} if isinstance(upsample, str) else upsample
     factory = _factory(kind, section) if isinstance(section, Mapping) else section

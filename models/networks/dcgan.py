@@ -1,46 +1,60 @@
 """DCGAN, whose generator enlarges by the chosen upsampler."""
 
 from collections.abc import Callable
-from math import log2
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils import parametrizations
 
 from models.networks import network
-from models.networks.interfaces import Network
+from models.networks.adversarial import (
+    COARSE,
+    Adversarial,
+    Generator,
+    Projection,
+    Size,
+    doublings,
+    norm_of,
+    normalise_spectra,
+    normed,
+)
 from plumbing.options import Count
 
-SIZES = (32, 64, 128)
 
-
-class Generator(nn.Module):
+class DCGANGenerator(Generator):
     """Radford, Metz & Chintala, "Unsupervised Representation Learning with Deep Convolutional Generative
     Adversarial Networks" (ICLR 2016), figure 1: latents projected to 4x4, doubled up to `size`.
 
     BatchNorm and ReLU follow every layer but the last, which tanh follows.
-    forward(z): (N, latent) standard normal to images (N, channels, size, size) in [-1, 1].
     """
 
-    def __init__(self, channels: int, upsample: Callable[..., nn.Module], size: int, latent: int, width: int) -> None:
-        super().__init__()
-        doublings = round(log2(size / 4))
-        widths = [width * 2**i for i in reversed(range(doublings))]
+    def __init__(
+        self,
+        channels: int,
+        upsample: Callable[..., nn.Module],
+        size: int,
+        latent: int,
+        width: int,
+        classes: int | None,
+    ) -> None:
+        super().__init__(latent, classes)
+        widths = [width * 2**i for i in reversed(range(doublings(size)))]
         # No bias where a norm follows.
-        self.project = nn.Sequential(nn.Linear(latent, 16 * widths[0], bias=False), nn.Unflatten(1, (widths[0], 4, 4)))
-        self.norms = nn.ModuleList(nn.BatchNorm2d(count) for count in widths)
+        self.project = nn.Sequential(
+            nn.Linear(latent, COARSE**2 * widths[0], bias=False), nn.Unflatten(1, (widths[0], COARSE, COARSE))
+        )
+        self.norms = nn.ModuleList(norm_of(count, classes) for count in widths)
         self.levels = nn.ModuleList(upsample(a, b, 2) for a, b in zip(widths, [*widths[1:], channels], strict=True))
 
-    def forward(self, z: Tensor) -> Tensor:
-        """See the class."""
-        x = self.project(z)
+    def enlarged(self, coarse: Tensor, label: Tensor | None) -> Tensor:
+        """See `Generator`."""
+        x = coarse
         for norm, level in zip(self.norms, self.levels, strict=True):
-            x = level(torch.relu(norm(x)))
+            x = level(torch.relu(normed(norm, x, label)))
         return x.tanh()
 
 
-class Discriminator(nn.Sequential):
+class DCGANDiscriminator(nn.Sequential):
     """The same paper, section 3: strided convolutions, LeakyReLU of slope 0.2, BatchNorm on all but the first.
 
     Kernel 4 at stride 2, as in the authors' code: every input pixel is seen equally often.
@@ -48,7 +62,7 @@ class Discriminator(nn.Sequential):
     """
 
     def __init__(self, channels: int, size: int, width: int, batch_norm: bool) -> None:
-        widths = [width * 2**i for i in range(round(log2(size / 4)))]
+        widths = [width * 2**i for i in range(doublings(size))]
         layers: list[nn.Module] = []
         for i, (before, after) in enumerate(zip([channels, *widths], widths, strict=False)):
             norm = batch_norm and i > 0
@@ -60,12 +74,10 @@ class Discriminator(nn.Sequential):
 
 
 @network("dcgan")
-class DCGAN(Network):
-    """A `generator` and a `discriminator`; `period` and `upsamplers` are the generator's.
+class DCGAN(Adversarial):
+    """DCGAN's generator and discriminator.
 
     upsample       builds an upsampler: `functools.partial(upsample.build, "deconv")`, say
-    size           of the images, 32, 64 or 128
-    latent         numbers that an image is made from
     width          channels of the widest maps, next to the image, doubled at each halving (published: 128)
     batch_norm     in the discriminator: the paper's; gradient penalties need it off (Gulrajani et al., "Improved
                    Training of Wasserstein GANs", 2017, section 4)
@@ -75,54 +87,46 @@ class DCGAN(Network):
 
     Initialised as the paper says, N(0, 0.02): the projection, every transposed convolution, the discriminator.
     Upsamplers of another kind begin as their own papers say (ICNR, nearly bilinear, ...); the norms after all but
-    the last make their scale irrelevant.
-    forward(z): (N, latent) to images (N, channels, size, size) in [-1, 1].
-    Raises ValueError for another size, and for spectral_norm with an upsampler that has a layer of zeros.
+    the last make their scale irrelevant. With classes the generator's norms are conditional, and the discriminator
+    projects (`ConditionalNorm`, `Projection`).
+    size, latent, classes, forward: as of `Adversarial`. Raises ValueError for another size, and for spectral_norm with
+    an upsampler that has a layer of zeros.
     """
 
-    used = "generator"
+    generator: DCGANGenerator
 
     def __init__(
         self,
         channels: int,
         upsample: Callable[..., nn.Module],
-        size: Literal[32, 64, 128] = 32,
+        size: Size = 32,
         latent: Count = 100,
         width: Count = 128,
+        classes: Literal["auto"] | Count | None = None,
         batch_norm: bool = True,
         spectral_norm: bool = False,
     ) -> None:
-        super().__init__()
-        if size not in SIZES:
-            raise ValueError(f"size must be one of {', '.join(map(str, SIZES))}, not {size}")
-        self.size, self.latent, self.period = size, latent, size // 4
-        self.generator = Generator(channels, upsample, size, latent, width)
-        self.discriminator = Discriminator(channels, size, width, batch_norm and not spectral_norm)
+        super().__init__(size, latent, classes)
+        self.generator = DCGANGenerator(channels, upsample, size, latent, width, self.classes)
+        self.discriminator = DCGANDiscriminator(channels, size, width, batch_norm and not spectral_norm)
+        if self.classes is not None:
+            *features, score, _ = self.discriminator
+            deepest = width * 2 ** (doublings(size) - 1)
+            self.discriminator = Projection(nn.Sequential(*features), score, deepest, self.classes)
         self._initialise()
         if spectral_norm:
-            self._normalise_spectra()
+            normalise_spectra(self)
 
     def _initialise(self) -> None:
-        for part, kinds in ((self.generator, (nn.ConvTranspose2d, nn.Linear)), (self.discriminator, (nn.Conv2d,))):
+        for part, kinds in (
+            (self.generator, (nn.ConvTranspose2d, nn.Linear)),
+            (self.discriminator, (nn.Conv2d, nn.Linear)),
+        ):
             for module in part.modules():
                 if isinstance(module, kinds):
                     for parameter in module.parameters():  # also those behind a parametrisation (balanced=true)
                         _ = nn.init.zeros_(parameter) if parameter.ndim == 1 else nn.init.normal_(parameter, std=0.02)
 
-    def _normalise_spectra(self) -> None:
-        for name, module in list(self.named_modules()):
-            if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
-                if not module.weight.is_meta and not module.weight.any():  # on meta weights have shapes alone
-                    raise ValueError(
-                        f"spectral_norm=true cannot scale {name}: this upsampler starts it at zero; "
-                        "choose another upsampler, or options without that layer"
-                    )
-                parametrizations.spectral_norm(module)
-
     def upsamplers(self) -> list[nn.Module]:
         """The upsamplers of the generator, coarse to fine."""
         return list(self.generator.levels)
-
-    def forward(self, z: Tensor) -> Tensor:
-        """See the class."""
-        return self.generator(z)

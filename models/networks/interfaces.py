@@ -1,7 +1,7 @@
 """What the parts of a network promise each other."""
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -115,6 +115,11 @@ class Network(nn.Module):
     def upsamplers(self) -> list[nn.Module]:
         """The upsamplers of the decoder, coarse to fine."""
         raise NotImplementedError
+
+    def collapse(self) -> dict[str, Any]:
+        """Put what computes the same with less in the place of what only training needs, in place. Returns the options
+        of `model` by which the network is built as it then is: here none, as it is used as it is trained."""
+        return {}
 
     def notes(self) -> list[str]:
         """What a user should know about the network as built, in lines for the log of a run."""

@@ -8,7 +8,7 @@ import torch
 
 import data
 from data.loading.datamodule import DataModule
-from data.loading.loaded import Images, LabelledImages, ValuedImages
+from data.loading.loaded import ClassedImages, Images, LabelledImages, ValuedImages
 from models.networks import network as network_table
 from models.networks.build import build as build_network
 from models.networks.interfaces import Encoder, Network
@@ -114,6 +114,8 @@ def describe(config: dict[str, Any], network: Network, info: Images) -> dict[str
     if isinstance(info, LabelledImages):
         described |= {"classes": info.classes, "palette": info.palette, "ignore_index": info.ignore_index}
         described |= {"labels": info.labels or list(range(len(info.classes))), "ignored": info.ignored}
+    if isinstance(info, ClassedImages) and getattr(network, "classes", None) is not None:
+        described["classes"] = info.classes
     if isinstance(info, ValuedImages):
         described["values"] = asdict(info.values)
     return plain(described)

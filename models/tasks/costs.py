@@ -1,6 +1,7 @@
 """What is said of a training besides its scores: before it, what will be trained; after it, costs and incidents."""
 
 from collections.abc import Sequence
+from copy import deepcopy
 from typing import Any
 
 import pytorch_lightning as pl
@@ -42,14 +43,23 @@ def announce(task: Task, trainer: pl.Trainer, module: DataModule) -> None:
 
 
 def costs(task: Task, trainer: pl.Trainer) -> dict[str, Any]:
-    """Parameters, multiply-adds of one forward pass, median seconds of a step, peak memory in MB, and the machine."""
+    """Parameters, multiply-adds of one forward pass, median seconds of a step, peak memory in MB, and the machine.
+
+    Parameters and multiply-adds are those of the network as it is used: collapsed where it can be.
+    """
     example = task.example_input().to(task.device)
-    clock = clock_of(trainer)
+    clock, trained = clock_of(trainer), task.network
+    used = deepcopy(trained)
+    used.collapse()
     task.eval()
-    with torch.no_grad(), weights_computed(task.network), FlopCounterMode(display=False) as counter:
-        task(example)
+    task.network = used
+    try:
+        with torch.no_grad(), weights_computed(used), FlopCounterMode(display=False) as counter:
+            task(example)
+    finally:
+        task.network = trained
     return {
-        "parameters": sum(p.numel() for p in task.network.parameters()),
+        "parameters": sum(p.numel() for p in used.parameters()),
         "macs": counter.get_total_flops() // 2,
         "macs_input": "x".join(map(str, example.shape)),
         "seconds_per_step": clock.median(),

@@ -11,7 +11,7 @@ import data
 from data import Known
 from data.files.bands import Bands
 from data.loading.datamodule import DataModule
-from data.loading.loaded import LabelledImages, ValuedImages, Values
+from data.loading.loaded import ClassedImages, LabelledImages, ValuedImages, Values
 from models.tasks import task as table
 from models.tasks.build import OF_DATA
 from models.tasks.costs import costs
@@ -93,10 +93,12 @@ def rebuild(stored: Saved, module: DataModule, options: dict[str, Any]) -> Task:
     """
     kind, options = table.choose(options)
     info, config = module.info, stored.config
-    if isinstance(info, LabelledImages) and info.classes != config["classes"]:
+    there, here = config.get("classes"), info.classes if isinstance(info, LabelledImages | ClassedImages) else []
+    if there is not None and here != there:
+        does = "tells apart" if isinstance(info, LabelledImages) else "draws images of"
         raise ValueError(
-            f"{info.name} has the classes {', '.join(info.classes)}, but the network tells apart "
-            f"{', '.join(config['classes'])}; choose data with the same classes in the same order"
+            f"{info.name} has {'the classes ' + ', '.join(here) if here else 'no classes'}, but the network {does} "
+            f"{', '.join(there)}; choose data with the same classes in the same order"
         )
     if info.channels != len(config["mean"]):
         raise ValueError(

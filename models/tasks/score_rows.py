@@ -90,7 +90,7 @@ SCORES = (
     ),
     Score("phase_variance", LOWER, "share", "share of the output's fine detail that repeats with the decoder's period"),
     Score("spectral_peak_db", LOWER, "dB", "dB of the strongest multiple of 1/period above the spectrum around it"),
-    Score("parameters", LOWER, "", "numbers that the network learns"),
+    Score("parameters", LOWER, "", "numbers that the network learns, of blocks that collapse as it is used"),
     Score("macs", LOWER, "", "multiply-adds of one forward pass"),
     Score("seconds_per_step", LOWER, "s", "seconds of the median step of training"),
     Score("peak_memory_mb", LOWER, "MB", "the process's largest memory, in 10**6 bytes"),

@@ -15,15 +15,16 @@ from torch import Tensor, nn
 from torchvision.utils import make_grid
 
 from data.files.palette import overlaid
-from models.networks.dcgan import Generator
+from data.reduced.bicubic import shrink
+from models.networks.adversarial import Generator, labelled
 from models.tasks.common_size import middle
 from models.tasks.generation.examination import FIELD_COUNT, FIELD_GRID, cut
-from models.tasks.generation.generate import FIELDS, SAMPLES, generate, random
+from models.tasks.generation.generate import FIELDS, SAMPLES, generate, in_order, in_turn, random
+from models.tasks.generation.report import ACROSS
 from models.tasks.generation.scores import grid_of
 from models.tasks.pattern_picture import Patch, draw_patches, patch, room
 from models.tasks.picture_files import as_channels
 from models.tasks.segmentation.inference import Inference
-from models.tasks.super_resolution.bicubic import shrink
 from models.tasks.super_resolution.predict import enlarge
 from models.tasks.super_resolution.scores import luma
 from models.trained.saved import Trained
@@ -63,7 +64,7 @@ class Showing:
         self.networks = {"as trained": net}
         even = deepcopy(net)
         # Nearest weights cost a generator more than they bring (docs/repair.md), so it is fitted to make what it made.
-        report = repair(even.network, noise(net, 0, SAMPLES, FITTED).to(device_of(net)) if net.task == "gan" else None)
+        report = repair(even.network, taken(net).to(device_of(net)) if net.task == "gan" else None)
         if report.changed:
             self.networks["repaired"] = even
         self.net = net
@@ -81,19 +82,29 @@ class Showing:
     def made(self, seed: int) -> Seen:
         """What the generator makes of the noise of a seed, measured on larger fields of it."""
         pictures, results, patches = {}, {}, []
+        labels = in_order(SAMPLED, len(self.net.classes)) if self.net.classes else None
         for title, net in self.networks.items():
             generator = cast(Generator, net.network)
-            images = generate(generator, noise(net, seed, SAMPLES, SAMPLED))
+            images = generate(generator, noise(net, seed, SAMPLES, SAMPLED), labels)
             fields = generate(generator, noise(net, seed, FIELDS, FIELD_COUNT, FIELD_GRID, FIELD_GRID))
-            pictures[title] = painted(make_grid(images.cpu(), nrow=8))
+            pictures[title] = painted(make_grid(images.cpu(), nrow=ACROSS))
             results[title] = grid_of(fields, net.period)
             patches += [cut(title, fields[:1].cpu(), results[title])]
-        return Seen(pictures, told(results, "grey levels"), drawn([each for each in patches if each], GREY))
+        shown = (
+            {"classes, in order": ", ".join(self.net.classes[i] for i in labels.unique())} if labels is not None else {}
+        )
+        return Seen(pictures, shown | told(results, "grey levels"), drawn([each for each in patches if each], GREY))
 
 
 def noise(net: Trained, seed: int, purpose: int, count: int, *grid: int) -> Tensor:
     """Latents (count, latent, *grid) of a seed."""
     return torch.randn(count, net.latent or 0, *grid, generator=random(seed, purpose))
+
+
+def taken(net: Trained) -> Tensor:
+    """What a generator that is repaired is fitted on, as it takes it."""
+    made = noise(net, 0, SAMPLES, FITTED)
+    return labelled(made, in_turn(FITTED, len(net.classes)), len(net.classes)) if net.classes else made
 
 
 def told(results: dict[str, ShiftResult] | dict[str, OutputResult], unit: str) -> dict[str, str]:

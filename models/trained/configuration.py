@@ -44,6 +44,8 @@ def check(config: Any) -> None:
         raise ValueError("the section 'encoder' of the configuration is no table")
     if config["task"]["name"] == "regression":
         check_values(config.get("values"))
+    if config["task"]["name"] == "gan" and config["model"].get("classes") is not None:
+        check_names(config.get("classes"))
     if config["task"]["name"] == "segmentation":
         check_classes(config.get("classes"), config.get("palette"), config.get("ignore_index"))
         check_thresholds(config)
@@ -138,7 +140,7 @@ def check_values(values: Any) -> None:
 
 def outputs(config: dict[str, Any]) -> int | None:
     """How many channels the network of a checked configuration answers with: one for each class, or one; None: as many
-    as its images have."""
+    as its images have. Of a generator how many classes it can be asked for, or None."""
     task = config["task"]
     single = task["name"] == "regression" or task.get("labels") == "binary"
     return 1 if single else len(config.get("classes", [])) or None
@@ -156,10 +158,15 @@ def check_thresholds(config: dict[str, Any]) -> None:
         raise ValueError("thresholds of the configuration are not a number between 0 and 1 for each class")
 
 
-def check_classes(classes: Any, palette: Any, ignore_index: Any) -> None:
-    """Raise ValueError unless these are names, a colour (R, G, B) for each, and the label of no class."""
+def check_names(classes: Any) -> None:
+    """Raise ValueError unless these are the names of classes."""
     if not isinstance(classes, list) or not classes or not all(isinstance(c, str) for c in classes):
         raise ValueError("the configuration has no 'classes' that is a list of names")
+
+
+def check_classes(classes: Any, palette: Any, ignore_index: Any) -> None:
+    """Raise ValueError unless these are names, a colour (R, G, B) for each, and the label of no class."""
+    check_names(classes)
     if not isinstance(palette, list) or len(palette) != len(classes) or not all(map(is_colour, palette)):
         raise ValueError("the configuration has no 'palette' that is a list of three numbers from 0 to 255 a class")
     if not is_whole(ignore_index, -(2**31), 2**31 - 1):

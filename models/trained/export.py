@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
+from models.networks.adversarial import labelled
 from models.trained.folding import fold
 from models.trained.saved import Trained
 from plumbing.atomic import whole
@@ -44,20 +45,26 @@ def place(where: str, format: str) -> Path:
     return path.with_name(path.name.removesuffix(".ckpt") + SUFFIXES.get(format, ""))
 
 
-def examples(net: Trained, as_bytes: bool) -> list[Tensor]:
+def examples(net: Trained, as_bytes: bool) -> list[tuple[Tensor, ...]]:
     """Inputs of four sizes: the first to trace the network, the others to check it."""
     random = torch.Generator().manual_seed(0)
     if net.latent is not None:
-        return [torch.randn(count, net.latent, generator=random) for count in (2, 1, 3, 5)]
+        latents = [torch.randn(count, net.latent, generator=random) for count in (2, 1, 3, 5)]
+        if not net.classes:
+            return [(each,) for each in latents]
+        labels = [torch.randint(len(net.classes), each.shape[:1], generator=random) for each in latents]
+        if as_bytes:
+            return [*zip(latents, labels, strict=True)]
+        return [(labelled(*each, len(net.classes)),) for each in zip(latents, labels, strict=True)]
     p = net.period
     sizes = ((2, 5 * p + 3, 6 * p + 1), (1, 4 * p, 3 * p), (3, 2 * p + 1, 7 * p - 1), (1, 6 * p - 1, 5 * p + 2))
     shapes = [(count, net.channels, height, width) for count, height, width in sizes]
     if as_bytes and floating(net):
         mean, std = (torch.tensor(net.config[key]).view(-1, 1, 1) for key in ("mean", "std"))
-        return [torch.randn(shape, generator=random) * std + mean for shape in shapes]
+        return [(torch.randn(shape, generator=random) * std + mean,) for shape in shapes]
     if as_bytes:
-        return [torch.randint(256, shape, generator=random, dtype=torch.uint8) for shape in shapes]
-    return [torch.randn(shape, generator=random) for shape in shapes]
+        return [(torch.randint(256, shape, generator=random, dtype=torch.uint8),) for shape in shapes]
+    return [(torch.randn(shape, generator=random),) for shape in shapes]
 
 
 def floating(net: Trained) -> bool:
@@ -65,10 +72,10 @@ def floating(net: Trained) -> bool:
     return net.bands is not None and net.bands["floating"]
 
 
-def trace(module: nn.Module, example: Tensor) -> ExportedProgram:
+def trace(module: nn.Module, example: tuple[Tensor, ...]) -> ExportedProgram:
     """The module as a graph of ATen operations, with batch, height and width free."""
-    free = {axis: Dim.DYNAMIC for axis in range(example.ndim) if axis != 1}
-    program = torch.export.export(module, (example,), dynamic_shapes=(free,))
+    free = tuple({axis: Dim.DYNAMIC for axis in range(each.ndim) if axis != 1} for each in example)
+    program = torch.export.export(module, example, dynamic_shapes=free)
     # Guards note what was so of the example, such as that it had to be padded, and would refuse images of which it is
     # not; no operation depends on that.
     program._guards_code = []
@@ -99,12 +106,17 @@ def about(net: Trained, preprocess: bool) -> dict[str, str]:
     if net.thresholds:
         known["output"] = f"a logit each of {json.dumps(net.classes[-len(net.thresholds) :])}"
         known["thresholds"] = json.dumps(net.thresholds)
-    if net.classes:
+    if net.latent is not None:
+        known["input"] = f"{net.latent} numbers of standard normal noise an image"
+    if net.latent is not None and net.classes:
+        known["classes"] = json.dumps(net.classes)
+        known["input"] += "; the number of its class" if preprocess else ", then 1 for its class, 0 for the others"
+    elif net.classes:
         known |= {"classes": json.dumps(net.classes), "palette": json.dumps(net.palette)}
     return known
 
 
-def write_onnx(program: ExportedProgram, path: Path, about: dict[str, str]) -> Callable[[Tensor], Tensor]:
+def write_onnx(program: ExportedProgram, path: Path, about: dict[str, str]) -> Callable[..., Tensor]:
     """Write an ONNX file; returns what ONNX Runtime makes of it. Raises ValueError where the extra is missing."""
     missing = [name for name in ("onnx", "onnxscript", "onnxruntime") if importlib.util.find_spec(name) is None]
     if missing:
@@ -116,11 +128,15 @@ def write_onnx(program: ExportedProgram, path: Path, about: dict[str, str]) -> C
     graph.model.metadata_props.update(about)
     graph.save(path)
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    name = session.get_inputs()[0].name
-    return lambda x: torch.from_numpy(session.run(None, {name: x.numpy()})[0])
+    names = [each.name for each in session.get_inputs()]
+
+    def run(*inputs: Tensor) -> Tensor:
+        return torch.from_numpy(session.run(None, {name: x.numpy() for name, x in zip(names, inputs, strict=True)})[0])
+
+    return run
 
 
-def write_torch(program: ExportedProgram, path: Path, about: dict[str, str]) -> Callable[[Tensor], Tensor]:
+def write_torch(program: ExportedProgram, path: Path, about: dict[str, str]) -> Callable[..., Tensor]:
     """Write a program that `torch.export.load(path).module()` runs; returns it, loaded again."""
     torch.export.save(program, path, extra_files={"about.json": json.dumps(about)})
     return torch.export.load(path).module()
@@ -165,19 +181,19 @@ def export(net: Trained, path: Path, format: str, preprocess: bool = True, folde
             if folded:
                 program = trace(fold(program.module()), example)
             run = FORMATS[format](program, partial, about(net, preprocess))
-        error = max(disagreement(run, module, x) for x in checks)
+        error = max(disagreement(run, module, *inputs) for inputs in checks)
         if not error <= TOLERANCE:
             raise ValueError(
                 f"{path} was not written: what {format} computes differs from PyTorch by {error:.1e}, more than "
                 f"{TOLERANCE:.0e}; format={next(f for f in FORMATS if f != format)} may hold this network"
             )
-    return Written(path, error, [tuple(x.shape) for x in checks], (before, operations(program)))
+    return Written(path, error, [tuple(inputs[0].shape) for inputs in checks], (before, operations(program)))
 
 
 @torch.no_grad()
-def disagreement(run: Callable[[Tensor], Tensor], module: nn.Module, x: Tensor) -> float:
+def disagreement(run: Callable[..., Tensor], module: nn.Module, *inputs: Tensor) -> float:
     """The largest error of one input, as `Written` says; infinite where the shapes differ."""
-    expected, found = module(x), run(x)
+    expected, found = module(*inputs), run(*inputs)
     if expected.shape != found.shape:
         return float("inf")
     return ((found - expected).abs().max() / expected.abs().max().clamp_min(1)).item()

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
 
+from models.networks.adversarial import labelled
 from models.networks.build import build as build_network
 from models.networks.interfaces import Network, Normalisation
 from models.networks.normalise import Normalise
@@ -26,10 +27,11 @@ class Saved(NamedTuple):
 
     config   the sections `task`, `model`, `upsample`, `data`, for segmentation and regression `encoder`, as in conf/;
              `seed`; `mean` and `std` of the input per channel; for segmentation `classes`, `palette`, `ignore_index`;
-             of overlapping ones `thresholds`; for regression `values`, of `data.loading.loaded.Values`. Older files
-             lack `labels`, the number of each class in the masks of its training, `ignored`, the numbers there of no
-             class, and `span`, the values of files of more than 8 bits that became 0 and 255, or null. Only where bands
-             are taken as they are stored is there `bands`, as `data.files.bands.Bands` has it
+             of overlapping ones `thresholds`; of a generator of classes `classes`; for regression `values`, of
+             `data.loading.loaded.Values`. Older files lack `labels`, the number of each class in the masks of its
+             training, `ignored`, the numbers there of no class, and `span`, the values of files of more than 8 bits
+             that became 0 and 255, or null. Only where bands are taken as they are stored is there `bands`, as
+             `data.files.bands.Bands` has it
     weights  by their names in the network that `build` returns
     """
 
@@ -103,13 +105,16 @@ class Trained(nn.Module):
     forward   segmentation: images (N, C, H, W), uint8 or floating in [0, 1], to logits (N, K, H, W);
               regression: such images to values (N, 1, H, W) in the data's own unit;
               super_resolution: such images to images (N, C, period*H, period*W), about in [0, 1];
-              gan: latents (N, latent), standard normal, to images (N, C, S, S) in [0, 1]. All float32
+              gan: latents (N, latent), standard normal, and where there are classes the number of each image's,
+              (N,) int64, to images (N, C, S, S) in [0, 1]. All float32
     preprocess   images to what `network` takes, (N, C, H, W) float32; not for a gan
-    network      the network alone, of a gan the averaged generator
+    network      the network alone, collapsed where it can be (`Network.collapse`), of a gan the averaged generator,
+                 which takes the class one-hot behind the latents
     task         "segmentation", "regression", "super_resolution" or "gan"
     upsampler    its name; `period` of the decoder, in output pixels
     channels     of the images; latent: numbers a gan's image is made from, else None
-    classes, palette, ignore_index   of a segmentation: names, (R, G, B) each, the label of no class; else [], [], None
+    classes, palette, ignore_index   of a segmentation: names, (R, G, B) each, the label of no class; else [], [], None,
+                 but for a generator of classes, which has names too
     labels       of a segmentation: the number of each class in the masks of its training
     thresholds   of classes that may overlap the probability, the sigmoid of its own logit, from which each is found;
                  one alone is of the last class, of two; [] where the likeliest is
@@ -122,6 +127,7 @@ class Trained(nn.Module):
     def __init__(self, saved: Saved) -> None:
         super().__init__()
         network, config = build(saved), saved.config
+        network.collapse()
         self.network = network.get_submodule(network.used)
         self.preprocess = Normalise(config["mean"], config["std"])
         self.config = config
@@ -130,7 +136,8 @@ class Trained(nn.Module):
         self.period = network.period
         self.channels = len(config["mean"])
         self.latent: int | None = getattr(network, "latent", None)
-        self.classes: list[str] = config.get("classes", [])
+        of_classes = self.task != "gan" or getattr(network, "classes", None) is not None
+        self.classes: list[str] = config.get("classes", []) if of_classes else []
         self.palette = [tuple(colour) for colour in config.get("palette", [])]
         self.ignore_index: int | None = config.get("ignore_index")
         self.labels: list[int] = config.get("labels") or list(range(len(self.classes)))
@@ -139,10 +146,11 @@ class Trained(nn.Module):
         self.bands: dict[str, Any] | None = config.get("bands")
         self.eval()
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, label: Tensor | None = None) -> Tensor:
         """See the class."""
         if self.task == "gan":
-            return (self.network(x).float() + 1) / 2
+            z = x if label is None else labelled(x, label, len(self.classes))
+            return (self.network(z).float() + 1) / 2
         y = self.network(self.preprocess(x))
         if self.task == "regression":
             return y.float() * self.config["values"]["std"] + self.config["values"]["mean"]

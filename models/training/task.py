@@ -53,9 +53,9 @@ class Task(pl.LightningModule):
     begun: Sequence[str] = ()  # what was taken from elsewhere before the first step, in lines for the log of a run
 
     @classmethod
-    def outputs(cls, info: Images, options: Mapping[str, Any]) -> int:
+    def outputs(cls, info: Images, options: Mapping[str, Any]) -> int | None:
         """How many channels the network answers with, for these data and options of the task: here as many as images
-        have."""
+        have. Of a generator how many classes it can be asked for, None where images are of none."""
         return info.channels
 
     def keep_average(self, decay: float) -> None:

@@ -65,20 +65,26 @@ def card(
         "library_name": "evenly",
         "tags": [task.replace("_", "-"), config["model"]["name"], config["upsample"]["name"]],
     }
+    beside = " with the discriminator" if task == "gan" else ""
     lines = [
         "---",
         yaml.safe_dump(front, sort_keys=False).rstrip(),
         "---",
         f"# {name}",
         "",
-        f"{config['model']['name']} with `{config['upsample']['name']}`, {trained['parameters']:,} parameters in "
-        f"training, for {task.replace('_', '-')}; trained on {source}, seed {config['seed']}.",
+        f"{config['model']['name']} with `{config['upsample']['name']}`, {trained['parameters']:,} parameters"
+        f"{beside}, for {task.replace('_', '-')}; trained on {source}, seed {config['seed']}.",
         "",
         "![what it makes of test data](preview.png)",
         "",
         "```python",
         "from models import zoo",
         f'net = zoo.load("{name}")',
+        *(
+            [f"net(torch.randn(1, net.latent), torch.tensor([0]))  # of the first class: {config['classes'][0]}"]
+            if task == "gan" and config.get("classes")
+            else []
+        ),
         "```",
         "",
         "## Data",

@@ -10,7 +10,6 @@ from typing import Any
 import safetensors.torch
 import torch
 import yaml
-from torch import Tensor
 
 from models.trained import checkpoint, saved
 from models.trained.saved import Saved
@@ -30,19 +29,20 @@ MEASURED: dict[str, tuple[type, ...]] = {
 }  # fmt: skip
 
 
-def used_weights(stored: Saved, half: bool) -> dict[str, Tensor]:
-    """What is used of a saved network once trained, as it is to be stored. Raises ValueError for what half precision
-    cannot hold."""
+def as_used(stored: Saved, half: bool) -> Saved:
+    """What is used of a saved network once trained, as it is to be stored: collapsed where it can be, and with the
+    configuration that builds it so. Raises ValueError for what half precision cannot hold."""
     network = saved.build(stored)
+    config = stored.config | {"model": stored.config["model"] | network.collapse()}
     prefix = f"{network.used}." if network.used else ""
     weights = {f"{prefix}{k}": v.contiguous() for k, v in network.get_submodule(network.used).state_dict().items()}
     if not half:
-        return weights
+        return Saved(config, weights)
     halved = {k: v.half() if v.is_floating_point() else v for k, v in weights.items()}
     for key, value in halved.items():
         if not torch.equal(value.isfinite(), weights[key].isfinite()):
             raise ValueError(f"{key} has values beyond half precision; export without --half")
-    return halved
+    return Saved(config, halved)
 
 
 def metrics_and_command(run: Path) -> tuple[dict[str, Any], str]:
@@ -92,21 +92,21 @@ def export(path: Path, name: str, zoo: Path, half: bool, licence: str | None) ->
         raise ValueError(f"torch.hub could not tell {name} from {taken.pop()}; choose another name")
     trained, command = metrics_and_command(path.parent)
     stored = checkpoint.read(path)
-    config, command = without_places(stored.config, command)
-    weights = used_weights(stored, half)
+    made = as_used(stored, half)
+    config, command = without_places(made.config, command)
     zoo.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=zoo, prefix=".") as folder:
         staged = Path(folder, name)
         staged.mkdir()
-        (staged / "model.safetensors").write_bytes(safetensors.torch.save(weights))
+        (staged / "model.safetensors").write_bytes(safetensors.torch.save(made.weights))
         (staged / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
-        task, measured = score(Saved(config, weights), stored.config["data"], Path(folder))
+        task, measured = score(Saved(config, made.weights), stored.config["data"], Path(folder))
         write_preview(staged / "preview.png", {k: v for k, v in task.example_arrays().items() if v.ndim == 3})
         files = entries.measured(staged, without="card.md")
         text = card(name, config, command, measured, trained, files, half, licence)
         (staged / "card.md").write_text(text, encoding="utf-8")
         numbers = {k: v for k, v in measured.items() if k.startswith("test/") and not isinstance(v, str)}
         scores = {k: None if math.isnan(v) else v for k, v in numbers.items()}
-        made = Entry(config["task"]["name"], config["upsample"]["name"], scores, entries.measured(staged))
-        entries.install(staged, zoo, name, made)
-    return made
+        entry = Entry(config["task"]["name"], config["upsample"]["name"], scores, entries.measured(staged))
+        entries.install(staged, zoo, name, entry)
+    return entry

@@ -125,7 +125,11 @@ def test_what_is_wrong_with_a_section_is_told_without_torch() -> None:
 
 
 def test_the_pages_of_what_nobody_published_say_so() -> None:
-    assert {name for name, found in data.available().items() if found.terms == USERS_OWN} == {"folder", "photos"}
+    assert {name for name, found in data.available().items() if found.terms == USERS_OWN} == {
+        "folder",
+        "pairs",
+        "photos",
+    }
 
 
 @pytest.mark.parametrize("name", ["earth", "folder", "photos", "fashion_mnist"])

@@ -12,6 +12,7 @@ from omegaconf import OmegaConf
 import models
 import upsample
 from models.networks import network as table
+from models.networks.adversarial import Adversarial
 from models.networks.encoders import encoder as families
 from tests.tiny import composed, configuration
 
@@ -38,11 +39,13 @@ NETWORKS: dict[str, tuple[dict[str, Any], bool]] = {
     },
     "smp": ({"name": "smp", "architecture": "Linknet"}, False),
     "dcgan": ({"name": "dcgan", "width": 16}, False),
+    "sngan": ({"name": "sngan", "width": 16}, False),
     **{
         f"{name}-x{scale}": ({"name": name, "scale": scale, **({} if name == "espcn" else LITTLE)}, False)
         for name in ("espcn", "srresnet", "edsr_baseline")
         for scale in (2, 3, 4)
     },
+    "sesr": ({"name": "sesr", "scale": 3, "blocks": 1}, False),
 }  # fmt: skip
 listed = {model["name"] for model, _ in NETWORKS.values()}
 NETWORKS |= {name: (of_yaml("model", name), table[name].takes_encoder) for name in table if name not in listed}
@@ -79,8 +82,8 @@ def test_every_network_runs_with_every_upsampler_or_says_why_not(network: str, u
         assert not offers_all
         assert "must be a multiple of" in refusal
         return
-    if model["name"] == "dcgan":
-        y = built.get_submodule("discriminator")(built(torch.randn(2, 100)))
+    if isinstance(built, Adversarial):
+        y = built.discriminator(built(torch.randn(2, built.latent)))
         expected: tuple[int, ...] = (2,)
     elif table[model["name"]].takes_encoder:
         y, expected = built(torch.randn(2, 3, 15, 18)), (2, 5, 15, 18)
@@ -135,6 +138,7 @@ def test_model_yaml_holds_every_option(name: str) -> None:
         ("model=deeplab model.version=3plus upsample=dilated_deconv", 16, False),
         ("model=deeplab encoder=efficientnet_lite0 encoder.pretrained=true", 16, True),
         ("model=dcgan upsample=deconv", 8, False),
+        ("model=sngan model.size=64 model.classes=auto upsample=resize_conv", 16, False),
         ("model=espcn upsample=pixel_shuffle", 2, False),
         ("model=srresnet model.scale=4", 4, False),
         ("model=edsr_baseline model.scale=3", 3, False),

@@ -1,17 +1,16 @@
-"""Fields larger than a DCGAN's images, on which checkerboards of its whole period can be measured."""
-
-from copy import deepcopy
+"""Fields larger than a generator's images, on which checkerboards of its whole period can be measured."""
 
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from models.networks.dcgan import Generator
-
-STAMP = 4  # coarse pixels a side that one latent is projected to
+from models.networks.adversarial import COARSE as STAMP
+from models.networks.adversarial import Generator
 
 
 def fields(generator: Generator, latents: Tensor) -> Tensor:
     """Larger images (N, C, (g - 3) * period, (h - 3) * period) in [-1, 1] of grids of latents (N, latent, g, h).
+
+    Of a generator of classes they are grids (N, latent + classes, g, h), of one class throughout.
 
     An image starts from 4 x 4 coarse pixels, which is four periods a side, where a checkerboard needs ten. All
     that follows is convolutional, so it runs on larger maps as well. These are the projections of the latents,
@@ -21,9 +20,9 @@ def fields(generator: Generator, latents: Tensor) -> Tensor:
     position here, so what repeats with the period is theirs. A field is a texture, not an image of the data.
     """
     count, _, rows, columns = latents.shape
-    stamps = generator.project(latents.movedim(1, -1).flatten(0, 2))
+    noise, label = generator.parted(latents)
+    stamps = generator.project(noise.movedim(1, -1).flatten(0, 2))
     laid = stamps.view(count, rows * columns, -1).transpose(1, 2)
     coarse = F.fold(laid, (rows + STAMP - 1, columns + STAMP - 1), STAMP) / STAMP
-    levels = deepcopy(generator)
-    levels.project = nn.Identity()  # type: ignore[assignment]  # the coarse pixels are made already
-    return levels(coarse[..., STAMP - 1 : rows, STAMP - 1 : columns])
+    inner = coarse[..., STAMP - 1 : rows, STAMP - 1 : columns]
+    return generator.enlarged(inner, None if label is None else label[..., 0, 0])

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models.networks.dcgan import Generator
+from models.networks.adversarial import Generator, labelled
 from models.tasks.generation.fields import fields
 
 TRAINING, SAMPLES, VALIDATION, TEST, FIELDS = range(5)  # what random numbers are for; each has a stream of its own
@@ -17,13 +17,27 @@ def random(seed: int, purpose: int, step: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(int(state[0]))
 
 
+def in_turn(count: int, classes: int) -> Tensor:
+    """The number of a class for each of `count` images, (count,) int64: one of each class, and again."""
+    return torch.arange(count) % classes
+
+
+def in_order(count: int, classes: int) -> Tensor:
+    """The same, the images of a class side by side, as many of each as can be."""
+    return torch.arange(count) * classes // count
+
+
 @torch.no_grad()
-def generate(generator: Generator, latents: Tensor) -> Tensor:
+def generate(generator: Generator, latents: Tensor, labels: Tensor | None = None) -> Tensor:
     """(N, C, S, S) uint8 images of latents (N, latent), or larger fields of grids of latents (N, latent, g, h).
 
+    labels  of a generator of classes, the number of each image's, (N,) int64; None: all classes in turn
     Rounded as in a file, so that they are scored as real images are; in float32, by a generator in its evaluating mode.
     """
     training, device = generator.training, next(generator.parameters()).device
+    if generator.classes is not None:
+        asked = in_turn(len(latents), generator.classes) if labels is None else labels
+        latents = labelled(latents, asked.to(latents.device), generator.classes)
     generator.eval()
     with torch.autocast(device.type, enabled=False):
         batches = latents.to(device).split(BATCH)

@@ -4,6 +4,7 @@ Scores are a discriminator's outputs, any shape, unbounded: high for real images
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -29,7 +30,12 @@ LOSSES: dict[str, tuple[Callable[[Tensor, Tensor], Tensor], Callable[[Tensor], T
 }
 
 
-def _slopes(discriminator: nn.Module, images: Tensor) -> Tensor:
+def judge(discriminator: nn.Module, label: Tensor | None) -> Callable[[Tensor], Tensor]:
+    """What scores images (N, C, H, W): the discriminator, of a network of classes for these labels (N, classes)."""
+    return discriminator if label is None else partial(discriminator, label=label)
+
+
+def _slopes(discriminator: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
     """(N, C*H*W): the gradient of each image's score by its pixels, itself differentiable. In float32 throughout."""
     with torch.autocast(images.device.type, enabled=False):
         images = images.detach().float().requires_grad_()
@@ -37,7 +43,7 @@ def _slopes(discriminator: nn.Module, images: Tensor) -> Tensor:
     return slope.flatten(1)
 
 
-def gradient_penalty(discriminator: nn.Module, real: Tensor, fake: Tensor, share: Tensor) -> Tensor:
+def gradient_penalty(discriminator: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, share: Tensor) -> Tensor:
     """Mean of (|slope| - 1)**2 at `share * real + (1 - share) * fake`, a scalar.
 
     real, fake (N, C, H, W) floating; share (N, 1, 1, 1) uniform in [0, 1]. Gulrajani et al. (2017), equation 3,
@@ -47,7 +53,7 @@ def gradient_penalty(discriminator: nn.Module, real: Tensor, fake: Tensor, share
     return (norm - 1).square().mean()
 
 
-def r1(discriminator: nn.Module, real: Tensor) -> Tensor:
+def r1(discriminator: Callable[[Tensor], Tensor], real: Tensor) -> Tensor:
     """Half the mean of |slope|**2 at real images (N, C, H, W), a scalar.
 
     Mescheder et al., "Which training methods for GANs do actually converge?" (2018), equation 9, before its gamma.

@@ -16,6 +16,7 @@ from plumbing.atomic import whole
 from upsample.instrument.outputs import OutputResult
 
 SHOWN = 36  # images of each kind, six a side
+ACROSS = 8  # in a row of a grid that is written
 COLOURS = {"real": "black", "test": "tab:blue", "test/final": "tab:orange"}
 NAMES = {"real": "real", "test": "generated, best", "test/final": "generated, final"}
 
@@ -23,7 +24,7 @@ NAMES = {"real": "real", "test": "generated, best", "test/final": "generated, fi
 def write_grid(path: Path, images: Tensor) -> None:
     """Write (N, C, H, W) uint8 images side by side as a PNG, eight a row, whole or not at all."""
     with whole(path) as partial:
-        save_image(images.cpu().float() / 255, partial, format="png")
+        save_image(images.cpu().float() / 255, partial, format="png", nrow=ACROSS)
 
 
 @rc_context({"font.size": 13})  # legible at half its size
@@ -31,6 +32,7 @@ def generation_report(
     path: Path,
     title: str,
     images: dict[str, Tensor],
+    rows: dict[str, Tensor] | None,
     field: Tensor,
     patches: Sequence[Patch],
     result: OutputResult | None,
@@ -39,8 +41,9 @@ def generation_report(
     averaged over rings, as a PNG.
 
     images: `real`, `test` (the best weights) and, where there are any, `test/final`, each (N, C, S, S) uint8,
-    N >= 36 unless there are fewer. field: (1, C, T, T) uint8, made by the best weights from a grid of latents.
-    patches: of it and, where there is one, of the repaired generator's. result: the pattern of such fields
+    N >= 36 unless there are fewer. rows: of images of classes the places (rows, columns) of those that are shown, a row
+    a class, by the same names; None: some of all. field: (1, C, T, T) uint8, made by the best weights from a grid of
+    latents. patches: of it and, where there is one, of the repaired generator's. result: the pattern of such fields
     """
     spectra = {name: power_spectrum(each) for name, each in images.items()}
     figure, grid = laid_out(title, [4.1, *([4.7] if patches else []), 4.7])
@@ -50,10 +53,12 @@ def generation_report(
         axis.set_axis_off()
         if name in images:
             # Spread over the set: neighbours in a data set are often neighbours in the world.
-            spread = torch.linspace(0, len(images[name]) - 1, min(SHOWN, len(images[name]))).long()
-            drawn = make_grid(images[name][spread], nrow=6, padding=1, pad_value=128)
+            spread, across = torch.linspace(0, len(images[name]) - 1, min(SHOWN, len(images[name]))).long(), 6
+            if rows is not None:
+                spread, across = rows[name].flatten(), rows[name].shape[1]
+            drawn = make_grid(images[name][spread], nrow=across, padding=1, pad_value=128)
             axis.imshow(drawn.permute(1, 2, 0).numpy(), interpolation="nearest")
-            axis.set_title(NAMES[name])
+            axis.set_title(NAMES[name] + (", a class a row" if rows is not None else ""))
     _rings(figure.add_subplot(grid[0, 3]), spectra)
 
     if patches:

@@ -1,6 +1,6 @@
 """How a generator learns against a discriminator, and how its images are scored."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from itertools import chain
 from pathlib import Path
@@ -8,19 +8,27 @@ from typing import Annotated, Any, Literal, cast
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from data.loading.datamodule import DataModule
-from data.loading.loaded import Images, Samples
-from models.networks.dcgan import DCGAN, Generator
+from data.loading.loaded import ClassedImages, Images, Samples
+from models.networks.adversarial import Adversarial, Generator, labelled
 from models.tasks import task
 from models.tasks.generation.collected_images import FirstImages
 from models.tasks.generation.examination import Examination
-from models.tasks.generation.generate import SAMPLES, TRAINING, VALIDATION, generate, random
-from models.tasks.generation.losses import LOSSES, gradient_penalty, r1
-from models.tasks.generation.report import generation_report, write_grid
+from models.tasks.generation.generate import (
+    SAMPLES,
+    TRAINING,
+    VALIDATION,
+    generate,
+    in_turn,
+    random,
+)
+from models.tasks.generation.losses import LOSSES, gradient_penalty, judge, r1
+from models.tasks.generation.report import ACROSS, generation_report, write_grid
 from models.tasks.generation.scores import GenerationScores
 from models.tasks.generation.watch import GANWatch
 from models.training.task import Task
@@ -28,7 +36,8 @@ from plumbing.messages import needs, say
 from plumbing.options import Count, Range
 from upsample.instrument.outputs import OutputResult
 
-WRITTEN = 64  # images of samples/<step>.png
+WRITTEN = 64  # images of samples/<step>.png, ACROSS in a row
+MOST_ROWS = 20  # of it, where each is of a class
 
 
 @task("gan")
@@ -36,18 +45,19 @@ class GAN(Task):
     """Adam for both networks; the average of the generator's weights over its steps is what is kept and scored.
 
     network  a pair of generator and discriminator; its generator becomes the average
-    A batch is {"image": (N, C, S, S) uint8}, shared out to the `d_steps` steps of the discriminator that come
-    before one of the generator. A step of training, in Lightning and to the user, is one step of the generator.
+    A batch is {"image": (N, C, S, S) uint8}, for a network of classes with "class" (N,) int64, shared out to the
+    `d_steps` steps of the discriminator that come before one of the generator; it is shown as many generated images of
+    each class as real ones. A step of training, in Lightning and to the user, is one step of the generator.
     Random numbers depend on the seed and the step alone, so that a resumed run draws the same.
     """
 
-    network: DCGAN
+    network: Adversarial
     kind = "images_of_one_size"
     mode = "min"
 
     def __init__(
         self,
-        network: DCGAN,
+        network: Adversarial,
         info: Images,
         *,
         loss: Literal["bce", "hinge", "wgan_gp"],
@@ -79,17 +89,29 @@ class GAN(Task):
         self.r1, self.d_steps, self.lr, self.betas = r1, d_steps, lr, (betas[0], betas[1])
         self.average = get_ema_multi_avg_fn(ema_decay)
         self.samples_every, self.seed = samples_every, seed
+        self.names = info.classes if isinstance(info, ClassedImages) else []
         self.examination = Examination(
             network.latent,
             network.period,
+            classes=network.classes,
             images=score_images,
             gradient_checkerboard=gradient_checkerboard,
             seed=seed,
         )
         self.found = self.examination.found
         self.monitor = f"val/{self.found[2]}" if self.found else "val/spectrum_gap"
-        self.val_real = FirstImages(val_images)
+        self.val_real, self.val_classes = FirstImages(val_images), FirstImages(val_images)
         self.final: dict[str, Tensor] = {}
+
+    @classmethod
+    def outputs(cls, info: Images, options: Mapping[str, Any]) -> int | None:
+        """How many classes images are of, None where they are of none."""
+        return len(info.classes) if isinstance(info, ClassedImages) else None
+
+    def notes(self) -> list[str]:
+        """Which classes are asked for."""
+        asked = [f"Images are asked for by class: {', '.join(self.names)}"] if self.network.classes else []
+        return [*super().notes(), *asked]
 
     def trained(self) -> list[nn.Module]:
         """Generator and discriminator; the latter not where its slope is penalised, which torch cannot compile."""
@@ -100,12 +122,20 @@ class GAN(Task):
         """(count, latent) float32 of standard normal noise."""
         return torch.randn(count, self.network.latent, generator=numbers).to(self.device)
 
+    def labels(self, batch: dict[str, Any]) -> Sequence[Tensor | None]:
+        """For each step of the discriminator the classes of its part of a batch, one-hot, (N, classes) float32; None
+        for a network without classes."""
+        if self.network.classes is None:
+            return [None] * self.d_steps
+        return F.one_hot(batch["class"], self.network.classes).float().chunk(self.d_steps)
+
     def share(self, draw: Callable[[int], Tensor], count: int) -> Tensor:
         """This process's `count` of what is drawn for a batch, the same for any number of processes."""
         return draw(count * self.trainer.world_size)[self.trainer.global_rank :: self.trainer.world_size]
 
     def forward(self, latent: Tensor) -> Tensor:
-        """(N, latent) float32 to images (N, C, S, S) float32 in [0, 1], by the averaged generator."""
+        """(N, latent) float32, of a network of classes (N, latent + classes), to images (N, C, S, S) float32 in [0, 1],
+        by the averaged generator."""
         return (self.network(latent).float() + 1) / 2
 
     def training_step(self, batch: dict[str, Any], index: int) -> None:
@@ -114,15 +144,16 @@ class GAN(Task):
         # max_steps and the checkpoints count steps of the generator.
         critic = self.optimizers(use_pl_optimizer=False)[1]  # type: ignore[index]  # likewise
         numbers = random(self.seed, TRAINING, self.trainer.global_step)
-        for real in (batch["image"].float() / 127.5 - 1).chunk(self.d_steps):
-            critic_loss = self.critic_loss(real, numbers)
+        images = (batch["image"].float() / 127.5 - 1).chunk(self.d_steps)
+        for real, label in zip(images, self.labels(batch), strict=True):
+            critic_loss = self.critic_loss(real, label, numbers)
             critic.zero_grad()
             self.manual_backward(critic_loss)
             critic.step()
 
         self.network.discriminator.requires_grad_(False)  # spares the gradients that nobody would use
-        noise = self.share(lambda count: self.latents(count, numbers), len(real))
-        loss = self.generator_loss(self.network.discriminator(self.learner(noise)).float())
+        fake = self.learner(self.asked(len(real), label, numbers))
+        loss = self.generator_loss(judge(self.network.discriminator, label)(fake).float())
         optimiser.zero_grad()
         self.manual_backward(loss)
         optimiser.step()
@@ -133,11 +164,16 @@ class GAN(Task):
         if self.trainer.is_global_zero and self.trainer.global_step % self.samples_every == 0:
             self.write_samples()
 
-    def critic_loss(self, real: Tensor, numbers: torch.Generator) -> Tensor:
-        """The discriminator's loss with its penalties, a scalar; real (N, C, S, S) in [-1, 1]."""
-        discriminator = self.network.discriminator
+    def asked(self, count: int, label: Tensor | None, numbers: torch.Generator) -> Tensor:
+        """What the generator is to make `count` images of: noise and, of a network of classes, behind it the label."""
+        noise = self.share(lambda n: self.latents(n, numbers), count)
+        return noise if label is None else torch.cat([noise, label], 1)
+
+    def critic_loss(self, real: Tensor, label: Tensor | None, numbers: torch.Generator) -> Tensor:
+        """The discriminator's loss with its penalties, a scalar; real (N, C, S, S) in [-1, 1], label (N, classes)."""
+        discriminator = judge(self.network.discriminator, label)
         with torch.no_grad():
-            fake = self.learner(self.share(lambda count: self.latents(count, numbers), len(real))).float()
+            fake = self.learner(self.asked(len(real), label, numbers)).float()
         loss = self.discriminator_loss(discriminator(real).float(), discriminator(fake).float())
         if self.gradient_penalty:
             share = self.share(lambda count: torch.rand(count, 1, 1, 1, generator=numbers), len(real)).to(self.device)
@@ -152,8 +188,13 @@ class GAN(Task):
         self.average([averaged[i] for i in kept], [current[i] for i in kept], 0)
 
     def write_samples(self) -> None:
-        """Images of the same noise each time, as samples/<step>.png in the run's folder."""
-        images = generate(self.network.generator, self.latents(WRITTEN, random(self.seed, SAMPLES)))
+        """Images of the same noise each time, as samples/<step>.png in the run's folder; of a network of classes a row
+        of each, of the first so many."""
+        count, classes, labels = WRITTEN, self.network.classes, None
+        if classes is not None:
+            count = min(classes, MOST_ROWS) * ACROSS
+            labels = torch.arange(count) // ACROSS
+        images = generate(self.network.generator, self.latents(count, random(self.seed, SAMPLES)), labels)
         write_grid(Path(self.trainer.default_root_dir, "samples", f"{self.trainer.global_step:06d}.png"), images)
 
     def on_fit_start(self) -> None:
@@ -176,11 +217,15 @@ class GAN(Task):
 
     def validation_step(self, batch: dict[str, Any], index: int) -> None:
         self.val_real.update(batch["image"], batch["index"])
+        if self.network.classes is not None:
+            self.val_classes.update(batch["class"], batch["index"])
 
     def on_validation_epoch_end(self) -> None:
         real = self.val_real.compute()
-        self.val_real.reset()
-        images = generate(self.network.generator, self.latents(len(real), random(self.seed, VALIDATION)))
+        classes = None if self.network.classes is None else self.val_classes.compute()
+        for metric in (self.val_real, self.val_classes):
+            metric.reset()
+        images = generate(self.network.generator, self.latents(len(real), random(self.seed, VALIDATION)), classes)
         self.watch.see_images(images, real, self.trainer.global_step)
         scores = GenerationScores(real, self.found)(images)
         chosen = {self.monitor.removeprefix("val/"), "spectrum_gap"}
@@ -190,7 +235,7 @@ class GAN(Task):
         self.examination.begin()
 
     def test_step(self, batch: dict[str, Any], index: int) -> None:
-        self.examination(batch["image"], batch["index"])
+        self.examination(batch["image"], batch["index"], batch.get("class"))
 
     def on_test_epoch_end(self) -> None:
         """Score the weights loaded, and those that training ended with."""
@@ -205,8 +250,10 @@ class GAN(Task):
         return self.examination.scores
 
     def inputs(self, samples: Samples, count: int) -> list[Tensor]:
-        """Latents (count, latent): a generator takes no images."""
-        return [self.latents(count, random(self.seed, SAMPLES))]
+        """Latents (count, latent), of a network of classes (count, latent + classes), of all in turn: a generator takes
+        no images."""
+        noise, classes = self.latents(count, random(self.seed, SAMPLES)), self.network.classes
+        return [noise if classes is None else labelled(noise, in_turn(count, classes).to(noise.device), classes)]
 
     def grid_measure(self, samples: Samples, count: int) -> Callable[[nn.Module], OutputResult]:
         """On outputs alone, of large fields, as the test does it."""
@@ -225,15 +272,15 @@ class GAN(Task):
         seen = self.examination
         shown = {name: images.cpu() for name, images in seen.shown.items()}
         patches = seen.patches(self.network.generator)
-        generation_report(path, title, shown, seen.fields["test"], patches, seen.patterns["test"])
+        generation_report(path, title, shown, seen.rows(), seen.fields["test"], patches, seen.patterns["test"])
 
     def example_arrays(self) -> dict[str, NDArray[np.generic]]:
         """Real images, and generated ones of the same noise in every run of this seed; the generated ones' spectrum."""
         return self.examination.example_arrays(self.network.generator)
 
     def example_input(self) -> Tensor:
-        """The latent of one image, (1, latent)."""
-        return self.latents(1, random(self.seed, SAMPLES))
+        """What one image is made of, (1, latent) or (1, latent + classes)."""
+        return self.inputs([], 1)[0]
 
     def configure_optimizers(self) -> Any:
         """Adam for the generator, then for the discriminator."""

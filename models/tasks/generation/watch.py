@@ -12,7 +12,10 @@ WON, STEPS = 0.01, 100  # a discriminator's loss below this, for so many steps i
 # Before so many steps a generator's images are all alike, as it has learnt nothing yet.
 COLLAPSED = 0.1  # of the distance between real images
 COMPARED = 64  # images
-ADVICE = "lower task.lr, or set model.spectral_norm=true, or task.r1=1 with model.batch_norm=false"
+ADVICE = (
+    "lower task.lr, or choose model=sngan, or of dcgan set model.spectral_norm=true, or task.r1=1 with "
+    "model.batch_norm=false"
+)
 
 
 def spread(images: Tensor) -> float:

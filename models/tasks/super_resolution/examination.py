@@ -8,11 +8,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from data.reduced.bicubic import enlarge, shrink, to_uint8
 from models.tasks.common_size import first_of, middle, quarters
 from models.tasks.drawing import line_spectrum
 from models.tasks.grid import told
 from models.tasks.pattern_picture import SIDE, for_comparison, printed
-from models.tasks.super_resolution.bicubic import enlarge, shrink, to_uint8
 from models.tasks.super_resolution.report import WINDOW, Example, telling_example
 from models.tasks.super_resolution.scores import ImageScores, luma
 from upsample.instrument.checkerboard import Checkerboard
@@ -22,9 +22,9 @@ from upsample.instrument.shifts import GridByShifting, ShiftResult
 class Examination(nn.Module):
     """Scores beside bicubic's, the pattern of the grid by shifting, classical measures, and the most telling image.
 
-    forward(truth, index, network) takes in high-resolution images (N, C, H, W) uint8, whole multiples of the scale,
-    with their places in the test; `network` maps reduced images to large ones, about in [0, 1]. `begin(samples)` comes
-    first.
+    forward(truth, low, index, network) takes in high-resolution images (N, C, H, W) uint8, whole multiples of the
+    scale, what is to be enlarged, (N, C, H/scale, W/scale) uint8, and their places in the test; `network` maps such
+    images to large ones, about in [0, 1]. `begin(samples)` comes first.
     """
 
     def __init__(self, scale: int, channels: int, *, grid_images: int, checkerboard_images: int | None) -> None:
@@ -52,9 +52,8 @@ class Examination(nn.Module):
         self.measured_images, (height, width) = first_of(samples, self.checkerboard.max_images)
         self.measured_size = (height // self.scale * self.scale, width // self.scale * self.scale)
 
-    def forward(self, truth: Tensor, index: Tensor, network: Callable[[Tensor], Tensor]) -> None:
+    def forward(self, truth: Tensor, low: Tensor, index: Tensor, network: Callable[[Tensor], Tensor]) -> None:
         """Take in a batch of the test."""
-        low = shrink(truth, self.scale)
         output, bicubic = 255 * network(low), enlarge(low, self.scale)
         self.scores.update(to_uint8(output), truth)
         self.baseline.update(to_uint8(bicubic), truth)

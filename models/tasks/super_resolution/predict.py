@@ -5,8 +5,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from data.reduced.bicubic import to_uint8
 from models.tasks.picture_files import as_channels, picture_of, write_picture
-from models.tasks.super_resolution.bicubic import to_uint8
 from models.trained.saved import Trained
 
 TILE = 256  # pixels a side that the network sees at once, besides its margin

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
+from data.reduced.bicubic import to_uint8
 from models.tasks.drawing import save
 from models.tasks.pattern_picture import (
     Patch,
@@ -21,7 +22,6 @@ from models.tasks.pattern_picture import (
     draw_plane,
     laid_out,
 )
-from models.tasks.super_resolution.bicubic import to_uint8
 from models.tasks.super_resolution.scores import luma, psnr
 from upsample.instrument.shifts import ShiftResult
 

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from data.loading.datamodule import DataModule
-from data.loading.loaded import Images, Samples
+from data.loading.loaded import Images, ReducedImages, Samples
+from data.reduced.bicubic import shrink, to_uint8
 from models.networks.interfaces import Network
 from models.networks.normalise import Normalise
 from models.tasks import task
 from models.tasks.common_size import middle, quarters, spread
 from models.tasks.pattern_picture import Patch, room, with_repaired
-from models.tasks.super_resolution.bicubic import shrink, to_uint8
 from models.tasks.super_resolution.examination import Examination
 from models.tasks.super_resolution.report import WINDOW, Example, super_resolution_report
 from models.tasks.super_resolution.scores import ImageScores, luma
@@ -44,7 +44,8 @@ class SuperResolution(Task):
 
     network   maps (N, C, H, W) normalised images to (N, C, p*H, p*W), normalised alike; its period p is the scale
     A batch is {"image": (N, C, H, W) uint8}, the high-resolution truth, C 1 or 3. It is cropped at the right and
-    bottom to whole multiples of the scale; what the network sees is MATLAB's bicubic reduction of that, in uint8.
+    bottom to whole multiples of the scale; what the network sees is "low", or without that MATLAB's bicubic reduction
+    of the truth, in uint8.
     """
 
     kind = "high_resolution_images"
@@ -67,6 +68,7 @@ class SuperResolution(Task):
         self.keep_average(ema)
         self.normalise = Normalise(info.mean, info.std)
         self.scale = network.period
+        self.reduction = info.reduction if isinstance(info, ReducedImages) else ""
         self.loss, self.lr, self.warmup = LOSSES[loss], lr, warmup
         self.val_scores = ImageScores(border=self.scale)
         self.examination = Examination(
@@ -93,15 +95,35 @@ class SuperResolution(Task):
         height, width = (length // self.scale * self.scale for length in batch["image"].shape[-2:])
         return batch["image"][..., :height, :width]
 
+    def low(self, batch: dict[str, Any], truth: Tensor) -> Tensor:
+        """What the network sees of a batch. Raises ValueError for images that come in another size."""
+        if "low" not in batch:
+            return shrink(truth, self.scale)
+        height, width = (length // self.scale for length in truth.shape[-2:])
+        if batch["low"].shape[-2:] != (height, width):
+            small, large = (" x ".join(map(str, x.shape[-2:])) for x in (batch["low"], batch["image"]))
+            raise ValueError(
+                f"the small image of {batch['name'][0]} has {small} pixels and the large one {large}, but the network "
+                f"enlarges by {self.scale}; choose data of that scale"
+            )
+        return batch["low"]
+
+    def notes(self) -> list[str]:
+        """How small images come about, where that is not by bicubic alone."""
+        if not self.reduction:
+            return super().notes()
+        measured = "What the grid prints is measured on bicubic reductions, as no other can be shifted"
+        return [*super().notes(), f"Low-resolution images: {self.reduction}", measured]
+
     def training_step(self, batch: dict[str, Any], index: int) -> Tensor:
         truth = self.truth(batch)
-        loss = self.loss(self.enlarged(self.learning, shrink(truth, self.scale)), truth.float() / 255)
+        loss = self.loss(self.enlarged(self.learning, self.low(batch, truth)), truth.float() / 255)
         self.log("train/loss", loss, prog_bar=True)
         return loss
 
     def validation_step(self, batch: dict[str, Any], index: int) -> None:
         truth = self.truth(batch)
-        self.val_scores.update(to_uint8(255 * self.exact(shrink(truth, self.scale))), truth)
+        self.val_scores.update(to_uint8(255 * self.exact(self.low(batch, truth))), truth)
 
     def on_validation_epoch_end(self) -> None:
         self.log("val/psnr_y", self.val_scores.compute()["psnr_y"], prog_bar=True, sync_dist=True)
@@ -112,7 +134,8 @@ class SuperResolution(Task):
         self.examination.begin(data.test)
 
     def test_step(self, batch: dict[str, Any], index: int) -> None:
-        self.examination(self.truth(batch), batch["index"], self.exact)
+        truth = self.truth(batch)
+        self.examination(truth, self.low(batch, truth), batch["index"], self.exact)
 
     def on_test_epoch_end(self) -> None:
         """Have the example of the process that found the most telling one in all."""
@@ -136,8 +159,10 @@ class SuperResolution(Task):
         return self.tested()
 
     def tested(self) -> dict[str, Any]:
-        """The scores of the test just run, and bicubic's on the same images."""
-        return self.examination.results()
+        """The scores of the test just run, and bicubic's on the same images; how these were made small, where that is
+        not by bicubic alone."""
+        told = {"reduction": f"Low-resolution images: {self.reduction}"} if self.reduction else {}
+        return self.examination.results() | told
 
     def inputs(self, samples: Samples, count: int) -> list[Tensor]:
         """The middle of `count` images, of at most SEEN pixels a side, reduced and normalised, one by one."""

@@ -14,7 +14,7 @@ def pixels(count: int, seed: int) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (count, 3072), dtype=np.uint8)
 
 
-def published(rows: np.ndarray) -> bytes:
+def published(rows: np.ndarray, label: int = 3) -> bytes:
     """A batch byte for byte as the authors' Python 2 pickled theirs, but for its length."""
     count = len(rows)
     array = (
@@ -23,7 +23,7 @@ def published(rows: np.ndarray) -> bytes:
         b"(K\x03U\x01|q\x12NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tq\x13b\x89T"
         + struct.pack("<I", rows.size) + rows.tobytes() + b"q\x14tq\x15b"
     )  # fmt: skip
-    labels = b"U\x06labelsq\x04]q\x05(" + b"K\x03" * count + b"e"
+    labels = b"U\x06labelsq\x04]q\x05(" + bytes([75, label]) * count + b"e"
     return (
         b"\x80\x02}q\x01(U\x0bbatch_labelq\x02U\x15training batch 1 of 5q\x03" + labels + b"U\x04dataq\x06" + array
         + b"U\tfilenamesq\x16]q\x17(" + b"U\x05a.png" * count + b"eu."
@@ -49,6 +49,7 @@ def test_the_published_batches_give_their_pictures_in_order(tmp_path: Path) -> N
         image = (module.train if i < 10 else module.val)[i % 10]["image"]
         for c, y, x in ((0, 0, 1), (1, 5, 30), (2, 31, 31)):  # 1024 bytes of red, row by row, then green, then blue
             assert image[c, y, x] == stored[i, 1024 * c + 32 * y + x]
+    assert module.info.classes[module.train[0]["class"]] == "cat"  # 3, as `published` labels all
     assert torch.equal(module.test[5]["image"].flatten(), torch.from_numpy(pixels(6, 5)[5]))
     # pickle itself, which trusts the file, reads the same
     with (tmp_path / "cifar-10-batches-py/test_batch").open("rb") as file:
@@ -85,7 +86,11 @@ def test_what_is_no_batch_is_refused(tmp_path: Path) -> None:
     batch = tmp_path / "data_batch_1"
     whole = published(pixels(2, 0))
     floats = pickle.dumps({"data": 0.5}, 2)
-    for content, reason in [(whole[:-900], ""), (b"", "Ran out"), (b"text", ""), (floats, "no attribute 'dtype'")]:
+    other = published(pixels(2, 0), label=10)
+    for content, reason in [
+        (whole[:-900], ""), (b"", "Ran out"), (b"text", ""), (floats, "no attribute 'dtype'"),
+        (other, "its labels are not a number from 0 to 9"),
+    ]:  # fmt: skip
         batch.write_bytes(content)
         with pytest.raises(ValueError, match=rf"data_batch_1 is no batch of CIFAR-10 \(.*{reason}"):
             read_batch(batch)

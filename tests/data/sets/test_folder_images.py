@@ -6,6 +6,7 @@ from PIL import Image
 
 import data
 from data.loading.datamodule import DataModule
+from data.loading.loaded import ClassedImages
 from tests.tiny import configuration
 
 
@@ -69,6 +70,31 @@ def test_folders_for_the_splits_are_kept_to_and_masks_left_alone(tmp_path: Path,
         [6, 7],
         [8, 9, 10],
     ]
+
+
+def test_folders_of_images_are_classes(tmp_path: Path) -> None:
+    for name, which in (("b cats", range(8)), ("a/dogs", range(8, 14)), ("a/wolves", range(14, 20))):
+        images(tmp_path / name, which)
+    module = build(tmp_path)
+    assert isinstance(module.info, ClassedImages)
+    assert module.info.classes == ["a", "b cats"]
+    splits = [getattr(module, split) for split in ("train", "val", "test")]
+    seen = {int(s[i]["image"].max()): s[i]["class"] for s in splits for i in range(len(s))}
+    assert seen == {level: int(level < 8) for level in range(20)}
+
+
+def test_images_beside_folders_and_folders_of_splits_are_no_classes(tmp_path: Path) -> None:
+    for name, which in (("cats", range(8)), ("dogs", range(8, 19)), ("", range(19, 20))):
+        images(tmp_path / "mixed" / name, which)
+    for split, which in (("train", range(6)), ("val", range(6, 8)), ("test", range(8, 11))):
+        images(tmp_path / "splits" / split, which)
+        images(tmp_path / "both" / split / "x", which)
+        images(tmp_path / "both" / split / "y", range(100, 102))
+    assert not isinstance(build(tmp_path / "mixed").info, ClassedImages)
+    assert not isinstance(build(tmp_path / "splits").info, ClassedImages)
+    both = build(tmp_path / "both")
+    assert both.info.classes == ["x", "y"]
+    assert [both.val[i]["class"] for i in range(4)] == [0, 0, 1, 1]
 
 
 def test_images_that_would_have_to_be_enlarged_are_refused_or_skipped(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import data
+from data.loading.loaded import ClassedImages
 from data.sets.mnist import fashion_mnist, mnist, read_idx
 
 
@@ -44,6 +45,42 @@ def test_debians_and_torchvisions_layout_plain_and_compressed(tmp_path: Path, na
     trained_on = {sample["name"]: sample["image"] for sample in map(module.train.__getitem__, range(5))}
     assert all(torch.equal(x, trained_on[name]) for x, name in zip(batch["image"], batch["name"], strict=True))
     assert next(iter(module.train_dataloader()))["image"].shape == (4, 1, 32, 32)
+
+
+def labelled(folder: Path, end: str = "") -> dict[str, list[int]]:
+    given = {"train": [3, 1, 4, 1, 5, 9, 2, 6, 5, 3], "t10k": [0, 1, 2, 7, 8, 9]}
+    for stem, labels in given.items():
+        content = struct.pack(">2i", 2049, len(labels)) + bytes(labels)
+        (folder / f"{stem}-labels-idx1-ubyte{end}").write_bytes(gzip.compress(content) if end else content)
+    return given
+
+
+@pytest.mark.parametrize("end", ["", ".gz"])
+def test_labels_beside_the_images_give_each_its_class(tmp_path: Path, end: str) -> None:
+    write(tmp_path, end)
+    options = {"name": "fashion_mnist", "root": str(tmp_path), "download": False, "crop": 32, "batch_size": 4}
+    module = data.build(options, "images_of_one_size", seed=0)
+    assert not isinstance(module.info, ClassedImages)  # without the files of labels there are no classes
+    assert "class" not in module.train[0]
+    given = labelled(tmp_path, end)
+    module = data.build(options, "images_of_one_size", seed=0)
+    assert isinstance(module.info, ClassedImages)
+    assert module.info.classes[4] == "Coat"
+    stored = [module.train[i]["class"] for i in range(5)] + [module.val[i]["class"] for i in range(5)]
+    assert stored == given["train"]
+    assert [module.test[i]["class"] for i in range(6)] == given["t10k"]
+    (batch,) = module.train_dataloader()
+    of_name = {module.train[i]["name"]: module.train[i]["class"] for i in range(5)}
+    assert batch["class"].tolist() == [of_name[name] for name in batch["name"]]
+
+
+def test_labels_of_another_length_are_refused(tmp_path: Path) -> None:
+    write(tmp_path)
+    labelled(tmp_path)
+    path = tmp_path / "train-labels-idx1-ubyte"
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(ValueError, match="train-labels-idx1-ubyte is no whole IDX file of 10 labels from 0 to 9"):
+        fashion_mnist(str(tmp_path), download=False)
 
 
 def test_a_missing_set_is_said_with_what_to_put_where(tmp_path: Path) -> None:

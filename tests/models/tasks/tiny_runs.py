@@ -16,6 +16,7 @@ from data.loading.augment import Augment
 from data.loading.datamodule import DataModule
 from data.loading.loaded import Images, LabelledImages, Loaded
 from models.networks.dcgan import DCGAN
+from models.networks.sngan import SNGAN
 from models.networks.super_resolution import ESPCN
 from models.tasks.generation import feature_networks
 from models.tasks.generation.task import GAN
@@ -34,7 +35,7 @@ STEPS = {"max_epochs": -1, "max_steps": 8, "check_val_every_n_epoch": None, "val
 
 
 class Noise:
-    """`count` grey images of 32 x 32 pixels and their masks; the same index gives the same."""
+    """`count` grey images of 32 x 32 pixels, their masks and their classes; the same index gives the same."""
 
     def __init__(self, count: int) -> None:
         self.count = count
@@ -47,7 +48,7 @@ class Noise:
         image = torch.from_numpy(drawn.integers(256, size=(1, 32, 32), dtype=np.uint8))
         if index == BLANK:
             image.fill_(255)
-        return {"image": image, "mask": image[0] // 86, "name": str(index)}
+        return {"image": image, "mask": image[0] // 86, "class": index % 3, "name": str(index)}
 
 
 class Dropping(nn.Module):
@@ -67,9 +68,10 @@ class Dropping(nn.Module):
 
 
 def build(kind: str) -> Task:
-    """The task of a kind; of "segmentation, averaged" and the like with a running average of its weights."""
-    kind, _, averaged = kind.partition(", ")
-    ema = 0.5 if averaged else 0.0
+    """The task of a kind; of "segmentation, averaged" and the like with a running average of its weights, of "gan, of
+    classes" and the like asked for one of three."""
+    kind, _, how = kind.partition(", ")
+    ema, classes = 0.5 if how == "averaged" else 0.0, 3 if how == "of classes" else None
     pl.seed_everything(0, verbose=False)
     if kind == "segmentation":
         return Segmentation(
@@ -80,7 +82,8 @@ def build(kind: str) -> Task:
     if kind == "super_resolution":
         enlarger = ESPCN(1, partial(upsample.build, "pixel_shuffle"), scale=2)
         return SuperResolution(enlarger, GREY, loss="l1", lr=1e-3, warmup=0.1, checkerboard_images=1, ema=ema)
-    network = DCGAN(1, partial(upsample.build, "deconv", balanced=False), size=32, latent=5, width=4)
+    chosen = DCGAN if kind == "gan" else SNGAN
+    network = chosen(1, partial(upsample.build, "deconv", balanced=False), latent=5, width=4, classes=classes)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(feature_networks, "find", lambda: None)  # it would take minutes to score with
         return GAN(

@@ -13,6 +13,7 @@ GOOD: dict[str, Any] = {
     "mean": [0.3, 0, 1], "std": [0.2, 1, 1e-6], "classes": ["ocean", "بحر"], "palette": [[0, 0, 200], [255, 7, 0]],
     "ignore_index": 255, "labels": [0, 7], "ignored": [255], "span": None,
 }  # fmt: skip
+GENERATOR = GOOD | {"task": {"name": "gan"}, "model": {"name": "sngan", "classes": "auto"}}
 NAN, INF = float("nan"), float("inf")
 VALUES = {"unit": "m", "mean": 3.5, "std": 2.0, "low": -1.0, "high": 9.0}
 REGRESSION = GOOD | {"task": {"name": "regression"}, "values": VALUES}
@@ -57,7 +58,7 @@ def test_what_is_wrong_is_one_printable_sentence(key: str, values: list[Any]) ->
 
 
 def test_values_and_thresholds_that_are_right_pass() -> None:
-    for config in (REGRESSION, OVERLAPPING):
+    for config in (REGRESSION, OVERLAPPING, GENERATOR):
         check(config)
     check(OVERLAPPING | {"task": {"name": "segmentation", "labels": "binary"}, "thresholds": [0.9]})
 
@@ -70,6 +71,7 @@ def test_values_and_thresholds_that_are_right_pass() -> None:
         (REGRESSION, "encoder", [None]),
         (OVERLAPPING, "thresholds", [None, [], [0.5], [0.5, 1.0], [0.5, 0], [0.5, NAN], [True, 0.5], "ab", {"a": 0.5}]),
         (GOOD, "thresholds", [[0.5, 0.5], []]),
+        (GENERATOR, "classes", [None, [], "ab", [1, 2], ["a\x1b[2J", "b"]]),
     ],
 )  # fmt: skip
 def test_values_and_thresholds_that_are_wrong_are_refused(config: Any, key: str, values: list[Any]) -> None:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from models import networks
+from models.networks.adversarial import labelled
 from models.trained import export as exporting
 from models.trained.export import TOLERANCE, export, place
 
@@ -22,7 +23,9 @@ PLAIN = {"family": "plain", "width": 4, "depth": 3}
 NETWORKS: dict[str, tuple[dict[str, Any], dict[str, Any] | None]] = {
     "deeplab": ({"name": "deeplab", "width": 8, "channels": 8, "rates": [1, 2]}, PLAIN),
     "dcgan": ({"name": "dcgan", "width": 4}, None),
+    "sngan": ({"name": "sngan", "width": 4}, None),
     "espcn": ({"name": "espcn"}, None),
+    "sesr": ({"name": "sesr", "blocks": 1}, None),
     "srresnet": ({"name": "srresnet", **LITTLE}, None),
     "edsr_baseline": ({"name": "edsr_baseline", "scale": 3, **LITTLE}, None),
 }
@@ -60,12 +63,35 @@ def test_every_network_in_onnx_with_its_preprocessing_inside(name: str, trained:
     net = trained({"name": "dilated_deconv"}, model, encoder)
     written = export(net, tmp_path / "net.onnx", "onnx")
     random = torch.Generator().manual_seed(2)
-    x = torch.randn(4, 100, generator=random)
+    x = torch.randn(4, net.latent or 0, generator=random)
     if net.latent is None:
         x = torch.randint(256, (2, 3, 33, 50), generator=random, dtype=torch.uint8)
     with torch.no_grad():
         assert agrees(outputs(written.path, x), net(x))
     assert [p.name for p in tmp_path.iterdir()] == ["net.onnx"]
+
+
+@pytest.mark.parametrize("folded", [False, True])
+@pytest.mark.parametrize("name", ["dcgan", "sngan"])
+def test_a_generator_of_classes_takes_the_number_of_the_class(
+    name: str, folded: bool, trained: Any, tmp_path: Path
+) -> None:
+    net = trained({"name": "dilated_deconv"}, {"name": name, "width": 4, "classes": "auto"})
+    nn.init.normal_(next(p for key, p in net.named_parameters() if key.endswith(".shift")))  # so that classes differ
+    session = onnxruntime.InferenceSession(export(net, tmp_path / "net.onnx", "onnx", folded=folded).path)
+    assert [(each.name, each.type) for each in session.get_inputs()] == [
+        ("x", "tensor(float)"), ("label", "tensor(int64)")
+    ]  # fmt: skip
+    about = session.get_modelmeta().custom_metadata_map
+    assert json.loads(about["classes"]) == ["ocean", "land", "lake"]
+    assert about["input"] == f"{net.latent} numbers of standard normal noise an image; the number of its class"
+    z, label = torch.randn(4, net.latent or 0), torch.tensor([2, 0, 1, 1])
+    found = torch.from_numpy(session.run(None, {"x": z.numpy(), "label": label.numpy()})[0])
+    with torch.no_grad():
+        assert agrees(found, net(z, label))
+        assert not agrees(found, net(z, label.flip(0)))
+        alone = export(net, tmp_path / "alone.onnx", "onnx", preprocess=False)
+        assert agrees(outputs(alone.path, labelled(z, label, 3)), net.network(labelled(z, label, 3)))
 
 
 @pytest.mark.parametrize("folded", [False, True])

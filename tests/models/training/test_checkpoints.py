@@ -20,7 +20,7 @@ CASES = [
     ("segmentation", HALVES, 0), ("segmentation", ACCUMULATED, 0), ("super_resolution", STEPS, 0),
     ("super_resolution", STEPS, 2), ("gan", STEPS, 0), ("gan", STEPS, 2), ("gan", EPOCHS, 0),
     ("segmentation, averaged", EPOCHS, 0), ("segmentation, averaged", ACCUMULATED, 0),
-    ("super_resolution, averaged", STEPS, 0),
+    ("super_resolution, averaged", STEPS, 0), ("gan, of classes", STEPS, 0), ("sngan, of classes", STEPS, 0),
 ]  # fmt: skip
 
 

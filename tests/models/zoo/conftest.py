@@ -11,7 +11,7 @@ import yaml
 from models.trained import checkpoint
 from models.training.task import Task
 from models.zoo import entry, index
-from models.zoo.from_run import used_weights
+from models.zoo.from_run import as_used
 from models.zoo.index import Entry
 
 
@@ -31,7 +31,7 @@ def files(saved_run: Callable[..., tuple[Task, Path]]) -> dict[str, bytes]:
     """The four files of a small U-Net."""
     stored = checkpoint.read(saved_run("segmentation")[1])
     return {
-        "model.safetensors": safetensors.torch.save(used_weights(stored, half=False)),
+        "model.safetensors": safetensors.torch.save(as_used(stored, half=False).weights),
         "config.yaml": yaml.safe_dump(stored.config).encode(),
         "card.md": b"# small\n",
         "preview.png": b"a picture",

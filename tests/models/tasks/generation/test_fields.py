@@ -6,7 +6,9 @@ import pytest
 import torch
 
 import upsample
+from models.networks.adversarial import labelled
 from models.networks.dcgan import DCGAN
+from models.networks.sngan import SNGAN
 from models.tasks.generation.fields import fields
 
 
@@ -40,14 +42,19 @@ def test_coarse_pixels_vary_as_much_as_an_images() -> None:
     assert torch.allclose(field, image, rtol=0.1)
 
 
+@pytest.mark.parametrize("classes", [None, 3])
+@pytest.mark.parametrize("kind", [DCGAN, SNGAN])
 @pytest.mark.parametrize("name", ["deconv", "resize_conv", "pixel_shuffle"])
 @torch.no_grad()
-def test_shifting_the_latents_shifts_the_field_by_a_period(name: str) -> None:
+def test_shifting_the_latents_shifts_the_field_by_a_period(name: str, kind: type, classes: int | None) -> None:
     """So position is felt only within a period, and a repetition is the upsamplers' own."""
-    dcgan = network(name)
+    torch.manual_seed(0)
+    generator = kind(1, partial(upsample.build, name), latent=6, width=4, classes=classes).eval().generator
     latents = torch.randn(1, 6, 12, 12, generator=torch.Generator().manual_seed(1))
-    whole, shifted = fields(dcgan.generator, latents), fields(dcgan.generator, latents[..., 1:, :])
-    inner = slice(16, -16)  # away from the borders, which convolutions pad
+    if classes is not None:
+        latents = labelled(latents, torch.tensor([1]), classes)
+    whole, shifted = fields(generator, latents), fields(generator, latents[..., 1:, :])
+    inner = slice(24, -24)  # away from the borders, which convolutions pad
     scale = whole.std()  # a generator just initialised is faint
     expected = shifted[..., inner, inner] / scale
     assert torch.allclose(whole[..., 8:, :][..., inner, inner] / scale, expected, atol=1e-3)

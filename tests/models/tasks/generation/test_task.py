@@ -13,8 +13,10 @@ from torch import Tensor, nn
 import upsample
 from data.loading.augment import Augment
 from data.loading.datamodule import DataModule
-from data.loading.loaded import Images, Loaded
+from data.loading.loaded import ClassedImages, Images, Loaded
 from models.networks.dcgan import DCGAN
+from models.networks.sngan import SNGAN
+from models.tasks.cause import attribution
 from models.tasks.generation import feature_networks
 from models.tasks.generation.generate import TEST, TRAINING, generate, random
 from models.tasks.generation.losses import LOSSES, gradient_penalty, r1
@@ -38,10 +40,11 @@ OPTIONS: dict[str, Any] = {
     "seed": 0,
 }
 INFO = Images("noise", (0.5,), (0.3,))
+CLASSED = ClassedImages("noise", (0.5,), (0.3,), ["a", "b", "c"])
 
 
 class Noise:
-    """`count` grey images of 32 pixels."""
+    """`count` grey images of 32 pixels, of three classes."""
 
     def __init__(self, count: int, seed: int, size: int = 32) -> None:
         generator = torch.Generator().manual_seed(seed)
@@ -51,7 +54,7 @@ class Noise:
         return len(self.images)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        return {"image": self.images[index], "name": "noise"}
+        return {"image": self.images[index], "class": index % 3, "name": "noise"}
 
 
 @pytest.fixture(autouse=True)
@@ -73,8 +76,9 @@ def noise(size: int = 32) -> DataModule:
 def gan(**options: Any) -> GAN:
     torch.manual_seed(0)
     batch_norm = options.get("loss") != "wgan_gp" and not options.get("r1")
-    network = DCGAN(1, partial(upsample.build, "deconv"), size=32, latent=5, width=4, batch_norm=batch_norm)
-    return GAN(network, INFO, **(OPTIONS | options))
+    classes = options.pop("classes", None)
+    network = DCGAN(1, partial(upsample.build, "deconv"), 32, latent=5, width=4, batch_norm=batch_norm, classes=classes)
+    return GAN(network, INFO if classes is None else CLASSED, **(OPTIONS | options))
 
 
 def trainer(task: GAN, folder: Path, **options: Any) -> pl.Trainer:
@@ -175,7 +179,7 @@ def test_the_discriminator_loss_is_put_together_from_its_parts(tmp_path: Path) -
     for options in ({"loss": "bce", "r1": 3.0}, {"loss": "wgan_gp", "gradient_penalty": 7.0}, {"loss": "hinge"}):
         task, other = gan(**options), gan(**options)
         task.trainer = trainer(task, tmp_path)  # which knows how many processes share what is drawn
-        value = task.critic_loss(real, random(0, TRAINING, 5))
+        value = task.critic_loss(real, None, random(0, TRAINING, 5))
         numbers = random(0, TRAINING, 5)
         fake = other.learner(torch.randn(4, 5, generator=numbers)).detach()
         discriminator = other.network.discriminator
@@ -188,7 +192,10 @@ def test_the_discriminator_loss_is_put_together_from_its_parts(tmp_path: Path) -
         assert value.item() == pytest.approx(expected.item(), rel=1e-5)
 
 
-@pytest.mark.parametrize("options", [{"loss": "hinge"}, {"loss": "wgan_gp", "d_steps": 2}, {"r1": 1.0}])
+@pytest.mark.parametrize(
+    "options",
+    [{"loss": "hinge"}, {"loss": "wgan_gp", "d_steps": 2}, {"r1": 1.0}, {"loss": "wgan_gp", "classes": 3}],
+)
 def test_both_networks_learn(tmp_path: Path, options: dict[str, Any]) -> None:
     task = gan(**options)
     before = state(task)
@@ -254,3 +261,52 @@ def test_the_discriminators_gradient_is_measured_on_the_real_test_images_if_aske
     assert {"test/gradient_checkerboard/phase_variance/p2", "test/gradient_checkerboard_field/phase_variance"} <= set(
         measured
     )
+
+
+def test_each_step_of_the_discriminator_sees_as_many_generated_images_of_a_class_as_real_ones(tmp_path: Path) -> None:
+    task = gan(classes=3, d_steps=2)
+    seen: list[list[int]] = []
+    made: list[list[int]] = []
+    task.network.discriminator.register_forward_pre_hook(
+        lambda _, inputs, named: seen.append(named["label"].argmax(1).tolist()), with_kwargs=True
+    )
+    task.learner.register_forward_pre_hook(lambda _, inputs: made.append(inputs[0][:, 5:].argmax(1).tolist()))
+    running, data = trainer(task, tmp_path, max_steps=1, max_epochs=-1, limit_val_batches=0), noise()
+    running.fit(task, data)
+    batch = next(iter(noise().train_dataloader()))["class"].tolist()
+    first, second = batch[:2], batch[2:]
+    assert seen == [first, first, second, second, second]  # real and generated, twice; and the generator's step
+    assert made == [first, second, second]
+
+
+def test_a_generator_of_classes_is_scored_on_as_many_of_each_as_there_are(tmp_path: Path) -> None:
+    data, task = noise(), gan(classes=3, gradient_checkerboard=True)
+    trainer(task, tmp_path).test(task, data, verbose=False)
+    results, seen = task.results(data), task.examination
+    classes = [i % 3 for i in range(20)]
+    assert seen.asked["real"].tolist() == classes
+    assert seen.asked["test"].tolist() == (classes * 2)[:24]
+    latents, asked = seen.latents(TEST, 24), seen.asked["test"]
+    assert torch.equal(seen.shown["test"], generate(task.network.generator, latents, asked))
+    rows = seen.rows()
+    assert rows is not None
+    assert rows["real"].tolist() == [[0, 3, 6, 9, 12, 15], [1, 4, 7, 10, 13, 16], [2, 5, 8, 11, 14, 17]]
+    task.report(tmp_path / "report.png", "title")
+    images = torch.stack([data.test[i]["image"] for i in range(20)])
+    labels = torch.eye(3)[classes]
+    expected = discriminator_checkerboards(task.network.discriminator.eval(), images, labels)
+    measured = {key: value for key, value in results.items() if "gradient" in key}
+    assert measured == {f"test/gradient_{key}": pytest.approx(value, rel=1e-4) for key, value in expected.items()}
+    assert task.notes() == ["Images are asked for by class: a, b, c"]
+
+
+def test_layers_of_a_residual_generator_of_classes_are_told_apart() -> None:
+    torch.manual_seed(0)
+    network = SNGAN(1, partial(upsample.build, "deconv", balanced=False), latent=5, width=8, classes=3)
+    task = GAN(network, CLASSED, **OPTIONS)
+    with torch.no_grad():
+        network.upsamplers()[-1].get_parameter("conv.weight")[:, :, ::2, ::2] *= 4  # so that the last layer prints
+    found = attribution(task, noise().test)
+    assert {part.name for part in found.layers} == {f"blocks.{i}.enlarge.conv" for i in range(3)}
+    assert found.sources[0].name == "blocks.2.enlarge.conv"
+    assert found.sources[0].period == 2

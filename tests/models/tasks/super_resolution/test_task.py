@@ -15,9 +15,9 @@ from torch import Tensor, nn
 import data
 import train
 from data.loading.loaded import Images
+from data.reduced.bicubic import enlarge, shrink, to_uint8
 from models.networks.interfaces import Network
 from models.tasks.build import build_task
-from models.tasks.super_resolution.bicubic import enlarge, shrink, to_uint8
 from models.tasks.super_resolution.report import telling_example
 from models.tasks.super_resolution.scores import luma, psnr
 from models.tasks.super_resolution.task import SuperResolution, charbonnier
@@ -86,7 +86,8 @@ def test_the_input_is_the_bicubic_reduction_of_the_truth_cropped_to_whole_multip
     module = task(Repeat(scale))
     truth = module.truth({"image": image})
     assert torch.equal(truth, image[..., : 25 // scale * scale, : 31 // scale * scale])
-    module.examination(truth, torch.tensor([99]), lambda low: seen.append(low) or module(low))  # type: ignore[func-returns-value]
+    low = module.low({}, truth)
+    module.examination(truth, low, torch.tensor([99]), lambda low: seen.append(low) or module(low))  # type: ignore[func-returns-value]
     assert torch.equal(seen[0], shrink(truth, scale))
 
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from data.files.reading import read_image
-from models.tasks.super_resolution import bicubic
-from models.tasks.super_resolution.bicubic import enlarge, resize, shrink, to_uint8
+from data.reduced import bicubic
+from data.reduced.bicubic import enlarge, resize, shrink, to_uint8
 from models.tasks.super_resolution.scores import ImageScores
 
 SET5 = Path(bicubic.__file__).parents[4] / "shared" / "data" / "photos" / "set5"
