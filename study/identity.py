@@ -50,6 +50,7 @@ LATER: dict[str, Any] = {
     "encoder.freeze": False,
     "task.ema": 0.0,
     "task.labels": "auto",
+    "task.reuse_fakes": False,
 }
 
 

@@ -146,5 +146,5 @@ def test_a_key_that_came_later_tells_no_run_from_another_until_it_changes_someth
 
 
 def test_each_key_that_came_later_has_the_default_that_changes_nothing() -> None:
-    known = identity.flat(configuration("data=folder"))
+    known = identity.flat(configuration("model=dcgan")) | identity.flat(configuration("data=folder"))
     assert {key: known.get(key, "missing") for key in identity.LATER} == identity.LATER

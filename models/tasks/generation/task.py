@@ -62,6 +62,7 @@ class GAN(Task):
         val_images: Count,
         gradient_checkerboard: bool,
         seed: int,
+        reuse_fakes: bool = False,
     ) -> None:
         super().__init__()
         if (loss == "wgan_gp" or r1) and any(isinstance(m, nn.BatchNorm2d) for m in network.discriminator.modules()):
@@ -78,7 +79,7 @@ class GAN(Task):
         self.callbacks = [self.watch]
         self.r1, self.d_steps, self.lr, self.betas = r1, d_steps, lr, (betas[0], betas[1])
         self.average = get_ema_multi_avg_fn(ema_decay)
-        self.samples_every, self.seed = samples_every, seed
+        self.samples_every, self.seed, self.reuse_fakes = samples_every, seed, reuse_fakes
         self.examination = Examination(
             network.latent,
             network.period,
@@ -115,14 +116,17 @@ class GAN(Task):
         critic = self.optimizers(use_pl_optimizer=False)[1]  # type: ignore[index]  # likewise
         numbers = random(self.seed, TRAINING, self.trainer.global_step)
         for real in (batch["image"].float() / 127.5 - 1).chunk(self.d_steps):
-            critic_loss = self.critic_loss(real, numbers)
+            with torch.set_grad_enabled(self.reuse_fakes):
+                fake = self.made(len(real), numbers)
+            critic_loss = self.critic_loss(real, fake.detach().float(), numbers)
             critic.zero_grad()
             self.manual_backward(critic_loss)
             critic.step()
 
         self.network.discriminator.requires_grad_(False)  # spares the gradients that nobody would use
-        noise = self.share(lambda count: self.latents(count, numbers), len(real))
-        loss = self.generator_loss(self.network.discriminator(self.learner(noise)).float())
+        if not self.reuse_fakes:
+            fake = self.made(len(real), numbers)
+        loss = self.generator_loss(self.network.discriminator(fake).float())
         optimiser.zero_grad()
         self.manual_backward(loss)
         optimiser.step()
@@ -133,11 +137,13 @@ class GAN(Task):
         if self.trainer.is_global_zero and self.trainer.global_step % self.samples_every == 0:
             self.write_samples()
 
-    def critic_loss(self, real: Tensor, numbers: torch.Generator) -> Tensor:
-        """The discriminator's loss with its penalties, a scalar; real (N, C, S, S) in [-1, 1]."""
+    def made(self, count: int, numbers: torch.Generator) -> Tensor:
+        """What the generator that learns makes of fresh noise, (count, C, S, S) in [-1, 1]."""
+        return self.learner(self.share(lambda n: self.latents(n, numbers), count))
+
+    def critic_loss(self, real: Tensor, fake: Tensor, numbers: torch.Generator) -> Tensor:
+        """The discriminator's loss with its penalties, a scalar; real and fake (N, C, S, S) float32 in [-1, 1]."""
         discriminator = self.network.discriminator
-        with torch.no_grad():
-            fake = self.learner(self.share(lambda count: self.latents(count, numbers), len(real))).float()
         loss = self.discriminator_loss(discriminator(real).float(), discriminator(fake).float())
         if self.gradient_penalty:
             share = self.share(lambda count: torch.rand(count, 1, 1, 1, generator=numbers), len(real)).to(self.device)
