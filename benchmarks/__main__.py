@@ -19,27 +19,32 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import compiled, forms, learning, metrics, operators, pipeline, scaling, startup, steps
+from benchmarks import compiled, forms, metrics, operators, pipeline, share
 from benchmarks.atlas import page as atlas
+from benchmarks.commands import refusals, startup, tools
 from benchmarks.instrument import page as instrument
 from benchmarks.measure import Line
+from benchmarks.scale import classes, commands, exponents, many_files, processes
+from benchmarks.training import learning, lightning, roofline, steps
 from models.training.trainer import machine
 from plumbing.atomic import write_text
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
-LONG = ("learning", "compile")  # minutes each: --quick leaves them out where they are not named
+LONG = ("learning", "compile", "files")  # minutes each: --quick leaves them out where they are not named
 COLUMNS = ("what", "against", "target", "measured (quartiles)", "", "note")
 
 
 def comparisons(quick: bool, camvid: str | None) -> dict[str, Callable[[], list[Line]]]:
     """Every comparison by name, in the order of the table."""
-    few, many = (4, 3) if quick else (9, 5)
+    few, many, once = (4, 3, 1) if quick else (9, 5, 3)
     most = operators.QUICK if quick else operators.FULL
     return {
         "framework": lambda: steps.framework(2 * few),
+        "lightning": lambda: lightning.lightning(few),
         "unet": lambda: steps.unet(few),
         "learning": lambda: learning.learning(*((1, 50) if quick else (3, 300))),
         "dcgan": lambda: steps.dcgan(few),
+        "roofline": lambda: roofline.roofline(few),
         "resize_conv": lambda: operators.resize_conv(most, many),
         "dilated_deconv": lambda: operators.dilated_deconv(most, many),
         "forms": lambda: forms.forms(most, many),
@@ -47,9 +52,16 @@ def comparisons(quick: bool, camvid: str | None) -> dict[str, Callable[[], list[
         "carafe": lambda: operators.carafe(many),
         "miou": lambda: metrics.miou(few),
         "scores": lambda: metrics.epoch(few),
+        "share": lambda: share.share(camvid, once),
         "pipeline": lambda: pipeline.pipeline(camvid, few),
         "startup": lambda: startup.startup(few - 1),
-        "scaling": lambda: scaling.scaling(many),
+        "tools": lambda: tools.tools(many - 1),
+        "refusals": lambda: refusals.refusals(once),
+        "many": lambda: commands.many(once),
+        "scaling": lambda: exponents.exponents(many),
+        "classes": lambda: classes.classes(many),
+        "processes": lambda: processes.processes(once),
+        "files": lambda: many_files.many_files(many),
     }
 
 

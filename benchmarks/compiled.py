@@ -8,7 +8,8 @@ import torch
 import models
 from benchmarks.configuration import configuration, device
 from benchmarks.measure import Line, ratios, seconds, take_turns
-from benchmarks.steps import RESNET18, forward_backward
+from benchmarks.training.steps import RESNET18
+from benchmarks.training.turns import forward_backward
 
 # What is compiled, and the batch that a step of it sees.
 NETWORKS: dict[str, tuple[list[str], tuple[int, ...]]] = {

@@ -32,7 +32,7 @@ from torchvision.transforms import v2
 import data
 from benchmarks.configuration import autocast, configuration, device
 from benchmarks.measure import ratios, spread
-from benchmarks.steps import on_device
+from benchmarks.training.turns import on_device
 from data.files.finding import Pair
 from data.loading.augment import Augment
 from models.tasks.build import build_task

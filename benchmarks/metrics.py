@@ -1,13 +1,17 @@
 """What the scores cost."""
 
+from functools import partial
+
 import torch
 from torch import Tensor
+from torchmetrics.classification import MulticlassConfusionMatrix
 from torchmetrics.segmentation import MeanIoU
 
 from benchmarks.configuration import autocast, configuration, device
 from benchmarks.measure import Line, ratios, take_turns
 from models.tasks.build import build_task
-from models.tasks.segmentation.scores import Confusion, SegmentationScores
+from models.tasks.segmentation.scores import Confusion
+from models.tasks.segmentation.task import Segmentation
 from upsample.instrument.checkerboard import Checkerboard, nulls
 
 
@@ -15,13 +19,18 @@ def miou(rounds: int) -> list[Line]:
     """7: an update at 19 classes, 4 x 512 x 1024."""
     random = torch.Generator().manual_seed(0)
     prediction, target = (torch.randint(19, (4, 512, 1024), generator=random).to(device()) for _ in range(2))
-    ours = Confusion(19, 255).to(device())
-    theirs = MeanIoU(19, per_class=True, input_format="index").to(device())
-    fast, slow = take_turns(
-        [lambda: ours.update(prediction, target), lambda: theirs.update(prediction, target)], rounds
+    metrics = (
+        Confusion(19, 255),
+        MeanIoU(19, per_class=True, input_format="index"),
+        MulticlassConfusionMatrix(19, ignore_index=255, validate_args=False),
     )
-    note = f"{1000 * min(slow):.0f} → {1000 * min(fast):.1f} ms"
-    return [Line("mIoU update, 19 classes, 4x512x1024", "torchmetrics' MeanIoU", ratios(slow, fast), 60, note=note)]
+    ours, *theirs = take_turns([partial(each.to(device()).update, prediction, target) for each in metrics], rounds)
+    peers = zip(("torchmetrics' MeanIoU", "torchmetrics' confusion matrix"), theirs, (60, 2), strict=True)
+    what = "mIoU update, 19 classes, 4x512x1024"
+    return [
+        Line(what, peer, ratios(each, ours), target, note=f"{1000 * min(each):.1f} → {1000 * min(ours):.1f} ms")
+        for peer, each, target in peers
+    ]
 
 
 def epoch(rounds: int) -> list[Line]:
@@ -35,7 +44,8 @@ def epoch(rounds: int) -> list[Line]:
         with autocast():
             return [task(image) for image, _ in batches]
 
-    scores = SegmentationScores(task.classes, task.ignore_index).to(device())  # type: ignore[arg-type]  # a buffer or an int to mypy
+    assert isinstance(task, Segmentation)
+    scores = task.labels.new_scores().to(device())
     board = Checkerboard(task.network.period, 64).to(device())
 
     def measure(logits: list[Tensor]) -> None:

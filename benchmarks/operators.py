@@ -75,7 +75,7 @@ def resize_conv(most: float, rounds: int) -> list[Line]:
             deconv.append(float(np.median(ratios(ours, transposed))))
     note = f"over {len(pair)} shapes and dtypes, batch {BATCH}, each in its best memory format"
     return [
-        Line("resize_conv", "nn.Upsample + nn.Conv2d", pair, 0.45, False, note),
+        Line("resize_conv", "nn.Upsample + nn.Conv2d", pair, 0.55, False, note),
         Line("resize_conv", "deconv, kernel 4", deconv, 1.1, False, note),
     ]
 
@@ -97,8 +97,9 @@ def dilated_deconv(most: float, rounds: int) -> list[Line]:
     note = f"over {len(same)} shapes and dtypes, batch {BATCH}, channels last"
     worst = f"{note}; at worst {max(same):.2f}"
     return [
-        Line("dilated_deconv", "nn.ConvTranspose2d, same arguments", same, 1.02, False, worst),
-        Line("dilated_deconv", "the undilated layer (stretch)", undilated, 1.3, False, note),
+        Line("dilated_deconv", "nn.ConvTranspose2d, same arguments", same, 0.45, False, worst),
+        Line("dilated_deconv", "the undilated layer", undilated, 1.1, False, note),
+        Line("dilated_deconv, at worst", "the undilated layer", [max(undilated)], 1.3, False, note),
     ]
 
 

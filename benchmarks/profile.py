@@ -13,23 +13,24 @@ from torch.profiler import profile
 
 from benchmarks.configuration import device
 from benchmarks.measure import seconds
-from benchmarks.steps import COMPARED, WARM, built, on_device, train
+from benchmarks.training.steps import COMPARED
+from benchmarks.training.turns import WARM, built, endless, steps_alone, train
 
 SHOWN = 8  # operations
 
 
 class OneStep(Callback):
-    """Profiles the step after WARM others."""
+    """Profiles the step after so many others."""
 
-    def __init__(self) -> None:
-        self.profile = profile()
+    def __init__(self, after: int) -> None:
+        self.profile, self.after = profile(), after
 
-    def on_train_batch_start(self, trainer: pl.Trainer, task: pl.LightningModule, batch: Any, index: int) -> None:
-        if index == WARM:
+    def on_train_batch_start(self, trainer: pl.Trainer, *_: Any) -> None:
+        if trainer.global_step == self.after:
             self.profile.start()
 
-    def on_train_batch_end(self, trainer: pl.Trainer, task: Any, outputs: Any, batch: Any, index: int) -> None:
-        if index == WARM:
+    def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
+        if trainer.global_step == self.after + 1:
             self.profile.stop()
 
 
@@ -48,9 +49,9 @@ def main() -> None:
     parser.add_argument("name", choices=list(COMPARED))
     overrides, make = COMPARED[parser.parse_args().name]
     options, task, module = built(*overrides)
-    ours = OneStep()
-    train(options | {"max_epochs": -1, "max_steps": WARM + 1, "limit_val_batches": 0}, task, module, ours)
-    step = make(task.to(device()), on_device(next(iter(module.train_dataloader()))))
+    ours = OneStep(WARM)
+    train(options | steps_alone(WARM + 1), task, module, [ours])
+    step = make(task.to(device()), endless(module))
     seconds(step, WARM)
     with profile() as theirs:
         step()

@@ -52,6 +52,7 @@ LATER: dict[str, Any] = {
     "model.classes": None,
     "task.ema": 0.0,
     "task.labels": "auto",
+    "task.reuse_fakes": False,
 }
 
 

@@ -72,6 +72,7 @@ class GAN(Task):
         val_images: Count,
         gradient_checkerboard: bool,
         seed: int,
+        reuse_fakes: bool = False,
     ) -> None:
         super().__init__()
         if (loss == "wgan_gp" or r1) and any(isinstance(m, nn.BatchNorm2d) for m in network.discriminator.modules()):
@@ -88,7 +89,7 @@ class GAN(Task):
         self.callbacks = [self.watch]
         self.r1, self.d_steps, self.lr, self.betas = r1, d_steps, lr, (betas[0], betas[1])
         self.average = get_ema_multi_avg_fn(ema_decay)
-        self.samples_every, self.seed = samples_every, seed
+        self.samples_every, self.seed, self.reuse_fakes = samples_every, seed, reuse_fakes
         self.names = info.classes if isinstance(info, ClassedImages) else []
         self.examination = Examination(
             network.latent,
@@ -146,13 +147,16 @@ class GAN(Task):
         numbers = random(self.seed, TRAINING, self.trainer.global_step)
         images = (batch["image"].float() / 127.5 - 1).chunk(self.d_steps)
         for real, label in zip(images, self.labels(batch), strict=True):
-            critic_loss = self.critic_loss(real, label, numbers)
+            with torch.set_grad_enabled(self.reuse_fakes):
+                fake = self.made(len(real), label, numbers)
+            critic_loss = self.critic_loss(real, fake.detach().float(), label, numbers)
             critic.zero_grad()
             self.manual_backward(critic_loss)
             critic.step()
 
         self.network.discriminator.requires_grad_(False)  # spares the gradients that nobody would use
-        fake = self.learner(self.asked(len(real), label, numbers))
+        if not self.reuse_fakes:
+            fake = self.made(len(real), label, numbers)
         loss = self.generator_loss(judge(self.network.discriminator, label)(fake).float())
         optimiser.zero_grad()
         self.manual_backward(loss)
@@ -164,16 +168,16 @@ class GAN(Task):
         if self.trainer.is_global_zero and self.trainer.global_step % self.samples_every == 0:
             self.write_samples()
 
-    def asked(self, count: int, label: Tensor | None, numbers: torch.Generator) -> Tensor:
-        """What the generator is to make `count` images of: noise and, of a network of classes, behind it the label."""
+    def made(self, count: int, label: Tensor | None, numbers: torch.Generator) -> Tensor:
+        """What the generator that learns makes of fresh noise and, of a network of classes, the label behind it:
+        (count, C, S, S) in [-1, 1]."""
         noise = self.share(lambda n: self.latents(n, numbers), count)
-        return noise if label is None else torch.cat([noise, label], 1)
+        return self.learner(noise if label is None else torch.cat([noise, label], 1))
 
-    def critic_loss(self, real: Tensor, label: Tensor | None, numbers: torch.Generator) -> Tensor:
-        """The discriminator's loss with its penalties, a scalar; real (N, C, S, S) in [-1, 1], label (N, classes)."""
+    def critic_loss(self, real: Tensor, fake: Tensor, label: Tensor | None, numbers: torch.Generator) -> Tensor:
+        """The discriminator's loss with its penalties, a scalar; real and fake (N, C, S, S) float32 in [-1, 1], label
+        (N, classes)."""
         discriminator = judge(self.network.discriminator, label)
-        with torch.no_grad():
-            fake = self.learner(self.asked(len(real), label, numbers)).float()
         loss = self.discriminator_loss(discriminator(real).float(), discriminator(fake).float())
         if self.gradient_penalty:
             share = self.share(lambda count: torch.rand(count, 1, 1, 1, generator=numbers), len(real)).to(self.device)

@@ -121,13 +121,57 @@ def test_max_steps_counts_steps_of_the_generator(tmp_path: Path, d_steps: int) -
     assert sorted(path.name for path in (tmp_path / "samples").iterdir()) == ["000002.png", "000004.png", "000006.png"]
 
 
-def test_a_run_resumed_at_the_end_of_an_epoch_ends_with_the_same_weights(tmp_path: Path) -> None:
-    whole = gan()
+@pytest.mark.parametrize("d_steps", [1, 2])
+def test_reused_fakes_train_as_the_loop_of_the_tutorial_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, d_steps: int
+) -> None:
+    def descent(task: GAN) -> list[torch.optim.Optimizer]:  # Adam would make rounding as large as gradients
+        parts = (task.learner, task.network.discriminator)
+        return [torch.optim.SGD(part.parameters(), 0.1, fused=True) for part in parts]
+
+    monkeypatch.setattr(GAN, "configure_optimizers", descent)
+    task, other, data = gan(reuse_fakes=True, d_steps=d_steps), gan(), noise()
+    batches = [batch["image"].float() / 127.5 - 1 for batch in data.train_dataloader()]
+    fit(trainer(task, tmp_path, max_epochs=1), task, data, tmp_path)
+
+    def entropy(images: Tensor, label: float) -> Tensor:
+        return nn.functional.binary_cross_entropy_with_logits(discriminator(images), torch.full([len(images)], label))
+
+    generator, discriminator = other.learner, other.network.discriminator
+    steps = descent(other)
+    for step, batch in enumerate(batches):
+        numbers = random(0, TRAINING, step)
+        for real in batch.chunk(d_steps):
+            fake = generator(torch.randn(len(real), 5, generator=numbers))
+            discriminator.zero_grad()
+            (entropy(real, 1.0) + entropy(fake.detach(), 0.0)).backward()
+            steps[1].step()
+        generator.zero_grad()
+        entropy(fake, 1.0).backward()
+        steps[0].step()
+    for part in ("learner", "network.discriminator"):
+        expected, found = (each.get_submodule(part).state_dict() for each in (other, task))
+        for key, value in expected.items():
+            torch.testing.assert_close(found[key], value, msg=f"{part}.{key}", rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize(("reuse", "passes"), [(False, 3), (True, 2)])
+def test_reused_fakes_spare_the_generator_a_pass(tmp_path: Path, reuse: bool, passes: int) -> None:
+    task = gan(reuse_fakes=reuse, d_steps=2)
+    made: list[int] = []
+    task.learner.register_forward_hook(lambda *_: made.append(1))
+    fit(trainer(task, tmp_path, max_steps=2, max_epochs=-1, limit_val_batches=0), task, noise(), tmp_path)
+    assert len(made) == 2 * passes
+
+
+@pytest.mark.parametrize("reuse", [False, True])
+def test_a_run_resumed_at_the_end_of_an_epoch_ends_with_the_same_weights(tmp_path: Path, reuse: bool) -> None:
+    whole = gan(reuse_fakes=reuse)
     fit(trainer(whole, tmp_path / "whole", max_epochs=2), whole, noise(), tmp_path / "whole")
-    first = gan()
+    first = gan(reuse_fakes=reuse)
     fit(trainer(first, tmp_path / "parts", max_epochs=1), first, noise(), tmp_path / "parts")
     torch.manual_seed(99)  # whatever else was drawn meanwhile
-    second = gan()
+    second = gan(reuse_fakes=reuse)
     fit(trainer(second, tmp_path / "parts", max_epochs=2), second, noise(), tmp_path / "parts")
     assert any(not torch.equal(first.state_dict()[key], value) for key, value in whole.state_dict().items())
     for key, value in whole.state_dict().items():
@@ -179,7 +223,8 @@ def test_the_discriminator_loss_is_put_together_from_its_parts(tmp_path: Path) -
     for options in ({"loss": "bce", "r1": 3.0}, {"loss": "wgan_gp", "gradient_penalty": 7.0}, {"loss": "hinge"}):
         task, other = gan(**options), gan(**options)
         task.trainer = trainer(task, tmp_path)  # which knows how many processes share what is drawn
-        value = task.critic_loss(real, None, random(0, TRAINING, 5))
+        numbers = random(0, TRAINING, 5)
+        value = task.critic_loss(real, task.made(4, None, numbers).detach(), None, numbers)
         numbers = random(0, TRAINING, 5)
         fake = other.learner(torch.randn(4, 5, generator=numbers)).detach()
         discriminator = other.network.discriminator

@@ -9,7 +9,9 @@ from torch import Tensor
 
 from benchmarks.configuration import device
 from benchmarks.measure import Line, ratios
-from benchmarks.steps import RESNET18, built, smp_unet, train
+from benchmarks.training.peers import smp_unet
+from benchmarks.training.steps import RESNET18
+from benchmarks.training.turns import built, train
 from data.loading.datamodule import DataModule
 from models.tasks.segmentation.scores import Confusion, iou
 from models.tasks.segmentation.task import Segmentation

@@ -12,7 +12,7 @@ import data
 import models
 from benchmarks.configuration import configuration, device
 from benchmarks.measure import Line, seconds, take_turns
-from benchmarks.steps import forward_backward
+from benchmarks.training.turns import forward_backward
 
 BATCHES, WIDTHS, SIDES, IMAGES = [2, 4, 8, 16], [8, 16, 32, 64], [64, 128, 256, 512], [16, 64, 256]
 
@@ -47,7 +47,7 @@ def slope(at: list[int], found: list[list[float]]) -> list[float]:
     return [float(np.polyfit(np.log(at), np.log(times), 1)[0]) for times in zip(*found, strict=True)]
 
 
-def scaling(rounds: int) -> list[Line]:
+def exponents(rounds: int) -> list[Line]:
     """11: exponents, and the seconds they are fitted to."""
     steps = {
         "a step by batch": (BATCHES, lambda n: step(n, 16, 128)),

@@ -1,31 +1,28 @@
-"""How long until something happens: --help, a refused configuration, and the first training step."""
+"""How long until something happens: --help, and the first training step."""
 
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-from benchmarks.configuration import CONF
+from benchmarks.commands.process import ROOT, run
 from benchmarks.measure import Line
 
-TRAIN = str(CONF.with_name("train.py"))
 PATIENCE = 300  # seconds that a first step may take before the measurement gives up
-
-
-def run(arguments: Sequence[str]) -> float:
-    """Seconds of a Python process, from its start to its end, whatever its exit code."""
-    started = time.perf_counter()
-    subprocess.run([sys.executable, *arguments], capture_output=True, cwd=CONF.parent)
-    return time.perf_counter() - started
+# train.py where no plugin of Hydra's is installed, as none is without extras.
+WITHOUT_PLUGINS = (
+    "import runpy, sys, types; plugins = types.ModuleType('hydra_plugins'); plugins.__path__ = [];"
+    "sys.modules['hydra_plugins'] = plugins; sys.argv = ['train.py', '--help'];"
+    f"runpy.run_path({str(ROOT / 'train.py')!r}, run_name='__main__')"
+)
 
 
 def first_step() -> float:
     """Seconds from the start of `python train.py` to the checkpoint of its first step, after which it is stopped."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, TRAIN, "callbacks.checkpoint_minutes=0"]
+        command = [sys.executable, str(ROOT / "train.py"), "callbacks.checkpoint_minutes=0"]
         started = time.perf_counter()
         process = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         try:
@@ -43,20 +40,29 @@ def startup(rounds: int) -> list[Line]:
     """10: in seconds, each the median of its rounds, taken in turns."""
     smp = ["-c", "import segmentation_models_pytorch"]
     torch = ["-c", "import torch, torchvision, pytorch_lightning"]
-    run(torch)  # brings the files into memory
-    times = [
-        (run([TRAIN, "--help"]), run([TRAIN, "upsample=deconf"]), run(smp), run(torch), first_step())
-        for _ in range(rounds)
-    ]
-    helps, errors, smps, imports, steps = zip(*times, strict=True)
-    plugins = find_spec("hydra_plugins") is not None
-    limit, with_plugins = (2.0, "with") if plugins else (1.0, "without")
+    with tempfile.TemporaryDirectory() as folder:
+        run(torch, folder)  # brings the files into memory
+        times = [
+            (
+                run(["train.py", "--help"], folder),
+                run(["-c", WITHOUT_PLUGINS], folder),
+                run(smp, folder),
+                run(torch, folder),
+                first_step(),
+            )
+            for _ in range(rounds)
+        ]
+    helps, bare, smps, imports, steps = zip(*times, strict=True)
     middle = sorted(smps)[rounds // 2]
-    note = f"seconds, {with_plugins} Hydra's plugins; smp's import takes {middle:.1f} s"
+    note = f"seconds; smp's import takes {middle:.1f} s"
     step_note = f"seconds later; the import takes {sorted(imports)[rounds // 2]:.1f} s"
     later = [step - imported for step, imported in zip(steps, imports, strict=True)]
+    plugins = find_spec("hydra_plugins") is not None
+    installed = (
+        [Line("train.py --help, with the plugins of Hydra here", "", helps, 2.0, False, note)] if plugins else []
+    )
     return [
-        Line("train.py --help", "", helps, limit, False, note),
-        Line("train.py upsample=deconf (refused)", "", errors, limit, False, "seconds"),
+        *installed,
+        Line("train.py --help, without extras", "", bare, 1.0, False, note),
         Line("first step of the default", "import torch, torchvision, pytorch_lightning", later, 5, False, step_note),
     ]

@@ -1,0 +1,1 @@
+"""How long a command takes to say or do something."""

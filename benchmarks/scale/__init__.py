@@ -1,0 +1,1 @@
+"""What happens as files, runs, jobs, processes and classes become many."""

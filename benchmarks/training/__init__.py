@@ -1,0 +1,1 @@
+"""Training steps, against those of others and against the machine."""
