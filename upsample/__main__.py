@@ -146,10 +146,21 @@ def shape_of(text: str | None) -> tuple[int, ...] | None:
     return sizes
 
 
+def named_files(arguments: argparse.Namespace) -> list[Path]:
+    """Return the files and folders that a command is to read."""
+    files = [*getattr(arguments, "paths", []), getattr(arguments, "file", None), getattr(arguments, "images", None)]
+    if str(getattr(arguments, "target", "")).endswith(".onnx"):
+        files.append(Path(arguments.target))
+    return [path for path in files if path is not None]
+
+
 def run(arguments: argparse.Namespace, words: list[str]) -> None:
     """Carry out the parsed command. Raises ValueError for what cannot be done."""
     if arguments.command != "explain" and words:
         raise ValueError(f"unrecognized arguments: {' '.join(words)}")
+    for path in named_files(arguments):  # before anything is imported, which takes seconds
+        if not path.exists():
+            raise ValueError(f"there is no file {'' if path.suffix == '.onnx' else 'or folder '}{path}")
     if arguments.command == "list":
         from upsample.pages.listing import table
 
