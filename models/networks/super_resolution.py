@@ -107,11 +107,11 @@ class SRResNet(SuperResolver):
         def conv() -> nn.Conv2d:
             return nn.Conv2d(width, width, 3, padding=1, bias=False)  # a norm follows
 
-        residual = [
+        stack = [
             Residual(conv(), nn.BatchNorm2d(width), nn.PReLU(), conv(), nn.BatchNorm2d(width)) for _ in range(blocks)
         ]
         self.head = nn.Sequential(nn.Conv2d(channels, width, 9, padding=4), nn.PReLU())
-        self.body = Residual(*residual, conv(), nn.BatchNorm2d(width))
+        self.body = Residual(*stack, conv(), nn.BatchNorm2d(width))
         self.enlarge = nn.Sequential(
             *(layer for factor in factors(scale) for layer in (upsample(width, width, factor), nn.PReLU()))
         )
