@@ -73,7 +73,7 @@ class SESR(SuperResolver):
         width: Count = 16,
         expansion: Count | None = 256,
     ) -> None:
-        super().__init__(scale)
+        super().__init__(scale, residual=False)
         self.expansion = expansion
 
         def block(before: int, kernel_size: int, short: bool) -> nn.Module:

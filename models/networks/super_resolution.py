@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Literal
 
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.networks import network
@@ -20,6 +21,10 @@ def factors(scale: int) -> list[int]:
 class SuperResolver(Network):
     """A head and a body at the input's size, what enlarges, and a tail at the output's.
 
+    residual  whether all of it is added to the input's bicubic enlargement, so that only what that lacks is learnt
+              (Kim et al., "Accurate Image Super-Resolution Using Very Deep Convolutional Networks", CVPR 2016,
+              section 3.1; theirs is MATLAB's bicubic, this torch's, whose difference is learnt with the rest)
+
     forward(x): (N, channels, H, W) of any size, of about zero mean and unit variance, to
     (N, channels, scale*H, scale*W) in the same units. Raises ValueError for a scale other than 2, 3 and 4.
     """
@@ -29,11 +34,11 @@ class SuperResolver(Network):
     enlarge: nn.Sequential
     tail: nn.Module
 
-    def __init__(self, scale: Scale) -> None:
+    def __init__(self, scale: Scale, residual: bool) -> None:
         super().__init__()
         if scale not in (2, 3, 4):
             raise ValueError(f"scale must be 2, 3 or 4, not {scale}")
-        self.period = scale
+        self.period, self.residual = scale, residual
 
     def upsamplers(self) -> list[nn.Module]:
         """The upsamplers of the decoder, coarse to fine."""
@@ -41,7 +46,10 @@ class SuperResolver(Network):
 
     def forward(self, x: Tensor) -> Tensor:
         """See the class."""
-        return self.tail(self.enlarge(self.body(self.head(x))))
+        learnt = self.tail(self.enlarge(self.body(self.head(x))))
+        if not self.residual:
+            return learnt
+        return learnt + F.interpolate(x, scale_factor=self.period, mode="bicubic", align_corners=False)
 
 
 @network("espcn")
@@ -50,11 +58,13 @@ class ESPCN(SuperResolver):
     Neural Network" (CVPR 2016), section 2: kernels 5, 3, 3 with 64 and 32 channels, tanh between.
 
     Its last layer, a 3x3 convolution and a pixel shuffle there, is the chosen upsampler, for any scale in one.
-    Input, output, scale and errors as for `SuperResolver`.
+    Input, output, scale, residual and errors as for `SuperResolver`.
     """
 
-    def __init__(self, channels: int, upsample: Callable[..., nn.Module], scale: Scale = 2) -> None:
-        super().__init__(scale)
+    def __init__(
+        self, channels: int, upsample: Callable[..., nn.Module], scale: Scale = 2, residual: bool = False
+    ) -> None:
+        super().__init__(scale, residual)
         self.head = nn.Sequential(nn.Conv2d(channels, 64, 5, padding=2), nn.Tanh())
         self.body = nn.Sequential(nn.Conv2d(64, 32, 3, padding=1), nn.Tanh())
         self.enlarge = nn.Sequential(upsample(32, channels, scale))
@@ -80,7 +90,7 @@ class SRResNet(SuperResolver):
 
     blocks  residual blocks (published: 16) of `width` channels (published: 64)
 
-    Input, output, scale and errors as for `SuperResolver`.
+    Input, output, scale, residual and errors as for `SuperResolver`.
     """
 
     def __init__(
@@ -90,17 +100,18 @@ class SRResNet(SuperResolver):
         scale: Scale = 2,
         blocks: Count = 16,
         width: Count = 64,
+        residual: bool = False,
     ) -> None:
-        super().__init__(scale)
+        super().__init__(scale, residual)
 
         def conv() -> nn.Conv2d:
             return nn.Conv2d(width, width, 3, padding=1, bias=False)  # a norm follows
 
-        residual = [
+        stack = [
             Residual(conv(), nn.BatchNorm2d(width), nn.PReLU(), conv(), nn.BatchNorm2d(width)) for _ in range(blocks)
         ]
         self.head = nn.Sequential(nn.Conv2d(channels, width, 9, padding=4), nn.PReLU())
-        self.body = Residual(*residual, conv(), nn.BatchNorm2d(width))
+        self.body = Residual(*stack, conv(), nn.BatchNorm2d(width))
         self.enlarge = nn.Sequential(
             *(layer for factor in factors(scale) for layer in (upsample(width, width, factor), nn.PReLU()))
         )
@@ -114,7 +125,7 @@ class EDSR(SuperResolver):
 
     blocks  residual blocks (the baseline: 16) of `width` channels (the baseline: 64)
 
-    Input, output, scale and errors as for `SuperResolver`.
+    Input, output, scale, residual and errors as for `SuperResolver`.
     """
 
     def __init__(
@@ -124,8 +135,9 @@ class EDSR(SuperResolver):
         scale: Scale = 2,
         blocks: Count = 16,
         width: Count = 64,
+        residual: bool = False,
     ) -> None:
-        super().__init__(scale)
+        super().__init__(scale, residual)
 
         def conv() -> nn.Conv2d:
             return nn.Conv2d(width, width, 3, padding=1)

@@ -74,7 +74,8 @@ def without_places(config: dict[str, Any], command: str) -> tuple[dict[str, Any]
     data, words = dict(config["data"]), shlex.split(command)
     for i, word in enumerate(words):
         key, _, value = word.partition("=")
-        if key.startswith("data.") and Path(value).is_absolute():
+        # train.py writes paths in the quotes that Hydra's grammar asks for.
+        if key.startswith("data.") and Path(value.strip("'\"")).is_absolute():
             data[key.removeprefix("data.")], words[i] = None, f"{key}=DIR"
     return config | {"data": data}, shlex.join(words)
 

@@ -60,6 +60,24 @@ def test_a_residual_body_adds_to_its_input() -> None:
 
 
 @pytest.mark.parametrize("network", [ESPCN, SRResNet, EDSR])
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_a_residual_network_adds_to_the_bicubic_enlargement(network: Any, scale: int) -> None:
+    """Of one bright pixel that is Keys' kernel with a = -3/4, at the distances of the output's pixel centres."""
+
+    def keys(d: float) -> float:
+        d = abs(d)
+        return 1.25 * d**3 - 2.25 * d**2 + 1 if d <= 1 else max(0, 2 - d) * -0.75 * (d - 1) * (2 - d)
+
+    net = network(1, SHUFFLE, scale, residual=True)
+    for parameter in net.parameters():
+        nn.init.zeros_(parameter)
+    x = torch.zeros(1, 1, 9, 9)
+    x[..., 4, 4] = 1
+    along = torch.tensor([keys((i + 0.5) / scale - 0.5 - 4) for i in range(9 * scale)])
+    assert torch.allclose(net(x)[0, 0], along.outer(along), atol=1e-6)
+
+
+@pytest.mark.parametrize("network", [ESPCN, SRResNet, EDSR])
 def test_what_cannot_be_is_refused(network: Any) -> None:
     with pytest.raises(ValueError, match=r"scale must be 2, 3 or 4, not 5"):
         network(3, SHUFFLE, 5)

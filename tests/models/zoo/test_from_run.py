@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -179,9 +180,11 @@ def test_metrics_that_train_py_did_not_write_are_refused(metrics: str, tmp_path:
         metrics_and_command(tmp_path)
 
 
-def test_where_data_lay_stays_on_the_machine_that_trained() -> None:
+@pytest.mark.parametrize("root", ["/elsewhere/photos", "'/elsewhere/photos'"])
+def test_where_data_lay_stays_on_the_machine_that_trained(root: str) -> None:
+    """With the quotes that train.py puts around paths, too."""
     config = {"data": {"name": "photos", "root": "/elsewhere/photos", "test_root": "set5", "crop": 48}, "seed": 0}
-    command = "python train.py data=photos data.root=/elsewhere/photos data.test_root=set5 'upsample=deconv'"
+    command = f"python train.py data=photos {shlex.quote(f'data.root={root}')} data.test_root=set5 'upsample=deconv'"
     kept, told = without_places(config, command)
     assert kept == {"data": {"name": "photos", "root": None, "test_root": "set5", "crop": 48}, "seed": 0}
     assert told == "python train.py data=photos data.root=DIR data.test_root=set5 upsample=deconv"
