@@ -146,6 +146,13 @@ def shape_of(text: str | None) -> tuple[int, ...] | None:
     return sizes
 
 
+def refuse_absent(paths: list[Path]) -> None:
+    """Raise ValueError for a path where nothing is, before what reads it is imported, which takes seconds."""
+    for path in paths:
+        if not path.exists():
+            raise ValueError(f"there is no file or folder {path}")
+
+
 def run(arguments: argparse.Namespace, words: list[str]) -> None:
     """Carry out the parsed command. Raises ValueError for what cannot be done."""
     if arguments.command != "explain" and words:
@@ -176,6 +183,7 @@ def run(arguments: argparse.Namespace, words: list[str]) -> None:
         if arguments.output is None:
             webbrowser.open(path.resolve().as_uri())
     elif arguments.command == "inspect":
+        refuse_absent(arguments.paths)
         from upsample.instrument.words import verdict
         from upsample.pages.inspection import PERIODS, UNIT, inspect
         from upsample.pages.pattern_picture import draw_pattern
