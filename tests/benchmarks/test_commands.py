@@ -59,3 +59,9 @@ def test_the_instruments_share_of_a_test_lies_between_nothing_and_all() -> None:
     assert 0 < found < 1
     assert note.endswith("20 images")
     assert Checkerboard.update is before
+
+
+def test_a_command_keeps_what_python_compiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else each start would compile all that it imports anew, which no user's does."""
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    run(("-c", "import sys; raise SystemExit(sys.dont_write_bytecode)"), tmp_path)
