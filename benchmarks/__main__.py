@@ -89,7 +89,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     names = list(comparisons(True, None))
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"only these of {', '.join(names)}")
-    parser.add_argument("--quick", action="store_true", help="fewer rounds and smaller shapes: minutes on two cores")
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help=f"fewer rounds, smaller shapes, without {', '.join(LONG)}: a quarter of an hour on two cores",
+    )
     parser.add_argument("--camvid", help="CamVid's folder, whose loader is then measured too")
     given = parser.parse_args()
     if unknown := set(given.names) - set(names):

@@ -76,7 +76,7 @@ def of_job() -> tuple[float, str]:
     with timed_instrument() as timer:
         options, task, module = built()
         chosen, _, _ = length.decided(options, {}, module)
-        steps = chosen["max_epochs"] * (len(module.train) // module.batch_size)
+        steps = (chosen["max_epochs"] or chosen["min_epochs"]) * (len(module.train) // module.batch_size)
         clock = Clock()
         train(options | steps_alone(WARM + STEPS), task, module, [clock])
         test = tested(options, task, module)

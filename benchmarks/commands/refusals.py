@@ -34,11 +34,11 @@ def slowest(times: dict[Command, float]) -> str:
 
 
 def refusals(rounds: int) -> list[Line]:
-    """12: in seconds, of each round the longest."""
+    """12: in seconds, of each round the longest, after a round that does not count."""
     with tempfile.TemporaryDirectory() as folder:
-        told = [{command: run(command, folder, code) for command, code in WRONG.items()} for _ in range(rounds)]
-        words = [{command: first_word(command, folder)[0] for command in AFTER_TORCH} for _ in range(rounds)]
-        ends = {command: run(command, folder, 1) for command in AFTER_TORCH}
+        _, *told = [{words: run(words, folder, code) for words, code in WRONG.items()} for _ in range(rounds + 1)]
+        _, *first = [{words: first_word(words, folder)[0] for words in AFTER_TORCH} for _ in range(rounds + 1)]
+        _, ends = [{words: run(words, folder, 1) for words in AFTER_TORCH} for _ in range(2)]
     return [
         Line(
             f"refusal of a wrong argument, the slowest of {len(WRONG)} commands",
@@ -51,7 +51,7 @@ def refusals(rounds: int) -> list[Line]:
         Line(
             "first word where torch must say what is wrong",
             "",
-            [max(each.values()) for each in words],
+            [max(each.values()) for each in first],
             2.0,
             False,
             f"seconds; refused are {slowest(ends)}",

@@ -7,7 +7,7 @@ import time
 from importlib.util import find_spec
 from pathlib import Path
 
-from benchmarks.commands.process import ROOT, run
+from benchmarks.commands.process import ROOT, environment, run
 from benchmarks.measure import Line
 
 PATIENCE = 300  # seconds that a first step may take before the measurement gives up
@@ -24,7 +24,9 @@ def first_step() -> float:
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, str(ROOT / "train.py"), "callbacks.checkpoint_minutes=0"]
         started = time.perf_counter()
-        process = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        process = subprocess.Popen(
+            command, cwd=folder, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
         try:
             while not list(Path(folder).glob("runs/*/last.ckpt")):
                 if process.poll() is not None or time.perf_counter() - started > PATIENCE:
@@ -37,12 +39,11 @@ def first_step() -> float:
 
 
 def startup(rounds: int) -> list[Line]:
-    """10: in seconds, each the median of its rounds, taken in turns."""
+    """10: in seconds, each the median of its rounds, taken in turns, after one that does not count."""
     smp = ["-c", "import segmentation_models_pytorch"]
     torch = ["-c", "import torch, torchvision, pytorch_lightning"]
     with tempfile.TemporaryDirectory() as folder:
-        run(torch, folder)  # brings the files into memory
-        times = [
+        _, *times = [
             (
                 run(["train.py", "--help"], folder),
                 run(["-c", WITHOUT_PLUGINS], folder),
@@ -50,7 +51,7 @@ def startup(rounds: int) -> list[Line]:
                 run(torch, folder),
                 first_step(),
             )
-            for _ in range(rounds)
+            for _ in range(rounds + 1)
         ]
     helps, bare, smps, imports, steps = zip(*times, strict=True)
     middle = sorted(smps)[rounds // 2]

@@ -53,6 +53,8 @@ def classes(rounds: int) -> list[Line]:
     for what, work in (("a step", step), ("an update of the scores", score)):
         few, *others = take_turns([work(each) for each in tasks], rounds)
         for count, times in zip((MORE, MANY), others, strict=True):
-            note = f"{1000 * min(few):.3g} → {1000 * min(times):.3g} ms"
-            lines.append(Line(f"seconds of {what}, {count} classes", f"{FEW}", ratios(times, few), None, note=note))
+            note = f"{1000 * min(few):.4g} → {1000 * min(times):.4g} ms"
+            lines.append(
+                Line(f"seconds of {what}, {count} classes", f"{FEW} classes", ratios(times, few), None, note=note)
+            )
     return lines

@@ -63,7 +63,7 @@ def measured(job: Job, rounds: int) -> tuple[list[float], str]:
     machine = [2 * SIDE**3 / each for each in turns.theirs[0]]  # operations a second
     shares = [counted.operations / step / rate for step, rate in zip(turns.ours, machine, strict=True)]
     note = (
-        f"{counted.operations / 1e9:.3g} GFLOP in {1000 * min(turns.ours):.3g} ms at best, where a product of {SIDE}² "
+        f"{counted.operations / 1e9:.3g} GFLOP in {1000 * min(turns.ours):.4g} ms at best, where a product of {SIDE}² "
         f"has {max(machine) / 1e9:.0f} GFLOP/s in {'bfloat16' if low() else 'float32'}; {costliest(profiled.profile)}"
     )
     return shares, note

@@ -1,5 +1,6 @@
 """`python -m upsample inspect` on files as people have them: what it finds, what it leaves out, what it refuses."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -115,6 +116,17 @@ def test_what_is_no_image_is_refused_in_one_sentence(
     message = capsys.readouterr().err
     assert sentence in message
     assert message.count("\n") == 1
+
+
+def test_what_does_not_exist_is_refused_before_what_measures_is_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("upsample.pages.inspection", "upsample.instrument.words"):
+        monkeypatch.setitem(sys.modules, name, None)  # importing it now raises ImportError
+    with pytest.raises(SystemExit) as stopped:
+        main(["inspect", str(tmp_path), str(tmp_path / "nowhere")])
+    assert stopped.value.code == 2
+    assert capsys.readouterr().err.endswith(f"there is no file or folder {tmp_path / 'nowhere'}\n")
 
 
 def test_an_image_cut_short_is_named(tmp_path: Path) -> None:
