@@ -36,12 +36,12 @@ class DegradeOptions:
         """In words, in the order in which it is done."""
         words = []
         if self.blur is not None:
-            words.append(f"blurred by a Gaussian of SD {between(self.blur)} pixels of the large image")
-        words.append("reduced by bicubic")
+            words.append(f"blur of SD {between(self.blur)} px")
+        words.append("bicubic")
         if self.noise is not None:
-            words.append(f"with Gaussian noise of SD {between(self.noise)} grey levels")
+            words.append(f"noise of SD {between(self.noise)} grey levels")
         if self.jpeg is not None:
-            words.append(f"as JPEG of quality {between(self.jpeg)}")
+            words.append(f"JPEG of quality {between(self.jpeg)}")
         return ", ".join(words)
 
 

@@ -8,6 +8,7 @@ from data.files.finding import Finder, Pair, existing
 from data.files.layout import Layout, suffixes
 from data.files.reading import Unreadable
 from data.forms import PairFiles, PhotoFiles
+from plumbing.messages import printable
 
 # Of a folder in the order of its names; the test share goes to training where there is a folder to test on.
 SPLIT_OF_TEN = ("train", "train", "train", "train", "test", "train", "train", "train", "train", "val")
@@ -112,7 +113,7 @@ def pairs(find: Finder, known: Known | None, root: str | None, scale: int | None
         given[split or "train"] = list(of_split)
         low |= of_split
         notes += told
-    name = found.top.resolve().name
+    name = printable(found.top.resolve().name)
     if known is not None and known.part is not None:
         part = "test" if known.part in ("auto", "test") else known.part
         scored = given[part] if part in given else list(low)

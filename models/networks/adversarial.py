@@ -62,11 +62,16 @@ class ConditionalNorm(nn.Module):
         return self.norm(x) * scale + shift
 
 
+def one_hot(labels: Tensor, classes: int) -> Tensor:
+    """The numbers of classes (N,) int64 as rows of 0 with a 1 in the place of the class, (N, classes) float32. Raises
+    IndexError beyond the classes. Unlike torch's, it does not wait for an accelerator to see that."""
+    return torch.eye(classes, device=labels.device)[labels]
+
+
 def labelled(noise: Tensor, labels: Tensor, classes: int) -> Tensor:
     """What a generator of classes takes: noise (N, latent) or grids of it (N, latent, g, h), and behind it the classes
     that are asked for, by their numbers (N,) int64: (N, latent + classes) or (N, latent + classes, g, h)."""
-    one_hot = torch.eye(classes, dtype=noise.dtype, device=noise.device)[labels]
-    label = one_hot[(..., *[None] * (noise.ndim - 2))]
+    label = one_hot(labels, classes).to(noise)[(..., *[None] * (noise.ndim - 2))]
     return torch.cat([noise, label.expand(*label.shape[:2], *noise.shape[2:])], 1)
 
 

@@ -98,8 +98,8 @@ class Shows(Protocol):
 
 def page(name: str, net: Any) -> str:
     """The page of a network."""
-    names = net.classes if net.task == "segmentation" else []
-    legend = [(each, f"rgb{tuple(colour)}") for each, colour in zip(names, net.palette, strict=True)]
+    coloured = zip(net.classes, net.palette, strict=True) if net.task == "segmentation" else ()
+    legend = [(each, f"rgb{tuple(colour)}") for each, colour in coloured]
     templates = Environment(loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     return templates.get_template("page.html.j2").render(
         policy=POLICY.partition("; frame-ancestors")[0],  # which only a header may say

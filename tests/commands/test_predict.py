@@ -105,14 +105,17 @@ def test_generators_write_samples_and_a_grid(checkpoint: Callable[..., str], run
     assert written() == {"samples/0.png", "samples/1.png", "samples/2.png", "grid.png"}
     code, errors = run(net, "x.png")
     assert code == 1
-    assert "generates images; it takes -n and --seed, not x.png" in errors
+    assert "generates images; it takes -n, --seed and --class, not x.png" in errors
+    code, errors = run(net, "--class", "cats")
+    assert code == 1
+    assert "--class=cats: this network was trained without classes" in errors
 
 
 def test_what_cannot_be_is_refused_in_one_sentence(checkpoint: Callable[..., str], run: Run) -> None:
     net = checkpoint({"name": "bilinear"})
     for arguments, sentence in [
         (("gone.ckpt", "x.png"), "there is no checkpoint gone.ckpt"),
-        ((net,), "is for segmentation: name images or folders, and no -n"),
+        ((net,), "is for segmentation: name images or folders, and no -n or --class"),
         ((net, "x.png", "--window", "1"), "--window=1 is too small"),
         ((net, "x.png", "--overlap", "1"), "--overlap must lie in [0, 1)"),
     ]:

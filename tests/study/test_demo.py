@@ -19,7 +19,7 @@ from study.demo.server import HOST, server
 MODELS = {
     "segmentation": {"name": "unet"},
     "super_resolution": {"name": "espcn", "scale": 2},
-    "gan": {"name": "dcgan", "size": 32, "latent": 8, "width": 8},
+    "gan": {"name": "dcgan", "size": 32, "latent": 8, "width": 8, "classes": "auto"},
 }
 
 

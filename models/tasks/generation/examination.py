@@ -5,12 +5,11 @@ from typing import Any, cast
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torchvision.utils import make_grid
 
-from models.networks.adversarial import Generator
+from models.networks.adversarial import Generator, one_hot
 from models.tasks.common_size import spread
 from models.tasks.drawing import line_spectrum
 from models.tasks.generation import feature_networks
@@ -100,7 +99,7 @@ class Examination(nn.Module):
             self.shown[name] = images
         if self.gradient_checkerboard:
             with torch.autocast(real.device.type, enabled=False):
-                known = None if self.classes is None else F.one_hot(self.asked["real"], self.classes).float()
+                known = None if self.classes is None else one_hot(self.asked["real"], self.classes)
                 measured = discriminator_checkerboards(discriminator, real, known)
             self.scores |= {f"test/gradient_{key}": value for key, value in measured.items()}
 

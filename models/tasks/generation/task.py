@@ -8,14 +8,13 @@ from typing import Annotated, Any, Literal, cast
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from data.loading.datamodule import DataModule
 from data.loading.loaded import ClassedImages, Images, Samples
-from models.networks.adversarial import Adversarial, Generator, labelled
+from models.networks.adversarial import Adversarial, Generator, labelled, one_hot
 from models.tasks import task
 from models.tasks.generation.collected_images import FirstImages
 from models.tasks.generation.examination import Examination
@@ -110,9 +109,13 @@ class GAN(Task):
         return len(info.classes) if isinstance(info, ClassedImages) else None
 
     def notes(self) -> list[str]:
-        """Which classes are asked for."""
-        asked = [f"Images are asked for by class: {', '.join(self.names)}"] if self.network.classes else []
-        return [*super().notes(), *asked]
+        """Which classes are asked for, or could be."""
+        told = []
+        if self.network.classes is not None:
+            told.append(f"Images are asked for by class: {', '.join(self.names)}")
+        elif self.names:
+            told.append(f"The {len(self.names)} classes of the images are not used; model.classes=auto asks for them")
+        return [*super().notes(), *told]
 
     def trained(self) -> list[nn.Module]:
         """Generator and discriminator; the latter not where its slope is penalised, which torch cannot compile."""
@@ -128,7 +131,7 @@ class GAN(Task):
         for a network without classes."""
         if self.network.classes is None:
             return [None] * self.d_steps
-        return F.one_hot(batch["class"], self.network.classes).float().chunk(self.d_steps)
+        return one_hot(batch["class"], self.network.classes).chunk(self.d_steps)
 
     def share(self, draw: Callable[[int], Tensor], count: int) -> Tensor:
         """This process's `count` of what is drawn for a batch, the same for any number of processes."""

@@ -24,7 +24,7 @@ def folded(module: nn.Module, *shape: int) -> tuple[Counter[str], float]:
             nn.init.normal_(norm.bias)
     module = module.double().eval()
     x = torch.randn(shape, dtype=torch.float64)
-    graph = fold(trace(module, x).module())
+    graph = fold(trace(module, (x,)).module())
     with torch.no_grad():
         expected = module(x)
         error = ((graph(x) - expected).abs().max() / expected.abs().max()).item()

@@ -343,6 +343,8 @@ def test_a_generator_of_classes_is_scored_on_as_many_of_each_as_there_are(tmp_pa
     measured = {key: value for key, value in results.items() if "gradient" in key}
     assert measured == {f"test/gradient_{key}": pytest.approx(value, rel=1e-4) for key, value in expected.items()}
     assert task.notes() == ["Images are asked for by class: a, b, c"]
+    unasked = GAN(DCGAN(1, partial(upsample.build, "deconv"), width=4), CLASSED, **OPTIONS)
+    assert unasked.notes() == ["The 3 classes of the images are not used; model.classes=auto asks for them"]
 
 
 def test_layers_of_a_residual_generator_of_classes_are_told_apart() -> None:
