@@ -87,7 +87,7 @@ def test_a_signal_to_the_group_saves_the_step_at_hand(number: int, code: int, sw
         assert process.wait(60) == code
     said = log.read_text()
     after = int(re.findall(r"after step (\d+), which", said)[0])
-    assert saved_step(tmp_path) == after >= 3
+    assert saved_step(tmp_path) == after >= 2  # the one at hand
     assert "Traceback" not in said
     assert len(list(tmp_path.glob("runs/unet-*"))) == 1  # the sweep did not go on to its second job
 
