@@ -114,17 +114,19 @@ def pairs(find: Finder, known: Known | None, root: str | None, scale: int | None
         low |= of_split
         notes += told
     name = printable(found.top.resolve().name)
-    if known is not None and known.part is not None:
-        part = "test" if known.part in ("auto", "test") else known.part
-        scored = given[part] if part in given else list(low)
-        return PairFiles(name, {"test": scored}, low, scale, notes)
+    part = None if known is None else known.part
+    if part == "all" or (part == "auto" and "test" not in given):
+        return PairFiles(name, {"test": list(low)}, low, scale, [*notes, f"Scored on all {len(low)} pairs"])
+    if (scored := "test" if part == "auto" else part) in given:
+        return PairFiles(name, {"test": given[scored]}, low, scale, notes)
     if "train" not in given:
         raise ValueError(f"{root} has {' and '.join(given)}, but no train folder; add it, or put all in one hr and lr")
     if "val" in given and "test" not in given:
         given["test"] = given["val"]
         notes.append("There is no test folder: the validation images serve as test images too")
     missing = [split for split in ("val", "test") if split not in given]
-    return PairFiles(name, given | tenths(given["train"], missing, root), low, scale, notes)
+    splits = given | tenths(given["train"], missing, root)
+    return PairFiles(name, splits if part is None else {"test": splits[part]}, low, scale, notes)
 
 
 def both(find: Finder, large: Path, small: Path) -> tuple[dict[Pair, Pair], list[str]]:

@@ -80,7 +80,12 @@ def test_every_tenth_pair_validates_and_tests_unless_there_are_folders(tmp_path:
     module = build(tmp_path / "split")
     assert [names(module, split) for split in ("train", "val", "test")] == [NAMES[:5], NAMES[5:7], NAMES[7:]]
     assert names(build(tmp_path / "split", known=Known(part="auto")), "test") == NAMES[7:]
-    assert names(build(tmp_path / "all", known=Known(part="auto")), "test") == NAMES
+    assert names(build(tmp_path / "split", known=Known(part="val")), "test") == NAMES[5:7]
+    everything = build(tmp_path / "all", known=Known(part="auto"))
+    assert names(everything, "test") == NAMES
+    assert "Scored on all 10 pairs" in everything.notes
+    for part, expected in (("test", ["04"]), ("val", ["09"])):  # what its training did not see
+        assert names(build(tmp_path / "all", known=Known(part=part)), "test") == expected
 
 
 def test_names_that_differ_by_what_they_end_in_are_paired_and_said(tmp_path: Path) -> None:
