@@ -1,4 +1,4 @@
-"""Text from anyone made printable, or a cell of a table; what libraries say; the sentence for what is not installed."""
+"""Text from anyone made printable, or a cell of a table; what libraries say; sentences for what is missing."""
 
 import sys
 from typing import TextIO
@@ -36,4 +36,17 @@ def needs(what: str, extra: str, *packages: str) -> str:
     return (
         f"{what} needs {', '.join(packages)}, which {verb} not installed: uv run --extra {extra} ..., or "
         f"pip install {' '.join(packages)}"
+    )
+
+
+def starved(error: Exception) -> str | None:
+    """Of what is raised where the system gives no more memory, be it for a library, a thread or a number, a sentence;
+    None for any other error."""
+    said = printable(error)
+    signs = ("failed to map segment", "annot allocate memory", "can't allocate memory", "can't start new thread")
+    if not isinstance(error, MemoryError) and not any(sign in said for sign in signs):
+        return None
+    return (
+        f"out of memory ({said or 'MemoryError'}): the system, or a limit such as that of ulimit -v, gives this "
+        "process no more; with a higher one the same command goes on"
     )

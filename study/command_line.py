@@ -18,7 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from models.zoo import folders
-from plumbing.messages import say_error
+from plumbing.messages import say_error, starved
 from plumbing.options import MOVED, near
 from study import streams
 from study.configuration import show_help
@@ -45,7 +45,7 @@ def start(main: Callable[[], Any], config: str) -> None:
     except (HydraException, OmegaConfBaseException) as error:
         if any(re.fullmatch(r"\+*debug=true", word, re.IGNORECASE) for word in sys.argv[1:]):
             raise
-        say_error(sentence(error, sys.argv[1:], config))
+        say_error(starved(error) or sentence(error, sys.argv[1:], config))
         raise SystemExit(1) from None
 
 

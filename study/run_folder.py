@@ -29,7 +29,7 @@ import yaml
 from numpy.typing import NDArray
 
 from plumbing.atomic import whole, write_text
-from plumbing.messages import printable, say, say_error
+from plumbing.messages import say, say_error, starved
 from study import reading
 from study.identity import FINGERPRINT, differing, flat
 
@@ -186,19 +186,6 @@ def write_example(folder: Path, arrays: dict[str, NDArray[np.generic]]) -> None:
     """Write example.npz."""
     with whole(folder / "example.npz") as partial, partial.open("wb") as file:
         np.savez_compressed(file, **arrays)  # type: ignore[arg-type]  # numpy's stub takes them for its own options
-
-
-def starved(error: Exception) -> str | None:
-    """Of what is raised where the system gives no more memory, be it for a library, a thread or a number, a sentence;
-    None for any other error."""
-    said = printable(error)
-    signs = ("failed to map segment", "annot allocate memory", "can't allocate memory", "can't start new thread")
-    if not isinstance(error, MemoryError) and not any(sign in said for sign in signs):
-        return None
-    return (
-        f"out of memory ({said or 'MemoryError'}): the system, or a limit such as that of ulimit -v, gives this "
-        "process no more; with a higher one the same command goes on"
-    )
 
 
 @contextmanager
