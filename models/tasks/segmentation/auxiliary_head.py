@@ -11,8 +11,8 @@ from models.networks.interfaces import Encoder, Network
 class AuxiliaryHead(nn.Module):
     """Classifies pixels from the encoder's second-deepest features. Zhao et al., PSPNet (2017), section 3.3.
 
-    Reads what the encoder gave in the network's last forward pass; `forward(size)` returns its logits
-    (N, K, *size), enlarged bilinearly. Raises ValueError for a network without an encoder.
+    Reads what the encoder gave in the network's last forward pass in training mode; `forward(size)` returns its logits
+    (N, K, *size), enlarged bilinearly, once for a pass. Raises ValueError for a network without an encoder.
     """
 
     def __init__(self, network: Network, classes: int) -> None:
@@ -30,10 +30,11 @@ class AuxiliaryHead(nn.Module):
         self.features: Tensor | None = None
         encoder.register_forward_hook(self._keep)
 
-    def _keep(self, _module: nn.Module, _inputs: Any, outputs: tuple[list[Tensor], Any]) -> None:
-        self.features = outputs[0][-2]
+    def _keep(self, encoder: nn.Module, _inputs: Any, outputs: tuple[list[Tensor], Any]) -> None:
+        self.features = outputs[0][-2] if encoder.training else None
 
     def forward(self, size: tuple[int, int]) -> Tensor:
         """See the class."""
-        assert self.features is not None
-        return F.interpolate(self.head(self.features).float(), size=size, mode="bilinear", align_corners=False)
+        features, self.features = self.features, None  # else copies of the network would copy its graph
+        assert features is not None
+        return F.interpolate(self.head(features).float(), size=size, mode="bilinear", align_corners=False)
