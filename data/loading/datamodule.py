@@ -72,10 +72,10 @@ class DataModule(LightningDataModule):
     """Training, validation and test samples of one kind, `info` telling which.
 
     A batch is {"image": (N, C, H, W) uint8, "name": list of str}, for segmentation with "mask": (N, H, W) uint8, for
-    regression with "target": (N, H, W) float32, of images of classes with "class": (N,) int64, of large images whose small
-    ones are not plain reductions with "low": (N, C, h, w) uint8, and for validation and test with "index": (N,) int64, the places in the
-    data set. Where Lightning runs several processes, each sees its share of the batches: equally many in training,
-    every sample once in validation and test.
+    regression with "target": (N, H, W) float32, of images of classes with "class": (N,) int64, of large images whose
+    small ones are not plain reductions with "low": (N, C, h, w) uint8, and for validation and test with "index": (N,)
+    int64, the places in the data set. Where Lightning runs several processes, each sees its share of the batches:
+    equally many in training, every sample once in validation and test.
     """
 
     def __init__(self, loaded: Loaded) -> None:
