@@ -25,14 +25,16 @@ class LinearBlock(nn.Module):
         super().__init__()
         self.expand = nn.Conv2d(in_channels, expansion, kernel_size, padding=kernel_size // 2, bias=False)
         self.project = nn.Conv2d(expansion, out_channels, 1, bias=False)
-        self.short = short
+        one = torch.zeros(out_channels, in_channels, kernel_size, kernel_size)
+        self.identity: Tensor | None  # as a weight
+        self.register_buffer("identity", nn.init.dirac_(one) if short else None, persistent=False)
 
     def weight(self) -> Tensor:
         """The weight of the one convolution, (out_channels, in_channels, k, k) float32."""
         first, second = self.expand.weight, self.project.weight[..., 0, 0]
         with torch.autocast(first.device.type, enabled=False):  # bfloat16 would round each of the sums
             one = (second @ first.flatten(1)).view(-1, *first.shape[1:])
-            return one + nn.init.dirac_(torch.empty_like(one)) if self.short else one
+            return one if self.identity is None else one + self.identity
 
     def forward(self, x: Tensor) -> Tensor:
         """See the class."""
