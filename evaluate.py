@@ -69,7 +69,7 @@ def without_pattern(
 ) -> None:
     """Say which layers the pattern comes from, and score the network without it; metrics take both.
 
-    With repair, repaired.ckpt is written. Raises ValueError where nothing could be repaired that was to be.
+    With repair, repaired.ckpt is written where there is something to repair.
     """
     from models.tasks import cause
     from models.trained.checkpoint import write
@@ -86,9 +86,9 @@ def without_pattern(
             metrics[f"{metrics['split']}/source"] = cause.source(found)
     images = cause.folder(config.repair_images, described.get("span")) if config.repair_images else None
     done, scores = cause.repaired(task, module, trainer, images)
-    if config.repair:
-        if not done.changed:
-            raise ValueError(f"{config.checkpoint} was not repaired: {done}")
+    if config.repair and not done.changed:
+        print(f"{config.checkpoint} stays as it is, and nothing is written beside it: {done}", flush=True)
+    elif config.repair:
         print(done, flush=True)
         write(folder / "repaired.ckpt", task.network, described, f"{config.checkpoint}, repaired: {done}")
         metrics["repaired"] = str(folder / "repaired.ckpt")

@@ -104,6 +104,21 @@ def test_a_repaired_checkpoint_scores_again_what_was_said_beside_it(
     assert upsample.repair(loading.load(first["repaired"]).network).changed is False
 
 
+@pytest.mark.parametrize("run", ["super_resolution"], indirect=True)
+def test_what_needs_no_repair_is_scored_and_said_to_need_none(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    network = torch.load(run / "best.ckpt", weights_only=True)
+    weight = network["state_dict"]["network.enlarge.0.conv.weight"]
+    weight[:] = weight.mean((2, 3), keepdim=True)
+    torch.save(network, tmp_path / "even.ckpt")
+    scored = evaluate.run(asked(f"checkpoint='{tmp_path / 'even.ckpt'}'", "repair=true"), tmp_path / "even")
+    assert "repaired" not in scored
+    assert scored["test/psnr_y"] > 0
+    assert "nothing to repair" in capsys.readouterr().out
+    assert not (tmp_path / "even" / "repaired.ckpt").exists()
+
+
 def test_a_folder_is_named_by_the_question(tmp_path: Path) -> None:
     def name(*overrides: str) -> str:
         return evaluate.name(asked(*overrides))

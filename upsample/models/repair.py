@@ -55,7 +55,7 @@ class Repair:
             rows.append((", ".join(layer.names), what + (f"  ({layer.what})" if layer.what else "")))
         lines = columns(rows)
         if not lines:
-            lines.append("no layer with phases was found, so there was nothing to repair")
+            lines.append("no layer answers flat areas with phases that differ, so there is nothing to repair")
         if self.projected is not None and self.fitted is not None:
             lines.append(
                 f"the output on the images changed by {self.projected:.2%} of its deviation, {self.fitted:.2%} after "
