@@ -14,7 +14,7 @@ from tests.compositions import drawn, outcome
 from tests.tiny import configuration
 
 
-@settings(max_examples=15, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=8, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.randoms(use_true_random=False))
 def test_a_configuration_is_built_or_refused_in_a_sentence(tmp_path: Path, draw: random.Random) -> None:
     overrides = drawn(draw, tmp_path)

@@ -48,10 +48,9 @@ def costs(task: Task, trainer: pl.Trainer) -> dict[str, Any]:
     Parameters and multiply-adds are those of the network as it is used: collapsed where it can be.
     """
     example = task.example_input().to(task.device)
-    clock, trained = clock_of(trainer), task.network
+    clock, trained = clock_of(trainer), task.eval().network
     used = deepcopy(trained)
     used.collapse()
-    task.eval()
     task.network = used
     try:
         with torch.no_grad(), weights_computed(used), FlopCounterMode(display=False) as counter:

@@ -35,10 +35,10 @@ def test_an_extended_run_ends_as_one_that_was_long_from_the_start(
     short = run(tmp_path / "extended", *SMALL, "trainer.max_epochs=1")
     before = (short / "last.ckpt").read_bytes()
     capsys.readouterr()
-    extended = run(tmp_path / "extended", *SMALL, "trainer.max_epochs=3")
+    extended = run(tmp_path / "extended", *SMALL, "trainer.max_epochs=2")
     assert f"This run goes on where {short}, the same but shorter, ended" in capsys.readouterr().out
     assert (short / "last.ckpt").read_bytes() == before
-    whole = run(tmp_path / "long", *SMALL, "trainer.max_epochs=3")
+    whole = run(tmp_path / "long", *SMALL, "trainer.max_epochs=2")
     assert (extended / "history.csv").read_text() == (whole / "history.csv").read_text()
     for name in ("last.ckpt", "best.ckpt"):
         one, other = (torch.load(folder / name, weights_only=True) for folder in (extended, whole))
