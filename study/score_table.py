@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from models.tasks.score_rows import CLASSICAL, COSTS, prints, row
+from models.tasks.score_rows import CLASSICAL, COSTS, prints, unit
 
 WIDTH = 80
 INDENT = 10
@@ -44,14 +44,14 @@ def scores(metrics: dict[str, Any], scored: str) -> Iterator[tuple[str, str, str
             yield f"{split}/{name}", cell(value), ", ".join(others)
 
 
-def listed(found: dict[str, Any]) -> Iterator[str]:
-    """Scores in sentences: what stands alone in one, and one for each kind of which there are several."""
+def listed(found: dict[str, Any], metrics: dict[str, Any]) -> Iterator[str]:
+    """Some of a run's scores in sentences: what stands alone in one, and one for each kind of which there are several."""
     kinds: dict[str, dict[str, Any]] = {"": {}}
     for name, value in found.items():
         kind, _, member = name.partition("/")
         kinds.setdefault(kind if member else "", {})[member or name] = value
     for kind, members in kinds.items():
-        told = {name: together(f"{name} {cell(value)} {unit(name)}".rstrip()) for name, value in members.items()}
+        told = {k: together(f"{k} {cell(value)} {unit(k, metrics)}".rstrip()) for k, value in members.items()}
         there = sorted((name for name in members if members[name] is not None), key=lambda name: members[name])
         if kind and len(there) > LISTED:
             low, high = (", ".join(told[name] for name in some) for some in (there[:EXTREMES], there[-EXTREMES:]))
@@ -66,23 +66,17 @@ def together(words: str) -> str:
     return words.replace(" ", "\xa0")
 
 
-def unit(name: str) -> str:
-    """The unit of a score, where it has one."""
-    found = row(name)
-    return found.unit if found else ""
-
-
 def groups(metrics: dict[str, Any], scored: str) -> Iterator[tuple[str, list[str]]]:
     """A title and sentences: the scores, what they are beside, what the grid prints, what the run cost."""
-    validated = of(metrics, "val") if scored != "val" else {}
-    yield "Score", [*listed(of(metrics, scored)), *(f"{line} in validation" for line in listed(validated))]
-    beside = [f"{metrics['baseline']}: {line}" for line in listed(of(metrics, "baseline"))]
-    yield "Baseline", [*beside, *(f"real images: {line}" for line in listed(of(metrics, "real")))]
+    validated = listed(of(metrics, "val") if scored != "val" else {}, metrics)
+    yield "Score", [*listed(of(metrics, scored), metrics), *(f"{line} in validation" for line in validated)]
+    beside = [f"{metrics['baseline']}: {line}" for line in listed(of(metrics, "baseline"), metrics)]
+    yield "Baseline", [*beside, *(f"real images: {line}" for line in listed(of(metrics, "real"), metrics))]
     pattern = [
         metrics[key] for key in (f"{scored}/{name}" for name in ("pattern", "source", "content")) if key in metrics
     ]
     repaired = [metrics[key] for key in ("repaired/pattern", "repaired/content") if key in metrics]
-    after = [*repaired, *listed(of(metrics, "repaired"))] if repaired else []
+    after = [*repaired, *listed(of(metrics, "repaired"), metrics)] if repaired else []
     yield "Pattern", [*pattern, *(f"repaired: {line}" for line in after)]
     cost = ", ".join(map(together, costs(metrics)))
     yield "Cost", [cost] if cost else []

@@ -55,6 +55,13 @@ def test_scores_baseline_pattern_and_cost_in_80_columns(capsys: pytest.CaptureFi
     assert out.endswith("Pictures: runs/some-run/report.html\nEvery measure: runs/some-run/metrics.json\n")
 
 
+def test_values_are_told_in_the_unit_of_the_data(capsys: pytest.CaptureFixture[str]) -> None:
+    found = {"test/rmse": 387.9, "val/rmse": 680.6, "baseline": "colour table", "baseline/rmse": 478.6, "unit": "m"}
+    out = printed(capsys, found, Path("run"))
+    assert group(out, "Score") == "rmse 387.9 m rmse 680.6 m in validation"
+    assert group(out, "Baseline") == "colour table: rmse 478.6 m"
+
+
 def test_of_many_classes_the_extremes(capsys: pytest.CaptureFixture[str]) -> None:
     ious = {f"test/iou/class {i}": None if i == 7 else (i * 37 % 150) / 150 for i in range(150)}
     told = group(printed(capsys, ious, Path("run")), "Score")
