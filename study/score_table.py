@@ -45,7 +45,7 @@ def scores(metrics: dict[str, Any], scored: str) -> Iterator[tuple[str, str, str
 
 
 def listed(found: dict[str, Any], metrics: dict[str, Any]) -> Iterator[str]:
-    """Some of a run's scores in sentences: what stands alone in one, and one for each kind of which there are several."""
+    """Some of a run's scores in sentences: what stands alone in one, and one for each kind that has several."""
     kinds: dict[str, dict[str, Any]] = {"": {}}
     for name, value in found.items():
         kind, _, member = name.partition("/")
