@@ -142,10 +142,6 @@ class Regression(Task):
         assert self.examination.example is not None
         return self.examination.example["image"][None]
 
-    def results(self, data: DataModule) -> dict[str, Any]:
-        """All scores of the test just run, and the baseline's on the same data, keyed as in metrics.json."""
-        return self.tested() | self.baseline(data)
-
     def tested(self) -> dict[str, Any]:
         """The scores of the test just run, and the unit that they are in."""
         return self.examination.results() | {"unit": self.values.unit}

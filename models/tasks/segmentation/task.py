@@ -180,10 +180,6 @@ class Segmentation(Task):
         assert self.examination.example is not None
         return self.examination.example["image"][None]
 
-    def results(self, data: DataModule) -> dict[str, Any]:
-        """All scores of the test just run, and the baseline's on the same data, keyed as in metrics.json."""
-        return self.tested() | self.baseline(data)
-
     def tested(self) -> dict[str, Any]:
         """The scores of the test just run."""
         return self.examination.results()

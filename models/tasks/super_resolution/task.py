@@ -154,10 +154,6 @@ class SuperResolution(Task):
         assert self.examination.example is not None
         return self.examination.example.low[None]
 
-    def results(self, data: DataModule) -> dict[str, Any]:
-        """All scores of the test just run, and bicubic's on the same data, keyed as in metrics.json."""
-        return self.tested()
-
     def tested(self) -> dict[str, Any]:
         """The scores of the test just run, and bicubic's on the same images; how these were made small, where that is
         not by bicubic alone."""

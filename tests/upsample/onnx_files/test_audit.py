@@ -19,7 +19,7 @@ from upsample.onnx_files.audit import audit_onnx, flat_field_onnx
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 
-from onnx import TensorProto, helper, numpy_helper  # noqa: E402
+from onnx import TensorProto, helper, numpy_helper  # noqa: E402  # where it is not installed the file ends above
 
 NETWORKS = (
     *("deconv", "groups", "strides", "1-D", "3-D", "batch norm"),

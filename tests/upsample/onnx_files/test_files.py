@@ -11,7 +11,7 @@ from upsample.onnx_files.files import read, store, tensors, values_of, written
 
 onnx = pytest.importorskip("onnx")
 
-from onnx import TensorProto, helper, numpy_helper  # noqa: E402
+from onnx import TensorProto, helper, numpy_helper  # noqa: E402  # where it is not installed the file ends above
 
 
 def model(count: int = 8) -> Any:

@@ -22,7 +22,7 @@ from upsample.onnx_files.repair import repair_onnx
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 
-from onnx import TensorProto, helper, numpy_helper  # noqa: E402
+from onnx import TensorProto, helper, numpy_helper  # noqa: E402  # where it is not installed the file ends above
 
 
 def answers(path: Path, x: Tensor) -> Tensor:
