@@ -1,20 +1,25 @@
 """A dilated transposed convolution whose every pass takes its fastest form.
 
-Tap k of input pixel i lands on output pixel s*i + d*k - p: always on the same of the prod(stride) lattices that every
-s-th output pixel makes. So each lattice is an ordinary convolution of the input, with the taps that land on it. On CPUs
-these are faster than torch's own layer in the forward pass and in the gradient to the weight; the gradient to the input
-is one strided convolution, which is fast already (`python -m benchmarks forms`).
+Tap k of input pixel i lands on output pixel s*i + d*k - p. With g = gcd(s, d), u = s/g and e = d/g, the taps a, a + u,
+a + 2u, ... land s*e output pixels apart. So all they make lies on one lattice, the output pixels s*q + d*a - p, and
+
+    z_a[q] = sum over j of weight[a + u*j] x[q - e*j]
+
+is a transposed convolution of stride 1 and dilation e. Those of all u lattices of an axis read the same pixels: they
+are one layer of u times as many channels, whose outputs are then written where they belong. On CPUs this is faster
+than torch's own layer in the forward pass and in the gradient to the weight; the gradient to the input is one strided
+convolution, which is fast already (`python -m benchmarks forms`).
 
 The layer is linear in its input x and in its weight w. With a gradient g of the output, sum(g * layer(x, w)) is linear
 in all three, and its derivative by one of them is a function of the other two: `Output`, `ToInput` and `ToWeight`
 below, each differentiated by the other two, as often as is asked for.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import product
+from math import gcd, prod
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -22,6 +27,8 @@ from torch import Tensor
 from upsample.algebra.polyphase import CONVOLVE
 
 FORMAT = {1: torch.contiguous_format, 2: torch.channels_last, 3: torch.channels_last_3d}
+TRANSPOSED = {1: F.conv_transpose1d, 2: F.conv_transpose2d, 3: F.conv_transpose3d}
+AT_A_TIME = 2**22  # numbers of z: more no longer fit a cache, and memory that is new each time is slow to write
 
 
 class Axis(NamedTuple):
@@ -39,101 +46,122 @@ class Axis(NamedTuple):
 
 
 class Lattice(NamedTuple):
-    """Every stride-th output pixel of one axis, from the first on: a convolution with some of the taps."""
+    """The output pixels of one axis that the taps a, a + u, a + 2u, ... make."""
 
-    first: int  # its first output pixel
-    rows: int  # its output pixels
-    taps: list[int]  # of the kernel, in the order in which the convolution meets them
-    start: int  # the input pixel under the first tap, for the first output pixel
-    step: int  # input pixels from tap to tap
-
-    @property
-    def stop(self) -> int:
-        """The input pixel behind the last that it reads."""
-        return self.start + self.rows + self.step * (len(self.taps) - 1)
+    number: int  # a
+    pixels: slice  # of the output
+    rows: slice  # of z, which hold them
 
 
-def lattices(axis: Axis, n: int) -> list[Lattice]:
-    """The lattices of one axis for n input pixels, without those that hold no output pixel or meet no tap."""
-    found = []
-    for first in range(min(axis.stride, axis.size(n))):
-        taps = [
-            k for k in reversed(range(axis.kernel)) if (axis.dilation * k - axis.padding - first) % axis.stride == 0
-        ]
-        if taps:
-            start = (first + axis.padding - axis.dilation * taps[0]) // axis.stride
-            step = axis.dilation * (taps[0] - taps[1]) // axis.stride if len(taps) > 1 else 1
-            found.append(Lattice(first, len(range(first, axis.size(n), axis.stride)), taps, start, step))
-    return found
+class Lattices(NamedTuple):
+    """All lattices of one axis, as one layer of stride 1."""
+
+    phases: int  # u: as many lattices, empty ones among them
+    taps: int  # of each, zeros among them where u does not divide the kernel's
+    step: int  # e, input pixels
+    crop: int  # rows at both ends of z that no output pixel needs
+    length: int  # of z: its rows
+    each: list[Lattice]  # those that hold an output pixel
 
 
-class Padded(NamedTuple):
-    """The input with all that any lattice reads around it."""
-
-    x: Tensor
-    before: list[int]  # pixels by which each axis was extended, or cropped where negative
-
-    def window(self, places: Sequence[Lattice]) -> Tensor:
-        """What the convolution of these lattices, one an axis, reads."""
-        return self.x[:, :, *(slice(p.start + b, p.stop + b) for p, b in zip(places, self.before, strict=True))]
-
-
-def padded(x: Tensor, places: Sequence[Sequence[Lattice]]) -> Padded:
-    """x (N, C, *size) with zeros around it for the lattices of each axis."""
-    before: list[int] = []
-    pads: list[int] = []
-    for axis, n in zip(places, x.shape[2:], strict=True):
-        low, high = -min(p.start for p in axis), max(p.stop for p in axis) - n
-        before.append(low)
-        pads = [low, high, *pads]
-    return Padded(F.pad(x, pads).contiguous(memory_format=FORMAT[len(places)]), before)
-
-
-def kernel(weight: Tensor, places: Sequence[Lattice]) -> Tensor:
-    """The taps (out, in, *taps) of the convolution behind these lattices; weight (in, out, *kernel)."""
-    for dim, place in enumerate(places, 2):
-        weight = weight.index_select(dim, torch.tensor(place.taps, device=weight.device))
-    return weight.transpose(0, 1).contiguous(memory_format=FORMAT[len(places)])
+def lattices(axis: Axis, n: int) -> Lattices:
+    """The lattices of one axis for n input pixels."""
+    shared = gcd(axis.stride, axis.dilation)
+    phases, step = axis.stride // shared, axis.dilation // shared
+    taps = -(-axis.kernel // phases)
+    length, size = n + step * (taps - 1), axis.size(n)
+    spans = []  # a, where q = 0 lands, and from which q to which
+    for a in range(phases):
+        zero = axis.dilation * a - axis.padding
+        first, stop = max(0, -(zero // axis.stride)), min(length, (size - 1 - zero) // axis.stride + 1)
+        if first < stop:
+            spans.append((a, zero, first, stop))
+    crop = min((min(first, length - stop) for _, _, first, stop in spans), default=0)
+    each = [
+        Lattice(a, slice(s * first + zero, s * (stop - 1) + zero + 1, s), slice(first - crop, stop - crop))
+        for s in [axis.stride]
+        for a, zero, first, stop in spans
+    ]
+    return Lattices(phases, taps, step, crop, length - 2 * crop, each)
 
 
-def on(y: Tensor, places: Sequence[Lattice], axes: Sequence[Axis]) -> Tensor:
-    """The pixels of y (N, C, *size) on these lattices, as a view."""
-    return y[:, :, *(slice(p.first, None, a.stride) for p, a in zip(places, axes, strict=True))]
+def empty(like: Tensor, *shape: int) -> Tensor:
+    """A tensor (N, C, *size) without values, channels last, of the type of `like`."""
+    return torch.empty(shape, dtype=like.dtype, device=like.device, memory_format=FORMAT[len(shape) - 2])
+
+
+def whole(weight: Tensor, of: Sequence[Lattices]) -> Tensor:
+    """weight (in, out, *kernel), of whole lattices, as a view (in, out, taps, lattices, taps, lattices, ...)."""
+    return weight.view(*weight.shape[:2], *(n for axis in of for n in (axis.taps, axis.phases)))
+
+
+def split(kernel: Tensor, of: Sequence[Lattices]) -> Tensor:
+    """The kernel (in, lattices * out, *taps) of stride 1 as a view like that of `whole`."""
+    axes = len(of)
+    order = [i for a in range(axes) for i in (axes + 2 + a, 1 + a)]
+    return kernel.unflatten(1, (*(axis.phases for axis in of), -1)).permute(0, axes + 1, *order)
+
+
+def places(y: Tensor, z: Tensor, of: Sequence[Lattices]) -> Iterator[tuple[Tensor, Tensor]]:
+    """Of each lattice its pixels in y (N, out, *size) and in z (N, lattices * out, *length), as views."""
+    parts = z.unflatten(1, (*(axis.phases for axis in of), -1))
+    for lattice in product(*(axis.each for axis in of)):
+        numbers, pixels, rows = zip(*lattice, strict=True)
+        yield y[:, :, *pixels], parts[:, *numbers][:, :, *rows]
+
+
+def kernels(weight: Tensor, of: Sequence[Lattices]) -> Tensor:
+    """The kernel (in, lattices * out, *taps) of stride 1; weight (in, out, *kernel)."""
+    missing = [axis.taps * axis.phases - k for axis, k in zip(of, weight.shape[2:], strict=True)]
+    if any(missing):
+        weight = F.pad(weight, [zeros for more in reversed(missing) for zeros in (0, more)])
+    channels = weight.shape[1] * prod(axis.phases for axis in of)
+    kernel = empty(weight, len(weight), channels, *(axis.taps for axis in of))
+    split(kernel, of).copy_(whole(weight, of))
+    return kernel
+
+
+def few(images: Tensor, of: Sequence[Lattices], channels: int) -> Sequence[Tensor]:
+    """images (N, C, *size) in parts, so few in each that their z, of so many channels, is not large."""
+    return images.split(max(1, AT_A_TIME // (channels * prod(axis.length for axis in of))))
 
 
 def output(x: Tensor, weight: Tensor, axes: Sequence[Axis]) -> Tensor:
     """What torch's transposed convolution of x (N, in, *size) with weight (in, out, *kernel) gives, to rounding."""
-    places = [lattices(axis, n) for axis, n in zip(axes, x.shape[2:], strict=True)]
+    of = [lattices(axis, n) for axis, n in zip(axes, x.shape[2:], strict=True)]
     size = [axis.size(n) for axis, n in zip(axes, x.shape[2:], strict=True)]
-    memory = FORMAT[len(axes)]
-    y = torch.empty(len(x), weight.shape[1], *size, dtype=x.dtype, device=x.device, memory_format=memory)
-    if any(len(of) < axis.stride for of, axis in zip(places, axes, strict=True)):
-        y.zero_()  # no tap lands on some lattice: holes
-    around = padded(x, places)
-    for of in product(*places):
-        step = [place.step for place in of]
-        on(y, of, axes).copy_(CONVOLVE[len(axes)](around.window(of), kernel(weight, of), dilation=step))
+    y = empty(x, len(x), weight.shape[1], *size)
+    if any(sum(len(range(n)[at.pixels]) for at in axis.each) < n for axis, n in zip(of, size, strict=True)):
+        y.zero_()  # no tap lands on some pixels: holes
+    kernel = kernels(weight, of)
+    crop, step = [axis.crop for axis in of], [axis.step for axis in of]
+    for some, their in zip(*(few(images, of, kernel.shape[1]) for images in (x, y)), strict=True):
+        for pixels, made in places(their, TRANSPOSED[len(of)](some, kernel, None, 1, crop, 0, 1, step), of):
+            pixels.copy_(made)
     return y
 
 
 def to_weight(x: Tensor, gradient: Tensor, axes: Sequence[Axis]) -> Tensor:
     """The gradient to the weight (in, out, *kernel) of a gradient (N, out, *size) of the output."""
-    places = [lattices(axis, n) for axis, n in zip(axes, x.shape[2:], strict=True)]
-    found = x.new_zeros(x.shape[1], gradient.shape[1], *(axis.kernel for axis in axes))
-    around, count = padded(x, places), len(axes)
-
-    def taps(of: Sequence[Lattice]) -> Tensor:  # of which torch asks the shape alone
-        shape = (gradient.shape[1], x.shape[1], *(len(place.taps) for place in of))
-        return x.new_empty(shape).contiguous(memory_format=FORMAT[count])
-
-    for of in product(*places):
-        part = torch.ops.aten.convolution_backward(
-            on(gradient, of, axes).contiguous(memory_format=FORMAT[count]), around.window(of), taps(of), None,
-            [1] * count, [0] * count, [place.step for place in of], False, [0] * count, 1, [False, True, False],
-        )[1]  # fmt: skip
-        at: Any = np.ix_(*(place.taps for place in of))
-        found[:, :, *at] = part.transpose(0, 1)
-    return found
+    of, none = [lattices(axis, n) for axis, n in zip(axes, x.shape[2:], strict=True)], [0] * len(axes)
+    channels = gradient.shape[1] * prod(axis.phases for axis in of)
+    shape = empty(x, x.shape[1], channels, *(axis.taps for axis in of))  # of which torch asks no more
+    crop, step = [axis.crop for axis in of], [axis.step for axis in of]
+    parts: list[Tensor] = []
+    for some, their in zip(*(few(images, of, channels) for images in (x, gradient)), strict=True):
+        z = empty(x, len(some), channels, *(axis.length for axis in of)).zero_()
+        for pixels, made in places(their, z, of):
+            made.copy_(pixels)
+        parts.append(
+            torch.ops.aten.convolution_backward(
+                z, some, shape, None, [1] * len(of), crop, step, True, none, 1, [False, True, False]
+            )[1]
+        )
+    wide = torch.promote_types(x.dtype, torch.float32)
+    kernel = parts[0] if len(parts) == 1 else torch.stack(parts).sum(0, dtype=wide)
+    weight = empty(x, x.shape[1], gradient.shape[1], *(axis.taps * axis.phases for axis in of))
+    whole(weight, of).copy_(split(kernel, of))
+    return weight[:, :, *(slice(axis.kernel) for axis in axes)]
 
 
 def to_input(gradient: Tensor, weight: Tensor, axes: Sequence[Axis]) -> Tensor:

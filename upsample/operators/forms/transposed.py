@@ -10,8 +10,6 @@ from upsample.operators.forms.lattices import Axis, Output
 
 FUNCTIONS = {1: F.conv_transpose1d, 2: F.conv_transpose2d, 3: F.conv_transpose3d}
 
-PIXELS = 8  # of the input for each of its channels, from which on lattices are faster than torch's dilated layer
-
 
 def conv_transpose(
     x: Tensor,
@@ -26,12 +24,12 @@ def conv_transpose(
     """torch's function for as many axes as x (N, C, *size) has, and its result up to rounding.
 
     On CPUs its fast kernels are those without bias: adding the bias to what they give makes forward and backward in
-    bfloat16, channels last, 1.2 to 2 times faster. A dilated layer of a large image goes by its lattices there (`python
-    -m benchmarks forms`), but where it is compiled, exported or traced, which want one operation of a known name.
+    bfloat16, channels last, 1.2 to 2 times faster. A dilated layer goes by its lattices there (`python -m benchmarks
+    forms`), but where it is compiled, exported or traced, which want one operation of a known name.
     """
     axes = x.dim() - 2
     dilated = any(d > 1 and s > 1 for d, s in zip(each(dilation, axes), each(stride, axes), strict=True))
-    if dilated and groups == 1 and plain_cpu(x) and plain_cpu(weight) and suits(x):
+    if dilated and groups == 1 and plain_cpu(x) and plain_cpu(weight):
         numbers = (each(value, axes) for value in (stride, dilation, padding, output_padding))
         settings = [Axis(*setting) for setting in zip(weight.shape[2:], *numbers, strict=True)]
         if torch.is_autocast_enabled("cpu"):
@@ -46,12 +44,6 @@ def conv_transpose(
 def each(value: int | Sequence[int], axes: int) -> Sequence[int]:
     """The value of each axis: a number is that of all."""
     return [value] * axes if isinstance(value, int) else value
-
-
-def suits(x: Tensor) -> bool:
-    """Whether lattices are the faster form, or the one that works: of a single row torch 2.15's gradient in bfloat16
-    ends the process on CPUs with AMX (`upsample.operators.forms.lattices.to_input`)."""
-    return x.shape[2:].numel() >= PIXELS * x.shape[1] or x.shape[2] == 1
 
 
 def plain_cpu(x: Tensor) -> bool:

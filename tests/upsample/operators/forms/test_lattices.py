@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from upsample.operators.forms import lattices
 from upsample.operators.forms.lattices import Axis, Output
 from upsample.operators.forms.transposed import FUNCTIONS
 
@@ -18,6 +19,8 @@ CASES = {
     "stride larger than the kernel": ([(2, 4, 3, 0, 1)] * 2, (3, 3)),
     "no stride": ([(3, 1, 2, 2, 0)] * 2, (6, 5)),
     "unequal axes": ([(4, 2, 3, 4, 0), (1, 1, 1, 0, 0)], (5, 6)),
+    "taps that no output pixel holds": ([(4, 2, 3, 9, 1)] * 2, (6, 5)),
+    "output padding beyond the taps": ([(2, 3, 1, 0, 2)] * 2, (3, 4)),
     "no padding": ([(3, 2, 3, 0, 1)] * 2, (4, 4)),
     "much padding": ([(4, 2, 3, 9, 0)] * 2, (9, 9)),
     "one axis": ([(4, 2, 3, 4, 0)], (9,)),
@@ -55,6 +58,18 @@ def test_values_and_gradients_are_those_of_torchs_layer(case: str) -> None:
     ):
         assert ours.shape == theirs.shape
         assert torch.allclose(ours, theirs, atol=1e-11)
+
+
+def test_images_one_at_a_time_give_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    axes, x, weight = layer("default")
+    whole = Output.apply(x, weight, axes)
+    gradient = torch.randn_like(whole)
+    expected = torch.autograd.grad(whole, [x, weight], gradient)
+    monkeypatch.setattr(lattices, "AT_A_TIME", 1)
+    parts = Output.apply(x, weight, axes)
+    assert torch.allclose(parts, whole, atol=1e-12)
+    for found, same in zip(torch.autograd.grad(parts, [x, weight], gradient), expected, strict=True):
+        assert torch.allclose(found, same, atol=1e-11)
 
 
 @pytest.mark.parametrize("case", ["default", "thread's example", "unequal axes", "one axis"])
