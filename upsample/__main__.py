@@ -170,6 +170,10 @@ def run(arguments: argparse.Namespace, words: list[str]) -> None:
     for name in named_operators(arguments):
         if name not in (names := written()):
             raise ValueError(unknown(name, names))
+    if arguments.command in ("list", "explain"):
+        import torch
+
+        torch.set_num_threads(1)  # arrays are small: more threads wait for each other, for seconds on a busy machine
     if arguments.command == "list":
         from upsample.pages.listing import table
 
