@@ -33,21 +33,21 @@ def chunks(file: BinaryIO, size: int) -> Iterator[tuple[bytes, int, int]]:
         at += 12 + length
 
 
-def endless(path: Path) -> str | None:
-    """What of a file takes too long to read, in words that follow its name; None for nothing. By its bytes: what its
-    name ends in is anyone's choice."""
+def endless(path: Path, size: int) -> str | None:
+    """What of a file of `size` bytes takes too long to read, in words that follow its name; None for nothing. By its
+    bytes: what its name ends in is anyone's choice."""
     with path.open("rb") as file:
         start = file.read(8)
         if start == b"\x89PNG\r\n\x1a\n":
             try:
-                for count, _ in enumerate(chunks(file, path.stat().st_size)):
+                for count, _ in enumerate(chunks(file, size)):
                     if count > MOST_CHUNKS:
                         return f"has more than {MOST_CHUNKS:,} chunks, which takes long to read; save it again as PNG"
             except ValueError:
                 return None  # which is told where it is read
         if start[:2] == b"\xff\xd8" and (scans := start_of_scans(file)) > MOST_SCANS:
             return f"has {scans:,} scans, which takes long to decode; save it again as JPEG or PNG"
-        if start[:2] in (b"P1", b"P2", b"P3") and path.stat().st_size > MOST_TEXT:
+        if start[:2] in (b"P1", b"P2", b"P3") and size > MOST_TEXT:
             return f"writes more than {MOST_TEXT:,} bytes of numbers as text, which takes long; save it as PNG"
     return None
 
