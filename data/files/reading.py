@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, UnidentifiedImageError
 
-from data.files.limits import MOST_BYTES, chunks, endless, lasting
+from data.files.limits import MOST_BYTES, Outside, lasting, outside
 from data.files.tiff import MOST_DIRECTORIES, images_in, is_tiff, read_bands, shape_of
 
 # Named, since Pillow would also try formats that start other programs (EPS).
@@ -82,20 +82,6 @@ def turned(size: tuple[int, int], orientation: int | None) -> tuple[int, int]:
     return (size[1], size[0]) if orientation is not None and orientation >= 5 else size
 
 
-def exif_behind_pixels(path: Path, size: int) -> bytes:
-    """The eXIf chunk of a PNG file of `size` bytes, b"" where it has none. Raises Unreadable where it is cut short."""
-    found = b""
-    with path.open("rb") as file:
-        try:
-            for name, at, length in chunks(file, size):
-                if name == b"eXIf":
-                    file.seek(at)
-                    found = file.read(length)
-        except ValueError:
-            raise Unreadable(f"{path} is cut short; copy it again or remove it") from None
-    return found
-
-
 @contextmanager
 def opened(path: Path) -> Iterator[tuple[Image.Image, Header]]:
     """An image file and its header. Whatever fails inside is raised as Unreadable."""
@@ -103,8 +89,9 @@ def opened(path: Path) -> Iterator[tuple[Image.Image, Header]]:
         state = path.stat()
         if not state.st_size:
             raise Unreadable(f"{path} is empty (0 bytes); copy it again or remove it")
-        if stat.S_ISREG(state.st_mode) and (why := endless(path, state.st_size)):
-            raise Unreadable(f"{path} {why}")
+        seen = outside(path, state.st_size) if stat.S_ISREG(state.st_mode) else Outside()
+        if seen.endless:
+            raise Unreadable(f"{path} {seen.endless}")
         with image_of(path) as picture:
             if why := lasting(path, picture.format, picture.width * picture.height):
                 raise Unreadable(f"{path} {why}")
@@ -114,8 +101,9 @@ def opened(path: Path) -> Iterator[tuple[Image.Image, Header]]:
             if picture.format in ("GIF", "WEBP", "PNG") and getattr(picture, "is_animated", False):
                 raise Unreadable(f"{path} is a moving picture; save each of its frames as a file of its own")
             if picture.format == "PNG" and "exif" not in picture.info:
-                # Pillow would decode all pixels to look behind them.
-                picture.info["exif"] = exif_behind_pixels(path, state.st_size)
+                if seen.cut:
+                    raise Unreadable(f"{path} is cut short; copy it again or remove it")
+                picture.info["exif"] = seen.exif  # Pillow would decode all pixels to look behind them
             tag = Image.Image.getexif(picture).get(ExifTags.Base.Orientation)
             orientation = tag if tag in range(1, 9) else None
             mode, bands, bits = kind_of(path, picture)
