@@ -13,7 +13,7 @@ from plumbing.messages import say
 
 MANY = 200  # files, from which on something is said
 AT_ONCE = 16  # of very many items are given to a thread: its way there takes longer than a small file
-THREADS = 2 * (os.cpu_count() or 1)
+THREADS = max(2, os.cpu_count() or 1)  # more wait for the interpreter, which of small files takes most of the time
 In = TypeVar("In")
 Out = TypeVar("Out")
 
