@@ -26,6 +26,7 @@ from benchmarks.instrument import page as instrument
 from benchmarks.measure import Line
 from benchmarks.scale import classes, commands, exponents, many_files, processes
 from benchmarks.training import learning, lightning, roofline, steps
+from models.training.quiet import quiet
 from models.training.trainer import machine
 from plumbing.atomic import write_text
 
@@ -82,6 +83,7 @@ def markdown(lines: list[Line], quick: bool, camvid: bool) -> str:
 
 def main() -> int:
     """Run what is asked for."""
+    quiet()
     if sys.argv[1:2] == ["instrument"]:
         return instrument.main(sys.argv[2:])
     if sys.argv[1:2] == ["atlas"]:

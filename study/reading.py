@@ -51,7 +51,10 @@ def stored(path: Path) -> bytes | None:
 
 def printable(text: str) -> str:
     """Text without what a terminal or a page would obey: control characters and such appear as \\x1b does."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[:MAX_TEXT])
+    text = text[:MAX_TEXT]
+    if text.isprintable():  # as nearly all is: a thousand runs have a million letters
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def plain(value: Any, where: str) -> Any:

@@ -7,7 +7,7 @@ import webbrowser
 from pathlib import Path
 from typing import Any, NoReturn
 
-from upsample.contract import available
+from upsample.names import unknown, written
 
 
 class Parser(argparse.ArgumentParser):
@@ -34,7 +34,7 @@ def build_parser() -> Parser:
         "--kernel is short for --kernel_size, and --vs-kernel_size 4 is an option of the second operator. "
         "What a kernel does by itself is shown: with holes where it leaves any, and not balanced unless asked to be.",
     )
-    explain.add_argument("name", help=", ".join(available()))
+    explain.add_argument("name", help=", ".join(written()))
     explain.add_argument("--scale", type=int, default=2, help="output pixels per input pixel and axis (default 2)")
     explain.add_argument("--vs", metavar="OTHER", help="a second operator, drawn below the first")
     explain.add_argument("--output", type=Path, metavar="FILE", help="the PNG to write (default explain_NAME.png)")
@@ -154,6 +154,12 @@ def named_files(arguments: argparse.Namespace) -> list[Path]:
     return [path for path in files if path is not None]
 
 
+def named_operators(arguments: argparse.Namespace) -> list[str]:
+    """Return the operators that a command is to explain."""
+    names = [getattr(arguments, "name", None), getattr(arguments, "vs", None)]
+    return [name for name in names if name is not None]
+
+
 def run(arguments: argparse.Namespace, words: list[str]) -> None:
     """Carry out the parsed command. Raises ValueError for what cannot be done."""
     if arguments.command != "explain" and words:
@@ -161,6 +167,13 @@ def run(arguments: argparse.Namespace, words: list[str]) -> None:
     for path in named_files(arguments):  # before anything is imported, which takes seconds
         if not path.exists():
             raise ValueError(f"there is no file {'' if path.suffix == '.onnx' else 'or folder '}{path}")
+    for name in named_operators(arguments):
+        if name not in (names := written()):
+            raise ValueError(unknown(name, names))
+    if arguments.command in ("list", "explain"):
+        import torch
+
+        torch.set_num_threads(1)  # arrays are small: more threads wait for each other, for seconds on a busy machine
     if arguments.command == "list":
         from upsample.pages.listing import table
 
@@ -217,14 +230,16 @@ def run(arguments: argparse.Namespace, words: list[str]) -> None:
         if arguments.run:
             print("", flat_field_onnx(path, size), sep="\n")
     else:
-        import torch
-
-        from upsample.models.audit import audit
-        from upsample.models.flat_field import flat_field
         from upsample.models.named_model import build_target
 
         size = shape_of(arguments.input)
         model = build_target(arguments.target, arguments.args)
+
+        import torch  # here, not above: what cannot be imported is refused at once
+
+        from upsample.models.audit import audit
+        from upsample.models.flat_field import flat_field
+
         example = None if size is None else torch.zeros(size)
         print(audit(model, example))
         if arguments.run:

@@ -14,7 +14,7 @@ of signals, images or volumes, such as (1, 2, 2). Every decoder offers both extr
 cannot do without in `needs`, and building it where that is not offered fails with a sentence.
 """
 
-import difflib
+import importlib
 import inspect
 import types
 import typing
@@ -23,6 +23,8 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from torch import nn
+
+from upsample.names import unknown
 
 Scale = int | tuple[int, ...]
 Factory = TypeVar("Factory", bound=Callable[..., nn.Module])
@@ -46,6 +48,12 @@ class Operator:
 _operators: dict[str, Operator] = {}
 
 
+def _table() -> dict[str, Operator]:
+    """The table with this package's own operators in it, whose files put them there when they are imported."""
+    importlib.import_module("upsample.operators")
+    return _operators
+
+
 def operator(name: str, needs: tuple[str, ...] = (), any_axes: bool = False) -> Callable[[Factory], Factory]:
     """Put the decorated class or function into the table under `name`.
 
@@ -55,7 +63,7 @@ def operator(name: str, needs: tuple[str, ...] = (), any_axes: bool = False) -> 
     """
 
     def register(factory: Factory) -> Factory:
-        _operators[name] = Operator(factory, frozenset(needs), any_axes)
+        _table()[name] = Operator(factory, frozenset(needs), any_axes)
         return factory
 
     return register
@@ -104,7 +112,7 @@ def _words(hint: Any) -> str:
 
 def available() -> dict[str, Operator]:
     """All operators by name, in alphabetical order."""
-    return dict(sorted(_operators.items()))
+    return dict(sorted(_table().items()))
 
 
 def build(
@@ -123,15 +131,14 @@ def build(
     Raises ValueError, in one sentence, for an unknown name or option, a scale or channel count
     that cannot be, a need that is not offered, and whatever the operator itself refuses.
     """
-    if name not in _operators:
-        near = difflib.get_close_matches(name, _operators, n=1)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        raise ValueError(f"unknown upsampler '{name}'{hint} (choose from {', '.join(sorted(_operators))})")
-    found = _operators[name]
-    unknown = set(options) - set(found.options)
-    if unknown:
+    table = _table()
+    if name not in table:
+        raise ValueError(unknown(name, table))
+    found = table[name]
+    strange = set(options) - set(found.options)
+    if strange:
         raise ValueError(
-            f"{name} has no option {', '.join(sorted(unknown))}; it takes {', '.join(found.options) or 'none'}"
+            f"{name} has no option {', '.join(sorted(strange))}; it takes {', '.join(found.options) or 'none'}"
         )
     hints = typing.get_type_hints(found.build.__init__ if inspect.isclass(found.build) else found.build)
     for key, value in options.items():

@@ -12,8 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from data.files.threads import in_threads
-from data.loading.crop import label_counts
 from data.loading.loaded import Images, LabelledImages, Loaded, Samples
+from data.loading.samples import FileSamples, labels_of
 from data.loading.statistics import balanced_weights
 from plumbing.messages import say
 
@@ -29,19 +29,21 @@ class Found:
 
 
 def look(samples: Samples, split: str) -> Found:
-    """Look at every image of a split, as it is."""
+    """Look at every image of a split, as it is; what was decoded to check it is not decoded again."""
 
-    def one(index: int) -> tuple[str, tuple[int, int], NDArray[np.int64] | None]:
+    def one(index: int) -> tuple[str, tuple[int, int], dict[int, int] | None]:
         sample = samples[index]
         mask = sample.get("mask")
-        counts = None if mask is None else label_counts(mask.numpy())
-        return sample["name"], tuple(sample["image"].shape[1:]), counts
+        return sample["name"], tuple(sample["image"].shape[1:]), labels_of(None if mask is None else mask.numpy())
 
-    seen = list(in_threads(one, range(len(samples)), f"Looking at {split}"))
-    labels = [counts for *_, counts in seen if counts is not None]
-    return Found(
-        [name for name, *_ in seen], Counter(size for _, size, _ in seen), np.array(labels) if labels else None
-    )
+    before = samples.looked_at if isinstance(samples, FileSamples) else None
+    seen = list(in_threads(one, range(len(samples)), f"Looking at {split}")) if before is None else before
+    labels = np.zeros((len(seen), 256), np.int64)
+    for row, (*_, counts) in zip(labels, seen, strict=True):
+        for label, pixels in (counts or {}).items():
+            row[label] = pixels
+    labelled = any(counts is not None for *_, counts in seen)
+    return Found([name for name, *_ in seen], Counter(size for _, size, _ in seen), labels if labelled else None)
 
 
 def survey(module: Loaded) -> dict[str, Found]:

@@ -68,10 +68,16 @@ def walk(top: Path) -> Iterator[Path]:
         if again > MOST_AGAIN:
             raise ValueError(f"links below {top} lead to the same folders more than {MOST_AGAIN} times; remove some")
         try:
-            entries = sorted((entry for entry in path.iterdir() if not entry.name.startswith(".")), reverse=True)
+            with os.scandir(path) as found:
+                entries = sorted(((e.name, is_folder(e)) for e in found if not e.name.startswith(".")), reverse=True)
         except PermissionError:
             raise ValueError(f"the folder {path} may not be read by you; give it permission (chmod u+rx)") from None
-        todo += [(entry, (*above, real) if entry.is_dir() else None) for entry in entries]
+        todo += [(path / name, (*above, real) if folder else None) for name, folder in entries]
+
+
+def is_folder(entry: "os.DirEntry[str]") -> bool:
+    """Whether an entry of a folder is a folder, or a link to one; a link to nothing and one in a loop are none."""
+    return os.path.isdir(entry.path) if entry.is_symlink() else entry.is_dir()
 
 
 class Finder:

@@ -243,8 +243,10 @@ def palettes(find: Finder, pairs: Sequence[Pair], labels: Sequence[int]) -> list
 
     def one(pair: Pair) -> dict[int, tuple[int, int, int]] | None:
         assert pair.mask is not None
-        with opened(pair.mask) as (picture, header):
-            flat = picture.getpalette("RGB") if header.mode == "P" else None
+        if read_header(pair.mask).mode != "P":
+            return None
+        with opened(pair.mask) as (picture, _):
+            flat = picture.getpalette("RGB")
             if flat is None:
                 return None
             used = np.flatnonzero(np.bincount(np.asarray(picture).ravel(), minlength=256)).tolist()

@@ -1,10 +1,11 @@
 """Where in a folder of one's own images, masks and splits lie, under the names that people give them."""
 
+import os
 from collections.abc import Sequence
 from itertools import takewhile
 from pathlib import Path
 
-from data.files.finding import Finder, Pair, existing, walk
+from data.files.finding import Finder, Pair, existing, is_folder, walk
 from data.files.reading import SUFFIXES, Unreadable
 
 SPLITS = {
@@ -22,7 +23,9 @@ VALUES = ("values", "value", "targets", "target", "depths", "depth", "elevation"
 
 def subfolders(top: Path) -> list[Path]:
     """The folders in a folder, but for hidden ones."""
-    return [path for path in sorted(top.iterdir()) if path.is_dir() and not path.name.startswith(".")]
+    with os.scandir(top) as found:
+        names = sorted(entry.name for entry in found if is_folder(entry) and not entry.name.startswith("."))
+    return [top / name for name in names]
 
 
 def holds_images(top: Path) -> bool:

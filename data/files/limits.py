@@ -3,6 +3,7 @@ most a few seconds of a core, and of memory what `MOST_BYTES` says."""
 
 import struct
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -33,23 +34,46 @@ def chunks(file: BinaryIO, size: int) -> Iterator[tuple[bytes, int, int]]:
         at += 12 + length
 
 
-def endless(path: Path) -> str | None:
-    """What of a file takes too long to read, in words that follow its name; None for nothing. By its bytes: what its
-    name ends in is anyone's choice."""
+@dataclass(frozen=True)
+class Outside:
+    """What a file's bytes tell before a decoder sees them: what its name ends in is anyone's choice.
+
+    endless  what takes too long to read, in words that follow its name; None for nothing
+    exif     the eXIf chunk of a PNG, which may lie behind the pixels; b"" where it has none
+    cut      whether it is a PNG that ends before its last chunk
+    """
+
+    endless: str | None = None
+    exif: bytes = b""
+    cut: bool = False
+
+
+def outside(path: Path, size: int) -> Outside:
+    """Look at a file of `size` bytes, of which little is read."""
     with path.open("rb") as file:
         start = file.read(8)
         if start == b"\x89PNG\r\n\x1a\n":
-            try:
-                for count, _ in enumerate(chunks(file, path.stat().st_size)):
-                    if count > MOST_CHUNKS:
-                        return f"has more than {MOST_CHUNKS:,} chunks, which takes long to read; save it again as PNG"
-            except ValueError:
-                return None  # which is told where it is read
+            return outside_of_png(file, size)
         if start[:2] == b"\xff\xd8" and (scans := start_of_scans(file)) > MOST_SCANS:
-            return f"has {scans:,} scans, which takes long to decode; save it again as JPEG or PNG"
-        if start[:2] in (b"P1", b"P2", b"P3") and path.stat().st_size > MOST_TEXT:
-            return f"writes more than {MOST_TEXT:,} bytes of numbers as text, which takes long; save it as PNG"
-    return None
+            return Outside(f"has {scans:,} scans, which takes long to decode; save it again as JPEG or PNG")
+        if start[:2] in (b"P1", b"P2", b"P3") and size > MOST_TEXT:
+            return Outside(f"writes more than {MOST_TEXT:,} bytes of numbers as text, which takes long; save it as PNG")
+    return Outside()
+
+
+def outside_of_png(file: BinaryIO, size: int) -> Outside:
+    """The same of a PNG, chunk by chunk."""
+    exif = b""
+    try:
+        for count, (name, at, length) in enumerate(chunks(file, size)):
+            if count > MOST_CHUNKS:
+                return Outside(f"has more than {MOST_CHUNKS:,} chunks, which takes long to read; save it again as PNG")
+            if name == b"eXIf":
+                file.seek(at)
+                exif = file.read(length)
+    except ValueError:
+        return Outside(cut=True)
+    return Outside(exif=exif)
 
 
 def lasting(path: Path, kind: str | None, pixels: int) -> str | None:

@@ -2,11 +2,14 @@
 
 import errno
 import logging
+import stat
 import threading
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, UnidentifiedImageError
 
-from data.files.limits import MOST_BYTES, chunks, endless, lasting
+from data.files.limits import MOST_BYTES, Outside, lasting, outside
 from data.files.tiff import MOST_DIRECTORIES, images_in, is_tiff, read_bands, shape_of
 
 # Named, since Pillow would also try formats that start other programs (EPS).
@@ -32,6 +35,8 @@ TURNS: dict[int | None, Callable[[NDArray[Any]], NDArray[Any]]] = {
 }
 SIXTEEN_BITS = ("I;16", "I;16B", "I;16L", "I;16N")
 LARGE = 25_000_000  # pixels, from which on files are decoded one at a time: each takes about 10 bytes a pixel meanwhile
+SETTLED = 2_000_000_000  # nanoseconds: of a file that changed later its clock may not tell the next change
+KEPT = 2**18  # headers, some 300 bytes each
 AT_ONCE = 2**22  # numbers that are converted at a time
 _one_large = threading.Lock()
 Span = tuple[float, float]  # the stored values that become 0 and 255
@@ -77,28 +82,16 @@ def turned(size: tuple[int, int], orientation: int | None) -> tuple[int, int]:
     return (size[1], size[0]) if orientation is not None and orientation >= 5 else size
 
 
-def exif_behind_pixels(path: Path) -> bytes:
-    """The eXIf chunk of a PNG file, b"" where it has none. Raises Unreadable where the file is cut short."""
-    found = b""
-    with path.open("rb") as file:
-        try:
-            for name, at, length in chunks(file, path.stat().st_size):
-                if name == b"eXIf":
-                    file.seek(at)
-                    found = file.read(length)
-        except ValueError:
-            raise Unreadable(f"{path} is cut short; copy it again or remove it") from None
-    return found
-
-
 @contextmanager
 def opened(path: Path) -> Iterator[tuple[Image.Image, Header]]:
     """An image file and its header. Whatever fails inside is raised as Unreadable."""
     try:
-        if not path.stat().st_size:
+        state = path.stat()
+        if not state.st_size:
             raise Unreadable(f"{path} is empty (0 bytes); copy it again or remove it")
-        if path.is_file() and (why := endless(path)):
-            raise Unreadable(f"{path} {why}")
+        seen = outside(path, state.st_size) if stat.S_ISREG(state.st_mode) else Outside()
+        if seen.endless:
+            raise Unreadable(f"{path} {seen.endless}")
         with image_of(path) as picture:
             if why := lasting(path, picture.format, picture.width * picture.height):
                 raise Unreadable(f"{path} {why}")
@@ -108,8 +101,9 @@ def opened(path: Path) -> Iterator[tuple[Image.Image, Header]]:
             if picture.format in ("GIF", "WEBP", "PNG") and getattr(picture, "is_animated", False):
                 raise Unreadable(f"{path} is a moving picture; save each of its frames as a file of its own")
             if picture.format == "PNG" and "exif" not in picture.info:
-                # Pillow would decode all pixels to look behind them.
-                picture.info["exif"] = exif_behind_pixels(path)
+                if seen.cut:
+                    raise Unreadable(f"{path} is cut short; copy it again or remove it")
+                picture.info["exif"] = seen.exif  # Pillow would decode all pixels to look behind them
             tag = Image.Image.getexif(picture).get(ExifTags.Base.Orientation)
             orientation = tag if tag in range(1, 9) else None
             mode, bands, bits = kind_of(path, picture)
@@ -217,9 +211,24 @@ def sbd_labels(path: Path) -> Image.Image:
 
 
 def read_header(path: Path) -> Header:
-    """Size, mode and orientation, without decoding."""
+    """Size, mode and orientation, without decoding. A file that has not changed since it was read is not read again."""
+    try:
+        state = path.stat()
+    except OSError:  # which is told where it is read
+        state = None
+    if state is None or time.time_ns() - max(state.st_mtime_ns, state.st_ctime_ns) < SETTLED:
+        return _header(path)
+    return _header_once(path, state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
+
+
+def _header(path: Path) -> Header:
     with opened(path) as (_, header):
         return header
+
+
+@lru_cache(KEPT)
+def _header_once(path: Path, *state: int) -> Header:
+    return _header(path)
 
 
 def turn(pixels: NDArray[Any], orientation: int | None) -> NDArray[Any]:

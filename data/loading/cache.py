@@ -44,6 +44,7 @@ class Cache:
     channels of the images; floating: they are float32, else uint8
     truth    how what is beside an image is stored: torch.uint8 labels (H, W), or torch.float32 numbers
     planes   of labels, where these are (planes, H, W)
+    labels   of each pair how many pixels have each label, where that was counted before; else None
     """
 
     def __init__(
@@ -57,7 +58,9 @@ class Cache:
         floating: bool = False,
         truth: torch.dtype = torch.uint8,
         planes: int | None = None,
+        labels: Sequence[dict[int, int] | None] | None = None,
     ) -> None:
+        self.labels = labels
         self.pairs, self.sizes, self.decode = pairs, sizes, decode
         self.channels, self.dtype = channels, torch.float32 if floating else torch.uint8
         self.truth, self.planes = truth, planes

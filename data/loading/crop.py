@@ -6,8 +6,6 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
-from torchvision.transforms.v2 import InterpolationMode
-from torchvision.transforms.v2 import functional as v2
 
 TRUTHS = ("mask", "target")  # what a sample may hold beside its image: labels, or numbers
 PADDING = 114  # grey beyond an image's border: about the mean of photographs, so that it looks like nothing
@@ -107,6 +105,9 @@ def cut(
 
     Raises ValueError for a window beyond an image, unless it may be `beyond_image`.
     """
+    from torchvision.transforms.v2 import InterpolationMode  # here: it takes seconds, and only who cuts needs it
+    from torchvision.transforms.v2 import functional as v2
+
     inside, filled = [], []
     for length, start, window in zip(planes["image"].shape[-2:], (top, left), (height, width), strict=True):
         first, last = max(start, 0), min(start + window, length)

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torchvision.transforms.v2  # noqa: F401  # crops need it: workers that find it imported do not import it each
 from pytorch_lightning import LightningDataModule
 from torch.utils.data import Dataset
 

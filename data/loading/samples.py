@@ -17,8 +17,9 @@ from data.files import bands as bands_of
 from data.files.bands import Bands, Chosen, Wish
 from data.files.finding import Finder, Pair
 from data.files.reading import Header, Span, read_image, value_range
-from data.forms import Decoded, InFiles, Read
+from data.forms import Decoded, InFiles, Read, Size
 from data.loading.cache import Cache
+from data.loading.crop import label_counts
 
 COUNTED = 500  # training images at most in which the bands' mean and deviation are counted
 
@@ -38,6 +39,15 @@ class FileSamples(Dataset[dict[str, Any]]):
 
     def _at(self, index: int) -> int:
         return self.indices[range(len(self))[index] // self.each]  # range: beyond the end it is an IndexError
+
+    @property
+    def looked_at(self) -> list[tuple[str, Size, dict[int, int] | None]] | None:
+        """Name, size and the pixels of each label of each sample, where all were decoded before."""
+        cache = self.cache
+        if cache.labels is None:
+            return None
+        each = [self._at(index) for index in range(len(self))]
+        return [(cache.pairs[at].name, cache.sizes[at], cache.labels[at]) for at in each]
 
     def where(self, index: int) -> str:
         """The file of a sample, in words."""
@@ -109,9 +119,10 @@ def stored(
         notes, read = found.notes, partial(bands_of.read, bands=found.bands)
     bands = None if found is None else found.bands
     decoded: Callable[[Pair], Decoded] = partial(of_pair, decode, read)
+    labels: list[dict[int, int] | None] | None = None
     if finder.on_error == "skip":
-        sound = finder.usable(lambda pair: decoded(pair) is not None, list(headers), "Checking the pixels")
-        headers = {pair: headers[pair] for pair in sound}
+        sound = finder.usable(lambda pair: labels_of(decoded(pair)[1]), list(headers), "Checking the pixels")
+        headers, labels = {pair: headers[pair] for pair in sound}, list(sound.values())
     at = {pair: i for i, pair in enumerate(headers)}
     where = {split: [at[pair] for pair in given if pair in at] for split, given in splits.items()}
     for split, places in where.items():
@@ -121,9 +132,17 @@ def stored(
     sizes = [header.upright if side is None else (side, side) for header in headers.values()]
     form = (3, False) if bands is None else (len(bands.order), bands.floating)
     version += f"{span}" if bands is None else f"{bands}"
-    kept = Cache(options.cache, list(headers), sizes, decoded, version, *form, truth, planes)
+    kept = Cache(options.cache, list(headers), sizes, decoded, version, *form, truth, planes, labels)
     parts = {split: FileSamples(kept, given) for split, given in where.items()}
     return Stored(parts, span, bands, None if found is None else found.moments, notes)
+
+
+def labels_of(truth: NDArray[Any] | None) -> dict[int, int] | None:
+    """How many pixels have each label that there is, None of what is no labels."""
+    if truth is None or truth.dtype != np.uint8:
+        return None
+    counts = label_counts(truth)
+    return {label: int(counts[label]) for label in np.flatnonzero(counts).tolist()}
 
 
 def of_pair(decode: Callable[[Pair, Read], Decoded], read: Read, pair: Pair) -> Decoded:

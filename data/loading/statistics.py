@@ -19,17 +19,17 @@ class Counts:
     """
 
     def __init__(self, samples: Samples) -> None:
-        def one(index: int) -> tuple[list[NDArray[np.int64]], NDArray[np.int64] | None]:
+        def one(index: int) -> tuple[list[NDArray[np.int64]], NDArray[np.int64] | None, int]:
             sample = samples[index]
             image, mask = sample["image"].numpy(), sample.get("mask")
             eight = image if image.dtype == np.uint8 else image[:0]
             levels = [np.bincount(channel.ravel(), minlength=256) for channel in eight]
-            return levels, None if mask is None else label_counts(mask.numpy())
+            return levels, None if mask is None else label_counts(mask.numpy()), image[0].size
 
         counted = list(in_threads(one, range(len(samples)), "Counting the pixels"))
-        self.levels = np.sum([levels for levels, _ in counted], axis=0)
-        self.labels = np.array([labels for _, labels in counted if labels is not None]).reshape(-1, 256)
-        self.pixels = sum(int(np.prod(samples[i]["image"].shape[1:])) for i in range(len(samples)))
+        self.levels = np.sum([levels for levels, *_ in counted], axis=0)
+        self.labels = np.array([labels for _, labels, _ in counted if labels is not None]).reshape(-1, 256)
+        self.pixels = sum(pixels for *_, pixels in counted)
 
     def moments(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Mean and standard deviation of each channel over all pixels, of images in [0, 1]."""

@@ -7,7 +7,6 @@ from typing import Any, NoReturn
 
 import yaml
 
-from models.zoo import entry as entries
 from models.zoo import index
 from models.zoo.folders import PROJECTS, own, zoo_of
 from plumbing.messages import MAX_SENTENCE, printable, say_error
@@ -124,9 +123,12 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.command == "list":
         print(listing(known(arguments.zoo)))
     elif arguments.command == "show":
-        zoo = arguments.zoo or zoo_of(index.check_name(arguments.name))
-        entries.read_named(arguments.name, arguments.zoo)  # refuses an unknown name and altered files
-        card = entries.stored(zoo / arguments.name, "card.md", index.read(zoo)[arguments.name].files["card.md"])
+        zoo, entry = index.find(arguments.name, arguments.zoo)
+
+        from models.zoo import entry as entries  # here, not above: it takes torch's seconds
+
+        entries.read(zoo / arguments.name, entry)  # refuses altered files
+        card = entries.stored(zoo / arguments.name, "card.md", entry.files["card.md"])
         text = card.decode(errors="backslashreplace")
         print("".join(c for c in text if c.isprintable() or c == "\n"))  # anyone's text: no escape codes
     elif arguments.command == "export":

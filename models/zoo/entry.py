@@ -1,6 +1,5 @@
 """One entry of a zoo: a folder of weights, configuration, card and preview, read as data and checked."""
 
-import difflib
 import hashlib
 import os
 import shutil
@@ -11,7 +10,7 @@ import safetensors.torch
 
 from models.trained.configuration import check
 from models.trained.saved import Saved, Trained
-from models.zoo import folders, index
+from models.zoo import index
 from models.zoo.index import FILES, Entry, File
 from models.zoo.plain_file import contents, held
 from plumbing import plain_yaml
@@ -68,14 +67,8 @@ def read_named(name: str, zoo: str | Path | None = None) -> Saved:
 
     Raises ValueError, naming what is near, for an unknown name.
     """
-    known = folders.names() if zoo is None else None
-    zoo = folders.zoo_of(index.check_name(name)) if zoo is None else Path(zoo)
-    entries = index.read(zoo)
-    if name not in entries:
-        near = difflib.get_close_matches(name, known or entries, n=1)
-        hint = f"; did you mean {near[0]}?" if near else "; python -m models.zoo list shows what there is"
-        raise ValueError(f"the zoo has no {name[:100]!r}{hint}")
-    return read(zoo / name, entries[name])
+    zoo, entry = index.find(name, zoo)
+    return read(zoo / name, entry)
 
 
 def load(name: str, zoo: str | Path | None = None) -> Trained:

@@ -1,5 +1,6 @@
-"""The index of a zoo or a hub: what is there, what it scored, and the checksum of every file."""
+"""The index of a zoo or a hub: what is there, what it scored, and the checksum of every file. Needs no torch."""
 
+import difflib
 import os
 import re
 from dataclasses import asdict, dataclass
@@ -8,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from models.zoo import folders
 from models.zoo.plain_file import contents
 from plumbing import plain_yaml
 from plumbing.atomic import write_text
@@ -91,6 +93,22 @@ def read(folder: Path) -> Index:
     """The index of a folder of entries; without one, an empty index."""
     path = folder / "index.yaml"
     return parse(contents(path, MAX_INDEX), str(path)) if os.path.lexists(path) else {}
+
+
+def find(name: str, zoo: str | Path | None = None) -> tuple[Path, Entry]:
+    """Return the zoo that has an entry of this name, and what its index says of it.
+
+    zoo  None: the user's, or else this project's
+    Raises ValueError, naming what is near, for an unknown name.
+    """
+    known = folders.names() if zoo is None else None
+    zoo = folders.zoo_of(check_name(name)) if zoo is None else Path(zoo)
+    entries = read(zoo)
+    if name not in entries:
+        near = difflib.get_close_matches(name, known or entries, n=1)
+        hint = f"; did you mean {near[0]}?" if near else "; python -m models.zoo list shows what there is"
+        raise ValueError(f"the zoo has no {name[:100]!r}{hint}")
+    return zoo, entries[name]
 
 
 def text(index: Index) -> str:

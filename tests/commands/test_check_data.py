@@ -2,8 +2,10 @@
 
 import runpy
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import matplotlib.image
 import numpy as np
@@ -12,6 +14,7 @@ from hydra.core.global_hydra import GlobalHydra
 from PIL import Image
 
 import check_data
+from data.files import reading
 
 
 def write(root: Path) -> None:
@@ -53,6 +56,26 @@ def test_it_prints_what_is_there_and_draws_it(
     sheet = matplotlib.image.imread(tmp_path / "out" / "contact_sheet.png")[..., :3]
     shown = {tuple(colour) for colour in (sheet * 255).round().astype(int).reshape(-1, 3)[::7].tolist()}
     assert (47, 99, 128) in shown  # water, the second bright colour (86, 180, 233), at 0.55 over a black image
+
+
+def test_each_file_is_read_few_times(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An image: its header and its pixels. A mask: header, the numbers in it, and once more when these are known."""
+    for i in range(40):
+        for part, pixels in (("images", np.full((9, 8, 3), i)), ("masks", np.arange(72).reshape(9, 8) % 2)):
+            (tmp_path / "set" / part).mkdir(parents=True, exist_ok=True)
+            path = tmp_path / "set" / part / f"{i:02}.png"
+            Image.fromarray(pixels.astype(np.uint8)).save(path)
+    monkeypatch.setattr(reading, "SETTLED", 0)
+    opened = Mock(wraps=reading.image_of)
+    monkeypatch.setattr(reading, "image_of", opened)
+    monkeypatch.setattr("data.loading.labelled.COUNTED", 4)  # of which brightness is counted
+    monkeypatch.setattr("data.check.contact_sheet.COLUMNS", 1)  # of which a sheet shows 3
+    run(monkeypatch, tmp_path / "set", tmp_path / "out")
+    times = Counter(call.args[0] for call in opened.call_args_list)
+    by_part = Counter((path.parent.name, n) for path, n in times.items())
+    assert by_part["images", 2] + by_part["images", 3] >= 38
+    assert by_part["masks", 3] + by_part["masks", 4] >= 38
+    assert times.total() <= 40 * 5 + 2 * (4 + 3) + 6
 
 
 def test_it_ends_with_exit_code_1_and_every_sentence(

@@ -55,13 +55,14 @@ def overlap_map(layer: nn.Module, in_channels: int, blocks: int) -> Tensor:
     module = frozen(layer)
     scale = scale_of(module, in_channels, 2)
     around = len(footprint(module, in_channels)) // scale[0] // 2
-    size = blocks + 2 * around  # every pixel that can reach the blocks in the middle
-    lit = torch.zeros(size**2, in_channels, 3 * size, 3 * size, dtype=torch.float64)
-    places = torch.arange(size**2)
-    lit[places, 0, size + places // size, size + places % size] = 1
+    reaching, margin = blocks + 2 * around, around + 1  # what can reach the blocks, and what is left around it
+    lit = torch.zeros(reaching**2, in_channels, *[reaching + 2 * margin] * 2, dtype=torch.float64)
+    places = torch.arange(reaching**2)
+    lit[places, 0, margin + places // reaching, margin + places % reaching] = 1
     counts = sum((part > 0).sum(0) for part in _moved(module, lit))
     assert isinstance(counts, Tensor)
-    return counts[tuple(slice(s * (size + around), s * (size + around + blocks)) for s in scale)]
+    first = margin + around
+    return counts[tuple(slice(s * first, s * (first + blocks)) for s in scale)]
 
 
 def _moved(module: nn.Module, lit: Tensor) -> Iterator[Tensor]:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from upsample.algebra.polyphase import Convolution, Phase, Place, Polyphase, Transposed, polyphase
 
 CHUNK = 2**18  # input values per forward pass, so that wide layers are probed in bounded memory
-REACHES = {1: (4, 16, 64), 2: (4, 8, 16, 32), 3: (3, 6)}  # input pixels around a lit one, by axes, tried in turn
+REACHES = {1: (4, 16, 64), 2: (2, 4, 8, 16, 32), 3: (3, 6)}  # input pixels around a lit one, by axes, tried in turn
 SIZES = {1: (24, 48, 96), 2: (24, 48, 96), 3: (12, 24)}  # of constant inputs, by axes, tried in turn
 
 

@@ -5,12 +5,13 @@ import inspect
 import json
 from collections.abc import Callable
 from operator import attrgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from torch import nn
+if TYPE_CHECKING:
+    from torch import nn
 
 
-def build_target(target: str, arguments: str = "{}") -> nn.Module:
+def build_target(target: str, arguments: str = "{}") -> "nn.Module":
     """Import `package.module:callable` and call it with the keyword arguments of a JSON object.
 
     This runs the imported code. A callable that is a module already is returned as it is.
@@ -31,6 +32,9 @@ def build_target(target: str, arguments: str = "{}") -> nn.Module:
         made = attrgetter(attribute)(importlib.import_module(place))
     except (ImportError, AttributeError) as error:
         raise ValueError(f"{target} cannot be imported: {error}") from error
+
+    from torch import nn  # here, not above: what cannot be imported is refused at once
+
     if not isinstance(made, nn.Module):
         if not callable(made):
             raise ValueError(f"{target} is a {type(made).__name__}, which cannot be called")

@@ -14,7 +14,8 @@ from torch.utils.flop_counter import flop_registry
 
 from upsample.algebra.footprint import counts_of, overlap_map
 from upsample.algebra.imbalance import imbalance_of, phase_imbalance
-from upsample.algebra.response import measured_polyphase
+from upsample.algebra.polyphase import polyphase
+from upsample.algebra.response import measured_polyphase, transposed_inside
 from upsample.columns import columns
 from upsample.contract import Operator, available
 from upsample.models.evaluating import weights_computed
@@ -42,7 +43,8 @@ def rows(scale: int) -> tuple[int, list[Row]]:
 
 def _measure(name: str, operator: Operator, channels: int, scale: int) -> Row:
     module = _fresh(name, channels, scale)
-    parts = measured_polyphase(module, channels)
+    conv = transposed_inside(module)
+    parts = measured_polyphase(module, channels) if conv is None else polyphase(conv)
     if parts is None:
         few = lcm(4, scale**2)  # probing takes the square of the channels in time
         small = _fresh(name, few, scale)

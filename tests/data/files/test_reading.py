@@ -1,12 +1,15 @@
+import os
 import struct
 import zlib
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from data.files import reading
 from data.files.masks import mask_orientation, read_mask
 from data.files.reading import Header, Unreadable, read_header, read_image, value_range
 
@@ -159,3 +162,24 @@ def test_the_sentence_survives_its_way_out_of_a_worker() -> None:
     trace = "Caught Unreadable in DataLoader worker process 0.\nOriginal Traceback (most recent call last):\n  ...\n"
     wrapped = f"{trace}data.files.reading.Unreadable: {sentence}\n"
     assert str(Unreadable(wrapped)) == str(Unreadable(sentence)) == sentence
+
+
+def test_the_header_of_a_file_that_changed_is_read_again_and_of_another_it_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.bmp"
+    opened = Mock(wraps=reading.image_of)
+    monkeypatch.setattr(reading, "image_of", opened)
+    monkeypatch.setattr(reading, "SETTLED", 0)  # as if each file had been left alone for seconds
+    for size in ((6, 4), (4, 6)):  # as many bytes
+        Image.new("L", size).save(path)
+        os.utime(path, ns=(0, size[0]))
+        assert [read_header(path).stored for _ in range(3)] == [size[::-1]] * 3
+    assert opened.call_count == 2
+
+
+def test_of_a_file_that_has_just_changed_nothing_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "a.bmp"
+    for size in ((6, 4), (4, 6)) * 20:  # quicker than a file system's clock may tick
+        Image.new("L", size).save(path)
+        assert read_header(path).stored == size[::-1]
