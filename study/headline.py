@@ -4,6 +4,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from models.tasks.score_rows import MAIN, unit
+from study.identity import called
 
 NAMES = {"miou": "mIoU", "iou": "IoU", "rmse": "RMSE", "psnr_y": "PSNR-Y", "fid": "FID", "spectrum_gap": "spectrum gap"}
 
@@ -15,7 +16,7 @@ def headline(config: dict[str, Any], metrics: dict[str, Any]) -> str:
     config   of the run, or of the checkpoint: its sections model, data and upsample
     metrics  as metrics.json holds them
     """
-    names = [str(config[section]["name"]) for section in ("data", "model", "upsample")]
+    names = [called(config["data"]), *(str(config[section]["name"]) for section in ("model", "upsample"))]
     scored = metrics.get("split", "test")
     first = " · ".join([*names, *main_score(metrics, scored)])
     verdict = metrics.get(f"{scored}/pattern")

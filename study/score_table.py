@@ -53,6 +53,7 @@ def listed(found: dict[str, Any], metrics: dict[str, Any]) -> Iterator[str]:
     for kind, members in kinds.items():
         told = {k: together(f"{k} {cell(value)} {unit(k, metrics)}".rstrip()) for k, value in members.items()}
         there = sorted((name for name in members if members[name] is not None), key=lambda name: members[name])
+        kind = {"final": "last weights"}.get(kind, kind)
         if kind and len(there) > LISTED:
             low, high = (", ".join(told[name] for name in some) for some in (there[:EXTREMES], there[-EXTREMES:]))
             count = f"{len(there)} of {len(members)}" if len(there) < len(members) else f"{len(members)}"

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from models.tasks.common_size import middle
-from models.tasks.drawing import line_spectrum, spectrum_db
+from models.tasks.drawing import line_spectrum, spectrum_db, wrapped
 from upsample.instrument.fixed_pattern import FixedPattern
 from upsample.instrument.outputs import OutputResult
 from upsample.instrument.shifts import AT_A_TIME, GridByShifting, ShiftResult
@@ -113,7 +113,7 @@ def laid_out(title: str, rows: Sequence[float]) -> tuple[Figure, GridSpec]:
     """A figure 15 inches wide with four columns and rows of these heights in inches."""
     figure = Figure(figsize=(15, sum(rows) + 0.9))
     figure.set_layout_engine("constrained", h_pad=0.08, w_pad=0.08, hspace=0.03, wspace=0.03)
-    figure.suptitle(title, fontsize=16)
+    figure.suptitle(wrapped(title, 15, 16), fontsize=16)
     return figure, figure.add_gridspec(len(rows), 4, height_ratios=rows)
 
 
@@ -139,7 +139,7 @@ def draw_fixed(figure: Figure, axis: Axes, pattern: FixedPattern, channel: int, 
     drawn = pattern.drawn(side)[channel]
     limit = drawn.abs().max().item() or 1.0
     shown = axis.imshow(drawn.numpy(), cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest")
-    bare(axis, f"the pattern itself, {side} x {side} pixels" if pattern.shown else "the mean: not told from noise")
+    bare(axis, f"the pattern itself, {side} x {side} pixels" if pattern.shown else "mean over the grid: only noise")
     figure.colorbar(shown, ax=axis, location="bottom", shrink=0.8, label=unit)
 
 
@@ -153,8 +153,9 @@ def draw_lines(axis: Axes, maps: Tensor, pattern: FixedPattern | None, name: str
         for m in (m for m in range(1, q // 2 + 1) if gcd(m, q) == 1):
             label = f"period {q}" if m == 1 else None
             axis.axvline(m / q, color=f"C{i}", linestyle=":", linewidth=2, label=label)
-    if periods:
-        axis.legend(loc="upper right", title="harmonics of its own")
+    if periods:  # below, where it hides no peak
+        below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.2), "ncols": 3, "fontsize": 11, "title_fontsize": 11}
+        axis.legend(**below, handlelength=1.3, columnspacing=1, title="dotted: what repeats with this period alone")
     axis.set_xlim(0, 0.505)
     axis.set_xlabel("cycles per pixel")
     axis.set_ylabel("dB of the power")

@@ -17,7 +17,7 @@ def draw_attribution(found: Attribution, path: Path, unit: str = "") -> None:
     unit: of the network's output, such as logits or grey levels
     """
     count = max(1, len(found.layers))
-    figure = Figure(figsize=(13, 2.6 + 0.6 * count), dpi=120, layout="constrained")
+    figure = Figure(figsize=(13, 3.2 + 0.6 * count), dpi=120, layout="constrained")
     bars, picture = figure.subplots(1, 2, width_ratios=(2.2, 1))
     rows = range(count)
     bars.barh(
@@ -32,13 +32,15 @@ def draw_attribution(found: Attribution, path: Path, unit: str = "") -> None:
     bars.axvline(found.repaired, color=GREY, linewidth=2, linestyle=":", label="all phases equal")
     sources = {part.name for part in found.sources}
     # Names are anyone's: a dollar sign is no formula.
-    names = [f"{p.name}{'  (here)' if p.name in sources else ''}".replace("$", r"\$") for p in found.layers]
+    names = [
+        f"{p.name}{'  (it comes from here)' if p.name in sources else ''}".replace("$", r"\$") for p in found.layers
+    ]
     bars.set_yticks([*rows][: len(names)], names)
     bars.invert_yaxis()
     bars.set_xlim(left=0)
-    bars.set_xlabel(f"fixed pattern, rms{f' ({unit})' if unit else ''}")
+    bars.set_xlabel(f"fixed pattern, root mean square{f' ({unit})' if unit else ''}")
     bars.set_title("Where the checkerboard comes from, layers from coarse to fine", fontsize=11)
-    bars.legend(fontsize=9, loc="best")
+    bars.legend(fontsize=9, loc="upper center", bbox_to_anchor=(0.5, -0.25 / (0.4 + 0.1 * count)), ncols=2)
     worst = int(found.pattern.rms.argmax())
     drawn = found.pattern.drawn(SHOWN)[worst]
     limit = drawn.abs().max().item() or 1.0
