@@ -20,9 +20,14 @@ def headline(config: dict[str, Any], metrics: dict[str, Any]) -> str:
     scored = metrics.get("split", "test")
     first = " · ".join([*names, *main_score(metrics, scored)])
     verdict = metrics.get(f"{scored}/pattern")
-    told = f"\nfixed pattern: {verdict.removeprefix('fixed pattern of ')}" if verdict else ""
+    told = f"\n{fixed(verdict)}" if verdict else ""
     made = f"\n{metrics['reduction']}" if "reduction" in metrics else ""
     return first + told + made
+
+
+def fixed(verdict: str) -> str:
+    """A verdict that names what it is about: `none shown` does not, where it stands alone."""
+    return f"fixed pattern: {verdict.removeprefix('fixed pattern of ')}"
 
 
 def main_score(metrics: dict[str, Any], scored: str) -> list[str]:

@@ -21,7 +21,7 @@ WORDS = {
     "period": "pixels after which a pattern repeats.",
     "logits": "the network's scores of the classes, before softmax or sigmoid.",
     "% of SD": "of the standard deviation of the output.",
-    "colour table": "what a table from a pixel's colour alone scores: a network that is no better has learnt no shapes.",
+    "colour table": "what a table from a pixel's colour alone scores: a network that is no better learnt no shapes.",
     "bicubic": "what enlarging by bicubic interpolation scores, without any network.",
     "real images": "what real images score against other real images.",
     "repaired": "the same network after the phases of its layers were made to answer flat areas alike, which takes the "

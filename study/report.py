@@ -4,6 +4,7 @@ A picture or a page that fails costs a warning, never a run.
 """
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 from models.tasks.score_rows import COSTS, row, unit
 from plumbing.atomic import write_text
 from study import reading
-from study.headline import headline
+from study.headline import fixed, headline
 from study.pages import TEMPLATES, encoded, policy, words
 from study.score_table import cell, scores
 
@@ -92,7 +93,11 @@ def html(folder: Path, config: dict[str, Any], metrics: dict[str, Any]) -> str:
     command, configuration = folder / "command.txt", folder / "config.yaml"
     lines, rows = headline(config, metrics).splitlines(), [*score_rows(metrics, scored), *cost_rows(metrics)]
     said = [metrics[f"{scored}/{key}"] for key in ("source", "content") if f"{scored}/{key}" in metrics]
-    said += [f"repaired: {metrics[key]}" for key in ("repaired/pattern", "repaired/content") if key in metrics]
+    said = [re.sub("^comes from", "the fixed pattern comes from", each) for each in said]
+    if "repaired/pattern" in metrics:
+        said.append(f"repaired, {fixed(metrics['repaired/pattern'])}")
+    if "repaired/content" in metrics:
+        said.append(f"repaired, {metrics['repaired/content']}")
     return TEMPLATES.get_template("report.html.j2").render(
         policy=policy(STYLE, SCRIPT),
         style=STYLE,

@@ -16,10 +16,12 @@ EXTREMES = 3
 
 
 def cell(value: Any) -> str:
-    """A value as it is written: four digits, and commas in whole numbers."""
+    """A value as it is written: four digits, of small ones six decimals, and commas in whole numbers."""
     if value is None:
         return "absent"
-    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return f"{value:.6f}".rstrip("0") if 1e-6 <= abs(value) < 1e-3 else f"{value:.4g}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def of(metrics: dict[str, Any], start: str) -> dict[str, Any]:

@@ -111,9 +111,10 @@ def with_repaired(
 
 def laid_out(title: str, rows: Sequence[float]) -> tuple[Figure, GridSpec]:
     """A figure 15 inches wide with four columns and rows of these heights in inches."""
-    figure = Figure(figsize=(15, sum(rows) + 0.9))
+    title = wrapped(title, 15, 16)
+    figure = Figure(figsize=(15, sum(rows) + 0.3 + 0.3 * (1 + title.count("\n"))))
     figure.set_layout_engine("constrained", h_pad=0.08, w_pad=0.08, hspace=0.03, wspace=0.03)
-    figure.suptitle(wrapped(title, 15, 16), fontsize=16)
+    figure.suptitle(title, fontsize=16)
     return figure, figure.add_gridspec(len(rows), 4, height_ratios=rows)
 
 
@@ -139,7 +140,7 @@ def draw_fixed(figure: Figure, axis: Axes, pattern: FixedPattern, channel: int, 
     drawn = pattern.drawn(side)[channel]
     limit = drawn.abs().max().item() or 1.0
     shown = axis.imshow(drawn.numpy(), cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest")
-    bare(axis, f"the pattern itself, {side} x {side} pixels" if pattern.shown else "mean over the grid: only noise")
+    bare(axis, f"the pattern, {side} x {side} pixels" if pattern.shown else "mean over the grid: only noise")
     figure.colorbar(shown, ax=axis, location="bottom", shrink=0.8, label=unit)
 
 

@@ -96,7 +96,7 @@ SCORES = (
     Score("phase_variance", LOWER, "share", "share of the output's fine detail that repeats with the decoder's period"),
     Score("spectral_peak_db", LOWER, "dB", "dB of the strongest multiple of 1/period above the spectrum around it"),
     Score("parameters", LOWER, "", "numbers that the network learns, counted as it is used once trained"),
-    Score("macs", LOWER, "", "multiply-adds of one forward pass of one input"),
+    Score("macs", LOWER, "", "multiply-adds of one forward pass of the size named"),
     Score("seconds_per_step", LOWER, "s", "median time of a step of training"),
     Score("peak_memory_mb", LOWER, "MB", "the most memory that the process took, in millions of bytes"),
 )

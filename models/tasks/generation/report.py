@@ -102,8 +102,8 @@ def _rings(axis: Axes, spectra: dict[str, Tensor]) -> None:
             label=NAMES[name],
             linewidth=4 if name == "test" else 1.5,  # where the best are the final ones both are seen
         )
-    axis.axvspan(frequency[3 * len(power) // 4].item(), 0.5, color="0.9", zorder=0)
-    axis.set_title("radial spectrum (gap: grey part)")
+    axis.axvspan(frequency[3 * len(power) // 4].item(), 0.5, color="0.9", zorder=0, label="where the gap is taken")
+    axis.set_title("radial spectrum")
     axis.set_xlabel("cycles per pixel")
     axis.set_ylabel("dB of the lowest frequency")
     axis.legend(fontsize=10)

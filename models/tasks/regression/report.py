@@ -79,7 +79,5 @@ def pairs_picture(path: Path, title: str, counts: Tensor, values: Values) -> Non
     axis.plot(ends, ends, color="black", linewidth=0.8)
     axis.set_xlabel(f"truth, {unit}")
     axis.set_ylabel(f"output, {unit}")
-    figure.colorbar(
-        drawn, ax=axis, shrink=0.8, label="test pixels; what lies beyond an end is counted at it", format="%g"
-    )
+    figure.colorbar(drawn, ax=axis, shrink=0.8, label="test pixels; those beyond an end are at it", format="%g")
     save(figure, path)
