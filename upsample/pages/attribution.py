@@ -47,7 +47,7 @@ def draw_attribution(found: Attribution, path: Path, unit: str = "") -> None:
     picture.set(xticks=[], yticks=[])
     channel = f", channel {found.channels[worst]}" if len(found.channels) > 1 else ""
     verdict = "" if found.pattern.shown else "\n(none shown: what is drawn is noise)"
-    title = "\n".join(textwrap.wrap(f"The pattern, {SHOWN} x {SHOWN} pixels{channel}", 46))
+    title = "\n".join(textwrap.wrap(f"The pattern, {SHOWN} x {SHOWN} pixels{channel}", 38))
     picture.set_title(f"{title}{verdict}".replace("$", r"\$"), fontsize=11)
     figure.colorbar(shown, ax=picture, shrink=0.8, label=unit or None)
     path.parent.mkdir(parents=True, exist_ok=True)
