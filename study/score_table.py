@@ -125,7 +125,7 @@ def print_table(metrics: dict[str, Any], folder: Path) -> None:
         print(*said(title, sentences), sep="\n")
     checkpoint = near(metrics.get("checkpoint", folder / "best.ckpt"))
     if "repaired" in metrics:
-        print(f"The repaired network: {near(metrics['repaired'])}")
+        print(f"The repaired network, which every command takes: {near(metrics['repaired'])}")
     elif "repaired/pattern" in metrics:
         print(f"To write the repaired network:\n  python evaluate.py checkpoint={checkpoint} repair=true")
     elif prints(metrics, scored):

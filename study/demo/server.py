@@ -106,6 +106,10 @@ def page(name: str, net: Any) -> str:
     """The page of a network."""
     coloured = zip(net.classes, net.palette, strict=True) if net.task == "segmentation" else ()
     said = "fixed pattern, period, % of SD, repaired" + (", logits" if net.task == "segmentation" else "")
+    about = TASKS[net.task]
+    if net.task == "regression":
+        known = net.config["values"]
+        about += f" Colours go from {known['low']:.4g} (dark) to {known['high']:.4g} {known['unit']} (yellow)."
     legend = [(each, f"rgb{tuple(colour)}") for each, colour in coloured]
     templates = Environment(loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     return templates.get_template("page.html.j2").render(
@@ -113,7 +117,7 @@ def page(name: str, net: Any) -> str:
         style=STYLE,
         script=SCRIPT,
         title=name,
-        about=TASKS[net.task],
+        about=about,
         words=words(said),
         generates=net.task == "gan",
         legend=legend if len(legend) <= 40 else [],
