@@ -113,7 +113,7 @@ def laid_out(title: str, rows: Sequence[float]) -> tuple[Figure, GridSpec]:
     """A figure 15 inches wide with four columns and rows of these heights in inches."""
     title = wrapped(title, 15, 16)
     figure = Figure(figsize=(15, sum(rows) + 0.3 + 0.3 * (1 + title.count("\n"))))
-    figure.set_layout_engine("constrained", h_pad=0.08, w_pad=0.08, hspace=0.03, wspace=0.03)
+    figure.set_layout_engine("constrained", h_pad=0.1, w_pad=0.08, hspace=0.08, wspace=0.03)
     figure.suptitle(title, fontsize=16)
     return figure, figure.add_gridspec(len(rows), 4, height_ratios=rows)
 
@@ -152,15 +152,14 @@ def draw_lines(axis: Axes, maps: Tensor, pattern: FixedPattern | None, name: str
     periods = pattern.periods if pattern is not None else []
     for i, q in enumerate(periods):
         for m in (m for m in range(1, q // 2 + 1) if gcd(m, q) == 1):
-            label = f"period {q}" if m == 1 else None
-            axis.axvline(m / q, color=f"C{i}", linestyle=":", linewidth=2, label=label)
-    if periods:  # below, where it hides no peak
-        below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.2), "ncols": 3, "fontsize": 11, "title_fontsize": 11}
-        axis.legend(**below, handlelength=1.3, columnspacing=1, title="dotted: what repeats with this period alone")
+            axis.axvline(m / q, color=f"C{i}", linestyle=":", linewidth=2)
+            # Above the frame, where it hides no peak.
+            where = {"transform": axis.get_xaxis_transform(), "ha": "center", "va": "bottom", "fontsize": 11}
+            axis.text(m / q, 1, str(q), color=f"C{i}", **where)
     axis.set_xlim(0, 0.505)
-    axis.set_xlabel("cycles per pixel")
+    axis.set_xlabel("cycles per pixel" + ("\ndotted: of the period above it alone" if periods else ""))
     axis.set_ylabel("dB of the power")
-    axis.set_title(f"spectrum of {name}" + ("" if periods else "; no fixed pattern shown"))
+    axis.set_title(f"spectrum of {name}" + ("" if periods else "; no fixed pattern shown"), pad=18 if periods else None)
     axis.grid(alpha=0.3)
 
 

@@ -58,7 +58,7 @@ class Inspection:
             )
         if found is not None and found.shown:
             lines.append(
-                "Of the network, python -m upsample audit names the layers that can print it, and upsample.repair mends them."
+                "Of a network, python -m upsample audit names the layers that can print it; upsample.repair mends them."
             )
         lines += [f"{note[0].upper()}{note[1:]}." for note in self.notes]
         return "\n".join(lines)
