@@ -153,9 +153,8 @@ def draw_lines(axis: Axes, maps: Tensor, pattern: FixedPattern | None, name: str
     for i, q in enumerate(periods):
         for m in (m for m in range(1, q // 2 + 1) if gcd(m, q) == 1):
             axis.axvline(m / q, color=f"C{i}", linestyle=":", linewidth=2)
-            # Above the frame, where it hides no peak.
-            where = {"transform": axis.get_xaxis_transform(), "ha": "center", "va": "bottom", "fontsize": 11}
-            axis.text(m / q, 1, str(q), color=f"C{i}", **where)
+            at = axis.get_xaxis_transform()  # above the frame, where it hides no peak
+            axis.text(m / q, 1, str(q), color=f"C{i}", transform=at, ha="center", va="bottom", fontsize=11)
     axis.set_xlim(0, 0.505)
     axis.set_xlabel("cycles per pixel" + ("\ndotted: of the period above it alone" if periods else ""))
     axis.set_ylabel("dB of the power")
