@@ -40,6 +40,7 @@ pre.command { white-space: pre-wrap; overflow-wrap: anywhere }
 dt { font-weight: 600 }
 dd { margin: 0 0 .4em 1.2em }
 :focus-visible { outline: 3px solid #0072b2; outline-offset: 2px }
+.picture button:focus-visible { outline-offset: -3px } /* outside, what scrolls would cut it off */
 figure { margin: 0 0 1em }
 .curves { display: flex; flex-wrap: wrap; gap: 1em }
 .curves figure { flex: 1 1 320px; max-width: 520px }
