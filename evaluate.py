@@ -73,6 +73,7 @@ def without_pattern(
     """
     from models.tasks import cause
     from models.trained.checkpoint import write
+    from study.comparison.patches import UNITS
     from upsample.pages.attribution import draw_attribution
 
     if shown and config.source:
@@ -82,7 +83,8 @@ def without_pattern(
             metrics[f"{metrics['split']}/source"] = f"where it comes from: {error}"
         else:
             print(f"\n{found}\n", flush=True)
-            report.attempt("source.png", lambda: draw_attribution(found, folder / "source.png"), metrics)
+            unit = str(metrics.get("unit") or UNITS.get(described["task"]["name"], ""))
+            report.attempt("source.png", lambda: draw_attribution(found, folder / "source.png", unit), metrics)
             metrics[f"{metrics['split']}/source"] = cause.source(found)
     images = cause.folder(config.repair_images, described.get("span")) if config.repair_images else None
     done, scores = cause.repaired(task, module, trainer, images)
@@ -165,6 +167,7 @@ def run(config: DictConfig, folder: Path) -> dict[str, Any]:
         else:
             with run_folder.one_sentence(config.debug):
                 without_pattern(task, module, trainer, stored.config, config, folder, metrics, shown)
+            report.page(folder, described, metrics)  # again, with where the pattern comes from
     run_folder.write_metrics(folder, metrics)
     return metrics
 

@@ -153,13 +153,15 @@ def main() -> None:
             from study.demo.server import serve
 
             print("Repairing a copy of the network ...", flush=True)
-            return serve(Showing(net), Path(options.checkpoint).name, options.port)
+            path = Path(options.checkpoint)  # of a run its folder tells more than best.ckpt
+            return serve(Showing(net), path.parent.name or path.name if path.suffix else path.name, options.port)
         how = work(net, options)
         with Progress(console=Console(stderr=True)) as progress:
             if isinstance(how, tuple):
                 for _ in progress.track(*how):
                     pass
-                print(f"{how[1]} images in {options.output}")
+                print(f"{how[1]} images in {options.output / 'samples'}, side by side in {options.output / 'grid.png'}")
+                print(f"Is there a grid in them?  python -m upsample inspect {options.output / 'samples'}")
                 return
             images, wrong = given_images.find(options.inputs, options.output)
             done = 0
@@ -179,7 +181,10 @@ def main() -> None:
                         raise
                     wrong.append(str(error))
                 progress.update(bar, completed=place + 1)
-    print(f"{done} of {len(images)} images in {options.output}")
+    kinds = [
+        each for each in ("masks", "overlays", "values", "pictures", "enlarged") if (options.output / each).is_dir()
+    ]
+    print(f"{done} of {len(images)} images in {options.output}: {', '.join(kinds) or 'nothing'}")
     for sentence in wrong:
         say_error(sentence)
     if wrong:

@@ -141,10 +141,20 @@ def unknown_key(key: str, words: Sequence[str], config: str) -> str:
     if not isinstance(found, DictConfig):
         top = list(map(str, composed(words, config)))
         return f"{key} does not exist: there is no section {section}{near(section, top)}"
+    if last in found:  # but not where a sweep chooses something else
+        choices = [word.partition("=")[2].split(",") for word in words if word.startswith(f"{section}=")]
+        without = [each for some in choices for each in some if last not in chosen_section(section, each, config)]
+        if without:
+            return f"{key} does not exist with {section}={', '.join(without)}; leave those to a sweep of their own"
     groups = [path.name for path in CONF.iterdir() if path.is_dir()] if not section else []
     known = sorted({*map(str, found), *groups} - {"hydra"})
     where = f"{section} has" if section else "there are"
     return f"{key} does not exist{near(last, known) or ';'} {where} {', '.join(known)}"
+
+
+def chosen_section(section: str, choice: str, config: str) -> Any:
+    """A section of the configuration with one of its choices."""
+    return composed([f"{section}={choice}"], config).get(section) or {}
 
 
 def composed(words: Sequence[str], config: str) -> DictConfig:

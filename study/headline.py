@@ -4,6 +4,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from models.tasks.score_rows import MAIN, unit
+from study.identity import called
 
 NAMES = {"miou": "mIoU", "iou": "IoU", "rmse": "RMSE", "psnr_y": "PSNR-Y", "fid": "FID", "spectrum_gap": "spectrum gap"}
 
@@ -15,13 +16,18 @@ def headline(config: dict[str, Any], metrics: dict[str, Any]) -> str:
     config   of the run, or of the checkpoint: its sections model, data and upsample
     metrics  as metrics.json holds them
     """
-    names = [str(config[section]["name"]) for section in ("data", "model", "upsample")]
+    names = [called(config["data"]), *(str(config[section]["name"]) for section in ("model", "upsample"))]
     scored = metrics.get("split", "test")
     first = " · ".join([*names, *main_score(metrics, scored)])
     verdict = metrics.get(f"{scored}/pattern")
-    told = f"\nfixed pattern: {verdict.removeprefix('fixed pattern of ')}" if verdict else ""
+    told = f"\n{fixed(verdict)}" if verdict else ""
     made = f"\n{metrics['reduction']}" if "reduction" in metrics else ""
     return first + told + made
+
+
+def fixed(verdict: str) -> str:
+    """A verdict that names what it is about: `none shown` does not, where it stands alone."""
+    return f"fixed pattern: {verdict.removeprefix('fixed pattern of ')}"
 
 
 def main_score(metrics: dict[str, Any], scored: str) -> list[str]:

@@ -143,9 +143,13 @@ def name(config: DictConfig) -> str:
 
 def data_name(section: Mapping[str, Any]) -> str:
     """What data are called in names of folders: as the set is or, of a folder of one's own, as that is."""
-    if section["name"] == "folder" and section.get("root"):
-        return joined(Path(str(section["root"])).resolve().name) or "folder"
-    return joined(section["name"])
+    return joined(called(section)) or "folder"
+
+
+def called(section: Mapping[str, Any]) -> str:
+    """What data are called: as the set is or, of a folder of one's own, as that is."""
+    own = Path(str(section["root"])).resolve().name if section["name"] == "folder" and section.get("root") else ""
+    return own or str(section["name"])
 
 
 def joined(*parts: object) -> str:

@@ -12,6 +12,28 @@ TEMPLATES = Environment(
     loader=FileSystemLoader([HERE, HERE / "comparison"]), autoescape=True, undefined=StrictUndefined, trim_blocks=True
 )
 
+# What these pages say of their own words, where they use them.
+WORDS = {
+    "fixed pattern": "what the network's grid adds to the output whatever the image: the checkerboard. Its size is the "
+    "root mean square, in the output's unit. None shown: no more than chance brings, and smaller than the limit named.",
+    "content-locked error": "what else the grid does, which depends on the image: stairs along an edge, dots in a "
+    "texture. A pattern that is seen where no fixed one is shown is of this kind.",
+    "period": "pixels after which a pattern repeats.",
+    "logits": "the network's scores of the classes, before softmax or sigmoid.",
+    "% of SD": "of the standard deviation of the output.",
+    "colour table": "what a table from a pixel's colour alone scores: a network that is no better learnt no shapes.",
+    "bicubic": "what enlarging by bicubic interpolation scores, without any network.",
+    "real images": "what real images score against other real images.",
+    "repaired": "the same network after the phases of its layers were made to answer flat areas alike, which takes the "
+    "fixed pattern out; evaluate.py with repair=true writes it.",
+    "macs": "multiply-adds, one multiplication and one addition each.",
+}
+
+
+def words(text: str) -> list[tuple[str, str]]:
+    """Those of `WORDS` that a text uses, and what each means."""
+    return [(word, meaning) for word, meaning in WORDS.items() if word in text]
+
 
 def policy(style: str, script: str) -> str:
     """The Content-Security-Policy of a page that needs no network and no other file."""

@@ -4,6 +4,7 @@ A picture or a page that fails costs a warning, never a run.
 """
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,34 +12,48 @@ from typing import Any
 from models.tasks.score_rows import COSTS, row, unit
 from plumbing.atomic import write_text
 from study import reading
-from study.headline import headline
-from study.pages import TEMPLATES, encoded, policy
+from study.headline import fixed, headline
+from study.pages import TEMPLATES, encoded, policy, words
 from study.score_table import cell, scores
 
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; margin: 1.5em auto; max-width: 1240px; padding: 0 1em;
-  color-scheme: light dark; background: Canvas; color: CanvasText }
+  color-scheme: light dark; background: Canvas; color: CanvasText; overflow-wrap: break-word }
 h1 { font-size: 1.5em; line-height: 1.25 }
 .verdict { font-size: 1.15em; font-weight: 600 }
 .warning { border-left: 4px solid #d55e00; padding-left: .7em }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums }
 th, td { padding: .3em .8em .3em 0; text-align: left; border-bottom: 1px solid #8884; vertical-align: top }
-td.number { text-align: right; font-weight: 600 }
+td.number { text-align: right; font-weight: 600; white-space: nowrap }
+td.beside { white-space: nowrap }
 .wide, pre { overflow-x: auto }
 #scores td:last-child { min-width: 17em }
+@media (max-width: 640px) { /* a row of the table becomes two lines */
+  #scores thead { display: none }
+  #scores, #scores tbody, #scores tr { display: block }
+  #scores tr { border-bottom: 1px solid #8884; padding: .4em 0 }
+  #scores td { display: inline-block; border: 0; padding: 0 .8em 0 0 }
+  #scores td:last-child { display: block; min-width: 0; font-size: .9em }
+}
 pre { background: #8882; padding: .8em; border-radius: 6px; font-size: .9em }
+pre.command { white-space: pre-wrap; overflow-wrap: anywhere }
+dt { font-weight: 600 }
+dd { margin: 0 0 .4em 1.2em }
+:focus-visible { outline: 3px solid #0072b2; outline-offset: 2px }
+.picture button:focus-visible { outline-offset: -3px } /* outside, what scrolls would cut it off */
 figure { margin: 0 0 1em }
 .curves { display: flex; flex-wrap: wrap; gap: 1em }
 .curves figure { flex: 1 1 320px; max-width: 520px }
 svg text { font-size: 12px; fill: CanvasText }
 .axis { stroke: #888; fill: none }
-.curve { fill: none; stroke: #0072b2; stroke-width: 2 }
-circle { fill: #0072b2 }
+.curve { fill: none; stroke: #3a8fd6; stroke-width: 2 }
+circle { fill: #3a8fd6 }
 .picture { overflow: auto }
 .picture button { border: 0; padding: 0; background: none; cursor: zoom-in }
 .picture img { max-width: 100%; display: block }
 .picture.whole img { max-width: none }
 .picture.whole button { cursor: zoom-out }
+@media (prefers-color-scheme: dark) { .picture img { filter: brightness(.8) } .picture.whole img { filter: none } }
 """
 SCRIPT = """
 for (const button of document.querySelectorAll(".picture button"))
@@ -63,6 +78,11 @@ def write(folder: Path, config: dict[str, Any], metrics: dict[str, Any], draw: C
     draw    takes a path and a title, and writes the picture and those that stand beside it
     """
     attempt("the pictures", lambda: draw(folder / "report.png", headline(config, metrics)), metrics)
+    page(folder, config, metrics)
+
+
+def page(folder: Path, config: dict[str, Any], metrics: dict[str, Any]) -> None:
+    """Write report.html of the pictures that there are; what fails becomes one of the metrics' `warnings`."""
     attempt("report.html", lambda: write_text(folder / "report.html", html(folder, config, metrics)), metrics)
 
 
@@ -72,14 +92,22 @@ def html(folder: Path, config: dict[str, Any], metrics: dict[str, Any]) -> str:
     pictures = sorted(folder.glob("*.png"), key=lambda path: (path.name != "report.png", path.name))
     pictures += sorted(folder.glob("samples/*.png"))[-1:]
     command, configuration = folder / "command.txt", folder / "config.yaml"
+    lines, rows = headline(config, metrics).splitlines(), [*score_rows(metrics, scored), *cost_rows(metrics)]
+    said = [metrics[f"{scored}/{key}"] for key in ("source", "content") if f"{scored}/{key}" in metrics]
+    said = [re.sub("^comes from", "the fixed pattern comes from", each) for each in said]
+    if "repaired/pattern" in metrics:
+        said.append(f"repaired, {fixed(metrics['repaired/pattern'])}")
+    if "repaired/content" in metrics:
+        said.append(f"repaired, {metrics['repaired/content']}")
     return TEMPLATES.get_template("report.html.j2").render(
         policy=policy(STYLE, SCRIPT),
         style=STYLE,
         script=SCRIPT,
-        lines=headline(config, metrics).splitlines(),
-        said=[metrics[key] for key in (f"{scored}/content",) if key in metrics],
+        lines=lines,
+        said=said,
+        words=words(" ".join([*lines, *said, *(f"{row['name']} {row['beside']}" for row in rows)])),
         warnings=metrics.get("warnings", ()),
-        rows=[*score_rows(metrics, scored), *cost_rows(metrics)],
+        rows=rows,
         curves=curves(folder),
         pictures=[(path.relative_to(folder).as_posix(), encoded(path.read_bytes())) for path in pictures],
         command=command.read_text(encoding="utf-8") if command.exists() else "",
@@ -97,9 +125,15 @@ def score_rows(metrics: dict[str, Any], scored: str) -> list[dict[str, str]]:
 
 
 def cost_rows(metrics: dict[str, Any]) -> list[dict[str, str]]:
-    """The same of what the run cost."""
+    """The same of what the run cost; what multiply-adds are of stands beside them."""
+    size = f"of {metrics['macs_input']}" if "macs_input" in metrics else ""
     return [
-        {"name": key, "value": f"{cell(metrics[key])} {unit(key, metrics)}", "beside": "", "meaning": meaning(key)}
+        {
+            "name": key,
+            "value": f"{cell(metrics[key])} {unit(key, metrics)}",
+            "beside": size if key == "macs" else "",
+            "meaning": meaning(key),
+        }
         for key in COSTS
         if key in metrics
     ]
@@ -108,7 +142,8 @@ def cost_rows(metrics: dict[str, Any]) -> list[dict[str, str]]:
 def meaning(key: str) -> str:
     """What a score is."""
     found = row(key)
-    return found.meaning if found else ""
+    of = "of the last weights, not of the best in validation: " if "/final/" in key else ""
+    return of + found.meaning if found else ""
 
 
 def curves(folder: Path) -> list[dict[str, Any]]:

@@ -17,6 +17,7 @@ import glob
 import json
 import math
 import os
+import re
 import shlex
 import sys
 from collections.abc import Callable, Iterator
@@ -35,6 +36,8 @@ from study.identity import FINGERPRINT, differing, flat
 
 T = TypeVar("T")
 OF_A_SWEEP = "EVENLY_JOB_OF_A_SWEEP"  # set in the environment of a sweep's jobs
+# A path in the quotes that command_line.quoted puts around it, which it does without: typed again, it gets them again.
+QUOTED = re.compile(r"(?<==)'([A-Za-z0-9_.:/-]+)'$")
 
 
 def process() -> int:
@@ -52,7 +55,8 @@ def let_one_process_print() -> None:
 def write_command(folder: Path, overrides: list[str], command: str = "train.py") -> None:
     """Keep the command that started a run, so that others can repeat it."""
     if not process():
-        write_text(folder / "command.txt", shlex.join(["python", command, *overrides]) + "\n")
+        words = [QUOTED.sub(r"\1", word) for word in overrides]
+        write_text(folder / "command.txt", shlex.join(["python", command, *words]) + "\n")
 
 
 class WithoutAliases(yaml.SafeDumper):

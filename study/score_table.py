@@ -16,10 +16,12 @@ EXTREMES = 3
 
 
 def cell(value: Any) -> str:
-    """A value as it is written: four digits, and commas in whole numbers."""
+    """A value as it is written: four digits, of small ones six decimals, and commas in whole numbers."""
     if value is None:
         return "absent"
-    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return f"{value:.6f}".rstrip("0") if 1e-6 <= abs(value) < 1e-3 else f"{value:.4g}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def of(metrics: dict[str, Any], start: str) -> dict[str, Any]:
@@ -53,6 +55,7 @@ def listed(found: dict[str, Any], metrics: dict[str, Any]) -> Iterator[str]:
     for kind, members in kinds.items():
         told = {k: together(f"{k} {cell(value)} {unit(k, metrics)}".rstrip()) for k, value in members.items()}
         there = sorted((name for name in members if members[name] is not None), key=lambda name: members[name])
+        kind = {"final": "last weights"}.get(kind, kind)
         if kind and len(there) > LISTED:
             low, high = (", ".join(told[name] for name in some) for some in (there[:EXTREMES], there[-EXTREMES:]))
             count = f"{len(there)} of {len(members)}" if len(there) < len(members) else f"{len(members)}"
@@ -122,7 +125,7 @@ def print_table(metrics: dict[str, Any], folder: Path) -> None:
         print(*said(title, sentences), sep="\n")
     checkpoint = near(metrics.get("checkpoint", folder / "best.ckpt"))
     if "repaired" in metrics:
-        print(f"The repaired network: {near(metrics['repaired'])}")
+        print(f"The repaired network, which every command takes: {near(metrics['repaired'])}")
     elif "repaired/pattern" in metrics:
         print(f"To write the repaired network:\n  python evaluate.py checkpoint={checkpoint} repair=true")
     elif prints(metrics, scored):

@@ -24,6 +24,7 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.utils import JobReturn
+from hydra.errors import HydraException
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
@@ -136,7 +137,10 @@ class Sweep(Callback):
             jobs = overrides_of_jobs(config)
             if len(jobs) > MANY:
                 say(f"Sweep: {len(jobs)} jobs; looking which of them are finished ...")
-            self.folders = folders_of(config, jobs)
+            try:
+                self.folders = folders_of(config, jobs)
+            except HydraException:  # of a job that cannot be: Hydra refuses the sweep next, which is said in a sentence
+                return
             self.before = {path: written(path) for folder in self.folders for path in endings(folder)}
             self.todo = sum(run_folder.read_metrics(folder) is None for folder in self.folders)
             say(f"Sweep: {len(self.folders)} jobs, {len(self.folders) - self.todo} finished")

@@ -80,6 +80,14 @@ def test_what_pages_link_to_is_there() -> None:
     assert [sentence for page in found for sentence in broken(page)] == []
 
 
+@pytest.mark.parametrize("page", ["README.md", "docs/your_data.md", "docs/repair.md"])
+def test_what_stands_behind_a_command_may_be_pasted_with_it(page: str) -> None:
+    lines = (ROOT / page).read_text(encoding="utf-8").splitlines()
+    said = [re.split(r" {3,}", line)[1:] for line in lines if re.match(r"(uv run|python) ", line)]
+    assert any(said)
+    assert [each for each in said if each and not each[0].startswith("# ")] == []
+
+
 def test_a_link_to_nothing_is_found(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text(

@@ -1,5 +1,6 @@
 """What the reports of all tasks draw with."""
 
+import textwrap
 import warnings
 from pathlib import Path
 
@@ -21,6 +22,17 @@ def save(figure: Figure, path: Path) -> None:
     with whole(path) as partial, warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing")
         figure.savefig(partial, format="png", dpi=110)
+
+
+def wrapped(text: str, inches: float, points: float) -> str:
+    """Lines of a title that are no wider than so many inches, in letters of so many points."""
+    letters = max(20, int(inches * 72 / (0.58 * points)))
+    return "\n".join(each for line in text.splitlines() for each in textwrap.wrap(line, letters))
+
+
+def short(name: str, letters: int) -> str:
+    """A name that takes no more than so many letters."""
+    return name if len(name) <= letters else f"{name[: letters - 1].rstrip()}…"
 
 
 def spectrum_db(image: Tensor) -> Tensor:

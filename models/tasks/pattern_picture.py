@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from models.tasks.common_size import middle
-from models.tasks.drawing import line_spectrum, spectrum_db
+from models.tasks.drawing import line_spectrum, spectrum_db, wrapped
 from upsample.instrument.fixed_pattern import FixedPattern
 from upsample.instrument.outputs import OutputResult
 from upsample.instrument.shifts import AT_A_TIME, GridByShifting, ShiftResult
@@ -111,8 +111,9 @@ def with_repaired(
 
 def laid_out(title: str, rows: Sequence[float]) -> tuple[Figure, GridSpec]:
     """A figure 15 inches wide with four columns and rows of these heights in inches."""
-    figure = Figure(figsize=(15, sum(rows) + 0.9))
-    figure.set_layout_engine("constrained", h_pad=0.08, w_pad=0.08, hspace=0.03, wspace=0.03)
+    title = wrapped(title, 15, 16)
+    figure = Figure(figsize=(15, sum(rows) + 0.3 + 0.3 * (1 + title.count("\n"))))
+    figure.set_layout_engine("constrained", h_pad=0.1, w_pad=0.08, hspace=0.08, wspace=0.03)
     figure.suptitle(title, fontsize=16)
     return figure, figure.add_gridspec(len(rows), 4, height_ratios=rows)
 
@@ -139,7 +140,7 @@ def draw_fixed(figure: Figure, axis: Axes, pattern: FixedPattern, channel: int, 
     drawn = pattern.drawn(side)[channel]
     limit = drawn.abs().max().item() or 1.0
     shown = axis.imshow(drawn.numpy(), cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest")
-    bare(axis, f"the pattern itself, {side} x {side} pixels" if pattern.shown else "the mean: not told from noise")
+    bare(axis, f"the pattern, {side} x {side} pixels" if pattern.shown else "mean over the grid: only noise")
     figure.colorbar(shown, ax=axis, location="bottom", shrink=0.8, label=unit)
 
 
@@ -151,14 +152,13 @@ def draw_lines(axis: Axes, maps: Tensor, pattern: FixedPattern | None, name: str
     periods = pattern.periods if pattern is not None else []
     for i, q in enumerate(periods):
         for m in (m for m in range(1, q // 2 + 1) if gcd(m, q) == 1):
-            label = f"period {q}" if m == 1 else None
-            axis.axvline(m / q, color=f"C{i}", linestyle=":", linewidth=2, label=label)
-    if periods:
-        axis.legend(loc="upper right", title="harmonics of its own")
+            axis.axvline(m / q, color=f"C{i}", linestyle=":", linewidth=2)
+            at = axis.get_xaxis_transform()  # above the frame, where it hides no peak
+            axis.text(m / q, 1, str(q), color=f"C{i}", transform=at, ha="center", va="bottom", fontsize=11)
     axis.set_xlim(0, 0.505)
-    axis.set_xlabel("cycles per pixel")
+    axis.set_xlabel("cycles per pixel" + ("\ndotted: of the period above it alone" if periods else ""))
     axis.set_ylabel("dB of the power")
-    axis.set_title(f"spectrum of {name}" + ("" if periods else "; no fixed pattern shown"))
+    axis.set_title(f"spectrum of {name}" + ("" if periods else "; no fixed pattern shown"), pad=18 if periods else None)
     axis.grid(alpha=0.3)
 
 

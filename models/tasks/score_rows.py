@@ -42,9 +42,9 @@ SCORES = (
         "miou",
         HIGHER,
         "",
-        "mean over classes of the intersection over union, from one confusion matrix of all test pixels",
+        "mean over classes of the intersection over union (IoU), from one confusion matrix of all pixels",
     ),
-    Score("pixel_accuracy", HIGHER, "", "share of the labelled test pixels that are of the predicted class"),
+    Score("pixel_accuracy", HIGHER, "", "share of the labelled pixels that are of the predicted class"),
     Score(
         "boundary_iou",
         HIGHER,
@@ -55,22 +55,26 @@ SCORES = (
         "dice",
         HIGHER,
         "",
-        "the Dice coefficient 2 TP / (2 TP + FP + FN) over all test pixels: of two classes that of the second, the "
+        "the Dice coefficient 2 TP / (2 TP + FP + FN) over all pixels: of two classes that of the second, the "
         "foreground; of classes that may overlap their mean, and each",
     ),
-    Score("iou", HIGHER, "", "intersection over union of one class over all test pixels"),
+    Score("iou", HIGHER, "", "intersection over union of one class, over all pixels"),
     Score("precision", HIGHER, "", "share of the pixels taken for the foreground that are of it"),
     Score("recall", HIGHER, "", "share of the foreground's pixels that are found"),
-    Score("rmse", LOWER, UNIT, "root mean square error over all test pixels that have a value, in the data's unit"),
+    Score("rmse", LOWER, UNIT, "root mean square error over all pixels that have a value, in the data's unit"),
     Score("mae", LOWER, UNIT, "mean absolute error over the same pixels"),
     Score(
-        "r2", HIGHER, "", "1 - SSE / SST: share of the variance of the test's values that is explained; 0: their mean"
+        "r2",
+        HIGHER,
+        "",
+        "share of the values' variance that is explained, 1 - SSE / SST; 0: as good as their mean",
     ),
     Score(
         "psnr_y",
         HIGHER,
         "dB",
-        "dB on luma (BT.601), borders of `scale` pixels cropped, mean over images; input by MATLAB's bicubic",
+        "peak signal-to-noise ratio of luma (BT.601), mean over images, without a border of as many pixels as the "
+        "scale; the small images are made by MATLAB's bicubic",
     ),
     Score("ssim_y", HIGHER, "", "structural similarity on luma (Wang et al., 2004), cropped likewise, mean of images"),
     Score("fid", LOWER, "", "Fréchet distance of Inception's features to held-out real images"),
@@ -85,15 +89,16 @@ SCORES = (
     Score(
         "spectrum_gap",
         LOWER,
-        "nepers",
-        "mean difference of the logarithm of the radial power spectrum to that of real images",
+        "",
+        "how far fine detail is from that of real images: mean difference of the natural logarithms of the radial "
+        "power spectra, over the highest quarter of frequencies (0.69 is a factor of two in power)",
     ),
     Score("phase_variance", LOWER, "share", "share of the output's fine detail that repeats with the decoder's period"),
     Score("spectral_peak_db", LOWER, "dB", "dB of the strongest multiple of 1/period above the spectrum around it"),
-    Score("parameters", LOWER, "", "numbers that the network learns, of blocks that collapse as it is used"),
-    Score("macs", LOWER, "", "multiply-adds of one forward pass"),
-    Score("seconds_per_step", LOWER, "s", "seconds of the median step of training"),
-    Score("peak_memory_mb", LOWER, "MB", "the process's largest memory, in 10**6 bytes"),
+    Score("parameters", LOWER, "", "numbers that the network learns, counted as it is used once trained"),
+    Score("macs", LOWER, "", "multiply-adds of one forward pass of the size named"),
+    Score("seconds_per_step", LOWER, "s", "median time of a step of training"),
+    Score("peak_memory_mb", LOWER, "MB", "the most memory that the process took, in millions of bytes"),
 )
 # What runs are ranked by: the first of these that they have. A Fréchet distance names its features.
 MAIN = ("test/miou", "test/iou", "test/rmse", "test/psnr_y", "test/fid", "test/frechet_*", "test/spectrum_gap")

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torchvision.utils import make_grid
 
 from data.files.palette import overlaid
+from data.loading.loaded import Values
 from data.reduced.bicubic import shrink
 from models.networks.adversarial import Generator, labelled
 from models.tasks.common_size import middle
@@ -72,8 +73,10 @@ class Showing:
     @torch.no_grad()
     def of(self, image: Tensor) -> Seen:
         """What the network makes of (3, H, W) uint8, measured on tiles of it."""
-        segments = self.net.task == "segmentation"
-        made, measure, unit = (overlay, by_class, "logits") if segments else (enlarged, by_luma, GREY)
+        made, measure, unit = {
+            "segmentation": (overlay, by_class, "logits"),
+            "regression": (coloured, by_class, unit_of(self.net)),
+        }.get(self.net.task, (enlarged, by_luma, GREY))
         pictures = {"the image": np.ascontiguousarray(image.permute(1, 2, 0).numpy())}
         pictures |= {title: made(net, image) for title, net in self.networks.items()}
         results = {title: measured(net, image) for title, net in self.networks.items()}
@@ -108,8 +111,9 @@ def taken(net: Trained) -> Tensor:
 
 
 def told(results: dict[str, ShiftResult] | dict[str, OutputResult], unit: str) -> dict[str, str]:
-    """The verdict on each network."""
-    return {title: verdict(result, unit) for title, result in results.items()}
+    """The verdict on each network, in words that stand alone."""
+    found = {title: verdict(result, unit) for title, result in results.items()}
+    return {title: each.replace("none shown", "no fixed pattern shown", 1) for title, each in found.items()}
 
 
 def painted(image: Tensor) -> NDArray[np.uint8]:
@@ -130,6 +134,19 @@ def overlay(net: Trained, image: Tensor) -> NDArray[np.uint8]:
     return overlaid(np.ascontiguousarray(image.permute(1, 2, 0).numpy()), mask, net.palette, OPACITY)
 
 
+def coloured(net: Trained, image: Tensor) -> NDArray[np.uint8]:
+    """The value of each pixel, in colours that span those of training."""
+    inference = Inference(net.period, max(WINDOW, net.period))
+    seen = as_channels(image, net.channels)[None].to(device_of(net))
+    values = torch.cat([torch.as_tensor(strip)[0, 0].cpu() for strip in inference.strips(net, seen)])
+    return Values(**net.config["values"]).picture(values)
+
+
+def unit_of(net: Trained) -> str:
+    """Of a regression's values."""
+    return (net.config.get("values") or {}).get("unit") or "units of the data"
+
+
 def enlarged(net: Trained, image: Tensor) -> NDArray[np.uint8]:
     """The image enlarged."""
     return painted(enlarge(net, image))
@@ -138,6 +155,7 @@ def enlarged(net: Trained, image: Tensor) -> NDArray[np.uint8]:
 def measured(net: Trained, image: Tensor) -> ShiftResult:
     """The pattern, by shifting tiles of the image; of a network that enlarges, of these reduced first."""
     scale, seen = net.period, as_channels(image, net.channels).to(device_of(net))
+    direct = net.task in ("segmentation", "regression")  # whose output is as large as what they take
     if net.task == "segmentation":
         grid = GridByShifting(net.period, channels=net.classes, classes=True)
     else:
@@ -147,7 +165,7 @@ def measured(net: Trained, image: Tensor) -> ShiftResult:
         return 255 * net(shrink(x, scale))
 
     for tile in tiles(seen, max(TILE, grid.needed), scale):
-        grid.update(net if net.task == "segmentation" else reduced, tile[None])
+        grid.update(net if direct else reduced, tile[None])
     return grid.result()
 
 
@@ -164,7 +182,7 @@ def tiles(image: Tensor, side: int, multiple: int) -> list[Tensor]:
 
 
 def by_class(networks: dict[str, Trained], image: Tensor) -> list[Patch]:
-    """The middle of the image, magnified: the logit of the class that is commonest there."""
+    """The middle of the image, magnified: the logit of the class that is commonest there, or a regression's value."""
     first = next(iter(networks.values()))
     side = room(first.period)
     if first.period < 2 or min(image.shape[-2:]) < side:

@@ -85,8 +85,10 @@ def value_of(text: str) -> Any:
 
 def verify_each(arguments: argparse.Namespace) -> None:
     """Verify what was asked for, a line for each; exit code 1 where anything is not as its card says."""
+    from models.training.quiet import quiet
     from models.zoo.verify import verify
 
+    quiet()
     if bool(arguments.name) == arguments.all:
         raise ValueError("verify takes a name or --all")
     changes = {key: value_of(text) for key, _, text in (each.partition("=") for each in arguments.data)}
@@ -132,8 +134,10 @@ def run(arguments: argparse.Namespace) -> None:
         text = card.decode(errors="backslashreplace")
         print("".join(c for c in text if c.isprintable() or c == "\n"))  # anyone's text: no escape codes
     elif arguments.command == "export":
+        from models.training.quiet import quiet
         from models.zoo.from_run import export
 
+        quiet()
         zoo = to_write(arguments)
         made = export(arguments.checkpoint, arguments.name, zoo, arguments.half, arguments.licence)
         print(f"{zoo / arguments.name}: {made.size / 1e6:.2f} MB")

@@ -67,9 +67,11 @@ class Board:
 
     @property
     def title(self) -> str:
-        """`segmentation on earth`, `segmentation on folder, files 1a2b3c4d5e6f`."""
-        task, data, files = next(iter(self.best.runs.values())).kind
-        return f"{task.replace('_', ' ')} on {data}" + (f", files {files}" if files and " " not in files else "")
+        """`segmentation on earth`, `segmentation on my-images, files 1a2b3c4d5e6f`."""
+        run = next(iter(self.best.runs.values()))
+        task, data, files = run.kind
+        of = f", files {files}" if files and " " not in files else ""
+        return f"{task.replace('_', ' ')} on {run.data or data}{of}"
 
     @cached_property
     def families(self) -> dict[str, Family]:
@@ -172,5 +174,5 @@ class Board:
             else:
                 none.append(each.label)
         lines = [f"A fixed pattern of the grid is shown in {'; '.join(shown)}."] if shown else []
-        lines += [f"None is shown in {', '.join(none)}."] if none else []
+        lines += [f"No fixed pattern of the grid is shown in {', '.join(none)}."] if none else []
         return lines + ([f"The grid's pattern is not measured in {', '.join(unknown)}."] if unknown else [])

@@ -4,10 +4,12 @@ Names come from anyone's run folders, so everything is escaped where it is writt
 load or run anything but its own style, script and picture.
 """
 
+import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from study.comparison import scores
@@ -15,11 +17,14 @@ from study.comparison.board import Board
 from study.comparison.runs import differing
 from study.comparison.statistics import HOW_TO_READ
 from study.comparison.table import interval
-from study.pages import TEMPLATES, encoded, policy
+from study.pages import TEMPLATES, encoded, policy, words
 
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2em auto; max-width: 1200px; padding: 0 1em;
-  color-scheme: light dark; background: Canvas; color: CanvasText }
+  color-scheme: light dark; background: Canvas; color: CanvasText; overflow-wrap: break-word }
+:focus-visible { outline: 3px solid #0072b2; outline-offset: 2px }
+dt { font-weight: 600 }
+dd { margin: 0 0 .4em 1.2em }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums }
 th, td { padding: .25em .7em; text-align: right; border-bottom: 1px solid #8884; white-space: nowrap }
 th:first-child, td:first-child { text-align: left; position: sticky; left: 0; background: Canvas }
@@ -30,6 +35,7 @@ th[aria-sort=ascending] button::after { content: " \\2191" }
 th[aria-sort=descending] button::after { content: " \\2193" }
 .wide { overflow-x: auto }
 img { width: 100%; min-width: 760px }
+@media (prefers-color-scheme: dark) { img { filter: brightness(.8) } }
 .best td { font-weight: 600 }
 """
 # Sorts by each cell's data-value; cells without one stay at the end either way.
@@ -85,6 +91,7 @@ def html(board: Board, png: bytes | None, left_out: Sequence[str], folder: Path)
         how_to_read=HOW_TO_READ,
         picture=png and encoded(png),
         reports=reports(board, folder),
+        words=words(" ".join(["content-locked error", *board.findings()])),
     )
 
 
@@ -132,10 +139,15 @@ def all_scores(board: Board) -> Table:
     return [header for header, _ in columns], rows
 
 
+def written(value: Any) -> str:
+    """A setting as one types it: `null`, `true`, `deconv`."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+
+
 def configurations(board: Board) -> Table:
     """The keys in which the groups differ, and their values."""
     rows = []
     for key in differing([each.settings for each in board.groups]):
-        values = ["" if key not in each.settings else str(each.settings[key]) for each in board.groups]
+        values = ["" if key not in each.settings else written(each.settings[key]) for each in board.groups]
         rows.append(Row([Cell(key, key), *(Cell(value, value) for value in values)]))
     return ["key", *(each.label for each in board.groups)], rows

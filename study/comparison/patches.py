@@ -75,4 +75,5 @@ def draw(part: SubFigure, patches: list[Patch], unit: str) -> None:
         colour = GREY if each.prints is None else PRINTS if each.prints else EVEN
         place = {"xy": (0.5, 1.02), "xycoords": "axes fraction", "ha": "center", "va": "bottom"}
         axis.annotate(each.verdict, **place, fontsize="small", color=colour, weight="bold", annotation_clip=False)
-    part.colorbar(ScalarMappable(grids, "RdBu_r"), ax=axes, location="right", shrink=0.8, pad=0.01, label=unit)
+    if any(each.grid.any() for each in patches):  # of what prints nothing the scale would mean nothing
+        part.colorbar(ScalarMappable(grids, "RdBu_r"), ax=axes, location="right", shrink=0.8, pad=0.01, label=unit)

@@ -22,7 +22,8 @@ from study.comparison.runs import Group, Repeat, Run
 
 DRAWN = 20  # groups, the best; there are no more colours to tell apart
 COLUMNS = 6  # pictures in a row of the strip
-TITLE = 120  # characters of a line of the title
+TITLE = 105  # characters of a line of the title
+ACROSS = {"test/grid/fixed/share": "fixed pattern, share of the output's standard deviation (left is even)"}
 APART = 20  # dB between one group's spectrum and the next
 Found = TypeVar("Found", reading.Numbers, reading.Arrays)
 Strip = list[tuple[str, NDArray[Any]]]
@@ -56,7 +57,8 @@ def picture(board: Board, notes: list[str] | None = None) -> bytes:
     notes  gets a sentence for each file of a run that is not drawn because it is not what it should be
     """
     drawn = Drawn(board, [] if notes is None else notes)
-    with rc_context({"text.parse_math": False}), warnings.catch_warnings():  # a name is never mathematics
+    # Legible at half its size; a name is never mathematics.
+    with rc_context({"text.parse_math": False, "font.size": 12}), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph")  # of any alphabet; what the font lacks appears as a box
         figure = draw(drawn)
         file = io.BytesIO()
@@ -136,7 +138,7 @@ def draw_scores(axis: Axes, drawn: Drawn) -> None:
     if not board.checkerboard:
         axis.set_xticks([])
         return
-    axis.set_xlabel(f"{scores.name(board.checkerboard)} (left is even)")
+    axis.set_xlabel(ACROSS.get(board.checkerboard, f"{scores.name(board.checkerboard)} (left is even)"))
     floors = [(colour, across.floor) for _, colour, _, across, _ in points if across and across.floor is not None]
     draw_floors(axis, floors)
 
@@ -217,7 +219,10 @@ def period_of(runs: list[Run]) -> int:
 def unit(board: Board) -> str:
     """Of what is drawn of the outputs."""
     task = next(iter(board.best.runs.values())).kind[0]
-    return patches.UNITS.get(task, "units of the output")
+    of_data = next(
+        (run.metrics["unit"] for run in board.best.finished if run.metrics and run.metrics.get("unit")), None
+    )
+    return patches.UNITS.get(task) or str(of_data or "units of the output")
 
 
 def printed(drawn: Drawn) -> list[patches.Patch]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from study import reading
-from study.identity import FINGERPRINT, FOLD, SEED, flat, identity
+from study.identity import FINGERPRINT, FOLD, SEED, called, flat, identity
 from study.reading import printable
 from study.run_folder import read_failure
 
@@ -35,6 +35,7 @@ class Run:
     seed: int
     metrics: dict[str, Any] | None
     reason: str = ""
+    data: str = ""  # what its data are called: the set's name or, of a folder of one's own, that one's
 
     @property
     def kind(self) -> tuple[str, str, str]:
@@ -99,7 +100,8 @@ def read(folder: Path) -> Run:
     config = reading.config(folder)
     metrics = reading.metrics(folder)
     settings = flat(identity(config))
-    return Run(folder, settings, config[SEED], metrics, "" if metrics else read_failure(folder) or "unfinished")
+    reason = "" if metrics else read_failure(folder) or "unfinished"
+    return Run(folder, settings, config[SEED], metrics, reason, called(config["data"]))
 
 
 def read_all(folders: Iterable[Path]) -> tuple[list[Run], list[str]]:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from plumbing.messages import MAX_SENTENCE, printable, say
-from study.pages import encoded, own
+from study.pages import encoded, own, words
 
 HERE = Path(__file__).parent
 HOST = "127.0.0.1"
@@ -38,6 +38,11 @@ img { max-width: 100%; display: block }
 #pictures img { width: 100%; image-rendering: pixelated }
 #patches { overflow-x: auto }
 #patches img { min-width: 760px }
+:focus-visible { outline: 3px solid #0072b2; outline-offset: 2px }
+#drop:focus-within { border-style: solid }
+dt { font-weight: 600 }
+dd { margin: 0 0 .4em 1.2em }
+@media (prefers-color-scheme: dark) { #patches img { filter: brightness(.8) } }
 .error { border-left: 4px solid #d55e00; padding-left: .7em }
 .legend span { margin-right: 1em; white-space: nowrap }
 """
@@ -79,6 +84,7 @@ POLICY = (
 )
 TASKS = {
     "segmentation": "A network that finds classes.",
+    "regression": "A network that finds a value for each pixel.",
     "super_resolution": "A network that enlarges.",
     "gan": "A network that makes images out of noise.",
 }
@@ -99,6 +105,11 @@ class Shows(Protocol):
 def page(name: str, net: Any) -> str:
     """The page of a network."""
     coloured = zip(net.classes, net.palette, strict=True) if net.task == "segmentation" else ()
+    said = "fixed pattern, period, % of SD, repaired" + (", logits" if net.task == "segmentation" else "")
+    about = TASKS[net.task]
+    if net.task == "regression":
+        known = net.config["values"]
+        about += f" Colours go from {known['low']:.4g} (dark) to {known['high']:.4g} {known['unit']} (yellow)."
     legend = [(each, f"rgb{tuple(colour)}") for each, colour in coloured]
     templates = Environment(loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     return templates.get_template("page.html.j2").render(
@@ -106,7 +117,8 @@ def page(name: str, net: Any) -> str:
         style=STYLE,
         script=SCRIPT,
         title=name,
-        about=TASKS[net.task],
+        about=about,
+        words=words(said),
         generates=net.task == "gan",
         legend=legend if len(legend) <= 40 else [],
     )

@@ -14,7 +14,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 import check_data
 from models.tasks import task as tasks
-from study.command_line import CONF, quoted, refuse_absent, sentence
+from study.command_line import CONF, quoted, refuse_absent, sentence, unknown_key
 
 NAMES = [
     "/x/données", "my data (1)", "/runs/lr=0.1,b=2", "/x/it's here", "/x/{a: b}", "x[1]", "/x/a#b", "/x/a:b",
@@ -82,6 +82,13 @@ def test_what_hydra_refuses_is_one_sentence_that_names_what_is_near(word: str, t
     said = sentence(refusal.value, [word], "config")
     assert said.startswith(told)
     assert "\n" not in said
+
+
+def test_of_a_key_that_some_choices_of_a_sweep_lack_these_are_named() -> None:
+    words = ["-m", "upsample=deconv,resize_conv,nearest", "upsample.balanced=false"]
+    assert unknown_key("upsample.balanced", words, "config") == (
+        "upsample.balanced does not exist with upsample=resize_conv, nearest; leave those to a sweep of their own"
+    )
 
 
 def test_a_checkpoint_that_is_not_there_is_told_at_once(tmp_path: Path) -> None:

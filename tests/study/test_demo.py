@@ -12,12 +12,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import models
 from models.tasks.showing import Showing
-from models.trained.saved import Trained
+from models.trained.saved import Saved, Trained
 from study.demo.server import HOST, server
 
 MODELS = {
     "segmentation": {"name": "unet"},
+    "regression": {"name": "unet"},
     "super_resolution": {"name": "espcn", "scale": 2},
     "gan": {"name": "dcgan", "size": 32, "latent": 8, "width": 8, "classes": "auto"},
 }
@@ -47,6 +49,10 @@ def test_an_image_or_a_seed_brings_result_pattern_and_repair(
     from selenium.webdriver.support.ui import WebDriverWait
 
     net = trained({"name": "deconv", "balanced": False}, MODELS[task])
+    if task == "regression":
+        values = {"unit": "m", "mean": 3.0, "std": 2.0, "low": 0.0, "high": 9.0}
+        config = net.config | {"task": {"name": task}, "values": values}
+        net = Trained(Saved(config, models.build(config, 3, 1).state_dict()))
     with serving(net) as (host, port):
         browser.get_log("browser")  # read away: what pages of other tests said
         browser.get(f"http://{host}:{port}/")

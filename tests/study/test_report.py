@@ -40,6 +40,8 @@ def test_the_headline_says_data_network_upsampler_score_and_verdict() -> None:
     )
     assert headline(CONFIG, {"test/frechet_effnet_lite0": 507.25}).endswith("frechet_effnet_lite0 507.2")
     assert headline(CONFIG, {}) == "earth · unet · deconv"
+    own = CONFIG | {"data": {"name": "folder", "root": "/data/my photos"}}
+    assert headline(own, {}) == "my photos · unet · deconv"
 
 
 def test_the_page_has_scores_with_meanings_curves_pictures_and_the_command(tmp_path: Path) -> None:
@@ -51,11 +53,38 @@ def test_the_page_has_scores_with_meanings_curves_pictures_and_the_command(tmp_p
     assert metrics == METRICS
     text = (tmp_path / "report.html").read_text()
     for part in ("colour table 0.7138", "mean over classes of the intersection", "absent", "611,795", "seed: 0",
-                 "python train.py upsample=deconv", "content-locked error of 0.0089 logits"):  # fmt: skip
+                 "the checkerboard", "python train.py upsample=deconv", "content-locked error of 0.0089"):  # fmt: skip
         assert part in text, part
     assert text.count("data:image/png") == 1
+    assert "without any network" not in text  # of bicubic, a word that this page does not use
     assert [curve["name"] for curve in report.curves(tmp_path)] == ["val/miou"]  # the other has one value
     assert report.curves(tmp_path)[0]["points"] == "60.0,170.0 255.0,92.5 450.0,15.0"
+
+
+def test_what_evaluate_finds_later_is_on_the_page_too(tmp_path: Path) -> None:
+    report.write(tmp_path, CONFIG, dict(METRICS), draw)
+    draw(tmp_path / "source.png", "where it comes from")
+    found = {"test/source": "comes from up (99 % of it alone, period 2)", "repaired/miou": 0.7963}
+    found |= {"repaired/pattern": "none shown (below 0.00013 logits)"}
+    report.page(tmp_path, CONFIG, METRICS | found)
+    text = (tmp_path / "report.html").read_text()
+    assert text.count("data:image/png") == 2
+    for part in ("the fixed pattern comes from up (99 %", "repaired, fixed pattern: none shown", "repaired 0.7963"):
+        assert part in text, part
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_nothing_is_wider_than_the_window(width: int, tmp_path: Path, browser: Any) -> None:
+    config = CONFIG | {"data": {"name": "a" * 80}}
+    (tmp_path / "command.txt").write_text("python train.py data.root=" + "b" * 200)
+    report.write(tmp_path, config, METRICS | {f"test/iou/{'c' * 60}": 0.5}, draw)
+    browser.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride", {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": False}
+    )
+    browser.get((tmp_path / "report.html").as_uri())
+    wide = browser.execute_script("return document.documentElement.scrollWidth")
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    assert wide <= width
 
 
 def test_a_picture_that_fails_costs_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,10 +1,12 @@
 import os
+import shlex
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from study import run_folder
+from study.command_line import quoted
 
 CONFIG = {
     "model": {"name": "unet"},
@@ -19,6 +21,10 @@ def test_the_command_is_kept_as_a_shell_takes_it(tmp_path: Path) -> None:
     run_folder.write_command(tmp_path, ["upsample=deconv", "data.root=my photos", "encoder.width=8"])
     kept = (tmp_path / "command.txt").read_text()
     assert kept == "python train.py upsample=deconv 'data.root=my photos' encoder.width=8\n"
+    words = ["data.root=/data/my-set", "data.root=/data/my, set", "checkpoint=zoo:unet-earth-deconv"]
+    run_folder.write_command(tmp_path, quoted(words))
+    assert quoted(shlex.split((tmp_path / "command.txt").read_text())[2:]) == quoted(words)
+    assert "data.root=/data/my-set" in (tmp_path / "command.txt").read_text().split()
 
 
 def test_metrics_are_written_whole_with_absent_scores_as_null(tmp_path: Path) -> None:

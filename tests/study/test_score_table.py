@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from study.score_table import print_table
+from study.score_table import cell, print_table
 
 
 def printed(capsys: pytest.CaptureFixture[str], metrics: dict[str, Any], folder: Path) -> str:
@@ -73,8 +73,16 @@ def test_of_many_classes_the_extremes(capsys: pytest.CaptureFixture[str]) -> Non
 
 def test_real_images_are_a_generators_baseline(capsys: pytest.CaptureFixture[str]) -> None:
     out = printed(capsys, {"test/spectrum_gap": 0.6, "test/final/spectrum_gap": 0.5, "real/spectrum_gap": 0.01}, Path())
-    assert group(out, "Score") == "spectrum_gap 0.6 nepers final: spectrum_gap 0.5 nepers"
-    assert group(out, "Baseline") == "real images: spectrum_gap 0.01 nepers"
+    assert group(out, "Score") == "spectrum_gap 0.6 last weights: spectrum_gap 0.5"
+    assert group(out, "Baseline") == "real images: spectrum_gap 0.01"
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [(0.79614, "0.7961"), (0.000020381, "0.00002"), (-0.0005217, "-0.000522"), (0.0, "0"), (3e-9, "3e-09"), (7, "7")],
+)
+def test_a_small_score_is_written_without_an_exponent(value: float, written: str) -> None:
+    assert cell(value) == written
 
 
 def test_what_was_not_measured_is_said(capsys: pytest.CaptureFixture[str]) -> None:

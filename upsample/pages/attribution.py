@@ -1,6 +1,7 @@
 """The picture of where a checkerboard is born: the decoder's layers with what each makes, beside the pattern."""
 
 import os
+import textwrap
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -17,7 +18,7 @@ def draw_attribution(found: Attribution, path: Path, unit: str = "") -> None:
     unit: of the network's output, such as logits or grey levels
     """
     count = max(1, len(found.layers))
-    figure = Figure(figsize=(13, 2.6 + 0.6 * count), dpi=120, layout="constrained")
+    figure = Figure(figsize=(13, 2.9 + 0.6 * count), dpi=120, layout="constrained")
     bars, picture = figure.subplots(1, 2, width_ratios=(2.2, 1))
     rows = range(count)
     bars.barh(
@@ -30,15 +31,15 @@ def draw_attribution(found: Attribution, path: Path, unit: str = "") -> None:
     )  # fmt: skip
     bars.axvline(found.whole, color=GREY, linewidth=2, label="the network as it is")
     bars.axvline(found.repaired, color=GREY, linewidth=2, linestyle=":", label="all phases equal")
-    sources = {part.name for part in found.sources}
     # Names are anyone's: a dollar sign is no formula.
-    names = [f"{p.name}{'  (here)' if p.name in sources else ''}".replace("$", r"\$") for p in found.layers]
+    here = {part.name: "  (it comes from here)" for part in found.sources}
+    names = [f"{p.name}{here.get(p.name, '')}".replace("$", r"\$") for p in found.layers]
     bars.set_yticks([*rows][: len(names)], names)
     bars.invert_yaxis()
     bars.set_xlim(left=0)
-    bars.set_xlabel(f"fixed pattern, rms{f' ({unit})' if unit else ''}")
+    bars.set_xlabel(f"fixed pattern, root mean square{f' ({unit})' if unit else ''}")
     bars.set_title("Where the checkerboard comes from, layers from coarse to fine", fontsize=11)
-    bars.legend(fontsize=9, loc="best")
+    figure.legend(fontsize=9, loc="outside lower left", ncols=4)  # below, where it hides no bar
     worst = int(found.pattern.rms.argmax())
     drawn = found.pattern.drawn(SHOWN)[worst]
     limit = drawn.abs().max().item() or 1.0
@@ -46,9 +47,8 @@ def draw_attribution(found: Attribution, path: Path, unit: str = "") -> None:
     picture.set(xticks=[], yticks=[])
     channel = f", channel {found.channels[worst]}" if len(found.channels) > 1 else ""
     verdict = "" if found.pattern.shown else "\n(none shown: what is drawn is noise)"
-    picture.set_title(
-        f"The pattern itself, {SHOWN} x {SHOWN} pixels{channel}{verdict}".replace("$", r"\$"), fontsize=11
-    )
+    title = "\n".join(textwrap.wrap(f"The pattern, {SHOWN} x {SHOWN} pixels{channel}", 38))
+    picture.set_title(f"{title}{verdict}".replace("$", r"\$"), fontsize=11)
     figure.colorbar(shown, ax=picture, shrink=0.8, label=unit or None)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")

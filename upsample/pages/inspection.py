@@ -28,7 +28,7 @@ class Inspection:
         where = ""
         if found is not None and found.tested and left:  # what comes first must not say more than was looked for
             longest = max(q for q in found.harmonics.periods if q not in result.unmeasured)
-            where = f", of periods up to {longest}: longer ones need larger images"
+            where = f"; looked for up to period {longest}, longer ones need larger images"
         lines = [f"{images}, {', '.join(result.channels)}: {verdict(result, UNIT)}{where}"]
         if found is not None and found.tested:
             lines += ["", f"{'period':>8}" + "".join(f"{name:>9}" for name in result.channels) + f"{'probability':>13}"]
@@ -42,6 +42,7 @@ class Inspection:
                 "",
                 f"Root mean square of what all images have at the period and at no shorter one, in {UNIT} of 255, and",
                 "the probability of as clear a pattern without any, over all periods and channels together.",
+                f"Rounding to whole {UNIT} alone errs by 0.29.",
             ]
         if result.flat:
             lines.append(f"Flat, so that there is nothing to see in them: {result.flat} of the images.")
@@ -54,6 +55,10 @@ class Inspection:
             lines.append(
                 "Assumed: what the images show has no place of its own on the grid. Only patterns alike in all images "
                 "are seen, not stairs along edges."
+            )
+        if found is not None and found.shown:
+            lines.append(
+                "Of a network, python -m upsample audit names the layers that can print it; upsample.repair mends them."
             )
         lines += [f"{note[0].upper()}{note[1:]}." for note in self.notes]
         return "\n".join(lines)

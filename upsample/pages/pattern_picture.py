@@ -42,7 +42,7 @@ def draw_pattern(found: FixedPattern, channels: list[str], unit: str, title: str
     shown = (found.p[:, at] <= LEVEL).any(0).tolist()
     bars.bar(range(len(periods)), rms, color=[VERMILLION if yes else GREY for yes in shown])
     bars.set_xticks(range(len(periods)), list(map(str, periods)))
-    bars.set(xlabel="period in pixels, by harmonics of its own", ylabel=f"rms over channels, {unit}")
+    bars.set(xlabel="what repeats with this period alone, in pixels", ylabel=f"root mean square, {unit}")
     bars.set_title("red: a grid is shown; grey: no more than chance", fontsize=10)
     bars.spines[["top", "right"]].set_visible(False)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -18,7 +18,7 @@ from upsample.instrument.outputs import OutputResult
 SHOWN = 36  # images of each kind, six a side
 ACROSS = 8  # in a row of a grid that is written
 COLOURS = {"real": "black", "test": "tab:blue", "test/final": "tab:orange"}
-NAMES = {"real": "real", "test": "generated, best", "test/final": "generated, final"}
+NAMES = {"real": "real", "test": "generated, best weights", "test/final": "generated, last weights"}
 
 
 def write_grid(path: Path, images: Tensor) -> None:
@@ -96,10 +96,14 @@ def _rings(axis: Axes, spectra: dict[str, Tensor]) -> None:
         power = radial_power(spectrum)
         frequency = torch.arange(1, len(power) + 1) / len(spectrum)
         axis.plot(
-            frequency, 10 * (power / power[0]).log10().cpu(), color=COLOURS[name], label=NAMES[name], linewidth=1.5
+            frequency,
+            10 * (power / power[0]).log10().cpu(),
+            color=COLOURS[name],
+            label=NAMES[name],
+            linewidth=4 if name == "test" else 1.5,  # where the best are the final ones both are seen
         )
-    axis.axvspan(frequency[3 * len(power) // 4].item(), 0.5, color="0.9", zorder=0)
-    axis.set_title("power over rings; gap: grey")
+    axis.axvspan(frequency[3 * len(power) // 4].item(), 0.5, color="0.9", zorder=0, label="where the gap is taken")
+    axis.set_title("radial spectrum")
     axis.set_xlabel("cycles per pixel")
     axis.set_ylabel("dB of the lowest frequency")
     axis.legend(fontsize=10)

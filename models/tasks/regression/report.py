@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from data.loading.loaded import COLOURS, Values
-from models.tasks.drawing import save
+from models.tasks.drawing import save, wrapped
 from models.tasks.pattern_picture import Patch, bare, draw_fixed, draw_lines, draw_patches, draw_plane, laid_out
 from upsample.instrument.fixed_pattern import FixedPattern
 
@@ -38,7 +38,8 @@ def regression_report(
     overall = [figure.add_subplot(grid[0, i]) for i in range(4)]
     overall[0].imshow(image.expand(3, -1, -1).permute(1, 2, 0).numpy())
     bare(overall[0], "input")
-    for axis, shown, name in ((overall[1], truth, "truth"), (overall[2], output, "output")):
+    none = " (black: none)" if truth.isnan().any() else ""
+    for axis, shown, name in ((overall[1], truth, f"truth{none}"), (overall[2], output, "output")):
         axis.set_facecolor("black")
         drawn = axis.imshow(shown.numpy(), cmap=COLOURS, vmin=values.low, vmax=values.high, interpolation="nearest")
         bare(axis, name)
@@ -69,14 +70,14 @@ def regression_report(
 def pairs_picture(path: Path, title: str, counts: Tensor, values: Values) -> None:
     """Draw how many pixels (BINS, BINS) of truth have which output, a PNG at `path`; on the line they are equal."""
     figure = Figure(figsize=(6.4, 5.6), layout="constrained")
-    figure.suptitle(title, fontsize=9)
+    figure.suptitle(wrapped(title, 6.4, 9), fontsize=9)
     axis = figure.subplots()
-    ends = (values.low, values.high)
+    unit, ends = values.unit or "value", (values.low, values.high)
     seen = np.where(counts.cpu().numpy().T > 0, counts.cpu().numpy().T, np.nan)
     most = float(np.nanmax(seen)) if np.isfinite(seen).any() else 1.0
     drawn = axis.imshow(seen, origin="lower", extent=(*ends, *ends), norm=LogNorm(1, max(most, 2)), cmap="Blues")
     axis.plot(ends, ends, color="black", linewidth=0.8)
-    axis.set_xlabel(f"truth {values.unit}".rstrip())
-    axis.set_ylabel(f"output {values.unit}".rstrip())
-    figure.colorbar(drawn, ax=axis, shrink=0.8, label="test pixels; beyond the ends counted there", format="%g")
+    axis.set_xlabel(f"truth, {unit}")
+    axis.set_ylabel(f"output, {unit}")
+    figure.colorbar(drawn, ax=axis, shrink=0.8, label="test pixels; those beyond an end are at it", format="%g")
     save(figure, path)

@@ -9,11 +9,13 @@ from matplotlib import patches as shapes
 from matplotlib import rc_context
 from torch import Tensor
 
-from models.tasks.drawing import save
+from models.tasks.drawing import save, short
 from models.tasks.pattern_picture import Patch, bare, draw_fixed, draw_lines, draw_patches, draw_plane, laid_out
 from models.tasks.segmentation.labels.exclusive import Exclusive
 from models.tasks.segmentation.labels.overlapping import Overlapping
 from upsample.instrument.fixed_pattern import FixedPattern
+
+LETTERS = 48  # of a class's name, in the legend; half as many elsewhere
 
 
 def mixed_window(members: Tensor, side: int) -> tuple[slice, slice]:
@@ -56,17 +58,19 @@ def segmentation_report(
     there = (labels.members(mask) | labels.members(prediction)).any((1, 2))[: len(labels.names)]
     present = there.nonzero()[:, 0].tolist()
     colour = [shapes.Patch(color="#{:02x}{:02x}{:02x}".format(*labels.palette[k])) for k in present]
-    legend = figure.legend(colour, [str(k) for k in present], loc="outside lower left", ncols=8)
-    for text, k in zip(legend.get_texts(), present, strict=True):
-        text.set_text(labels.names[k])  # as a label one that begins with _ would be left out
+    names = [short(labels.names[k], LETTERS) for k in present]
+    across = min(8, max(1, 130 // (max(map(len, names), default=0) + 7)))
+    legend = figure.legend(colour, [str(k) for k in present], loc="outside lower left", ncols=across)
+    for text, each in zip(legend.get_texts(), names, strict=True):
+        text.set_text(each)  # as a label one that begins with _ would be left out
 
     wrong = labels.wrong(prediction, mask)
     overlay = image.permute(1, 2, 0).float().mean(-1, keepdim=True).expand(-1, -1, 3) / 255 * 0.6 + 0.2
     overlay = torch.where(wrong[..., None], torch.tensor([0.9, 0.1, 0.1]), overlay)
     overall[3].imshow(overlay.numpy())
-    bare(overall[3], f"error: {wrong.sum() / kept.sum().clamp_min(1):.1%} of the pixels")
+    bare(overall[3], f"error: {100 * wrong.sum() / kept.sum().clamp_min(1):.1f} % of the pixels")
 
-    name = f"logit of {labels.names[channel]}"
+    name = f"logit of {short(labels.names[channel], LETTERS // 2)}"
     if patches:
         magnified = [figure.add_subplot(grid[1, i]) for i in range(2 * len(patches))]
         draw_patches(figure, magnified, patches, name)

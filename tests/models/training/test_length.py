@@ -63,6 +63,13 @@ def test_min_epochs_is_the_length_where_no_other_is_given(tmp_path: Path) -> Non
 
 def test_a_score_below_its_baseline_is_said_with_what_to_try() -> None:
     (told,) = length.below_baseline({"test/miou": 0.41, "baseline": "colour table", "baseline/miou": 0.52})
-    assert told.startswith("test/miou is 0.410, below the 0.520 of the colour table: the network has not learnt")
+    assert told.startswith("test/miou is 0.41, below the 0.52 of the colour table: the network has not learnt")
     assert length.below_baseline({"test/miou": 0.6, "baseline": "colour table", "baseline/miou": 0.52}) == []
     assert length.below_baseline({"test/miou": 0.6}) == []
+    assert "data.balance" in told
+    scores = {"test/psnr_y": 23.87, "test/ssim_y": 0.7071, "baseline": "bicubic"}
+    (told,) = length.below_baseline(scores | {"baseline/psnr_y": 28.755, "baseline/ssim_y": 0.8482})
+    assert told.startswith(
+        "test/psnr_y is 23.87, below the 28.75 of the bicubic; test/ssim_y is 0.7071, below the 0.84"
+    )
+    assert "data.balance" not in told  # which a task without classes has no use for

@@ -61,7 +61,7 @@ def test_the_title_says_what_was_trained_which_is_best_and_which_prints(two: Boa
     told = " ".join(others)
     assert "has miou 0.8" in told
     assert "A fixed pattern of the grid is shown in deconv (1 of 1 runs, 12 % of SD in the mean)." in told
-    assert "None is shown in resize_conv." in told
+    assert "No fixed pattern of the grid is shown in resize_conv." in told
 
 
 def test_runs_without_patches_are_drawn_without_them(nine_runs: Path) -> None:

@@ -42,6 +42,7 @@ def test_a_grid_is_told_with_period_size_channel_and_picture(
     assert printed.startswith("10 images, red, green, blue: fixed pattern of 1.7 grey levels, ")
     assert "in green), period 4" in printed
     assert [line.split()[0] for line in printed.splitlines() if line.endswith("a grid")] == ["4", "2"]
+    assert "upsample.repair mends them" in printed
     assert "1 other file in these folders left out" in printed
     assert "Folders below left out: older; name those that are meant." in printed
     assert imread(picture).shape[0] > 300
@@ -53,6 +54,7 @@ def test_noise_has_none_and_says_below_what(tmp_path: Path) -> None:
     page = str(inspect([tmp_path / "clean"], [4, 3, 2]))
     assert page.startswith("8 images, luma: none shown (below ")
     assert "a grid\n" not in page
+    assert "upsample.repair" not in page
     assert "Assumed: what the images show has no place of its own on the grid." in page
 
 
@@ -62,7 +64,7 @@ def test_periods_and_images_too_small_are_named(tmp_path: Path) -> None:
     assert (
         "Not looked for: period 15, 16; period 15 needs at least 6 images of at least 116 px, has 0, and longer" in page
     )
-    assert page.splitlines()[0].endswith(", of periods up to 2: longer ones need larger images")
+    assert page.splitlines()[0].endswith("; looked for up to period 2, longer ones need larger images")
     page = str(inspect([tmp_path / "small" / "00.png"], [2]))
     assert page.startswith("1 image, luma: not measured: needs at least 6 images of at least 11 px, has 1")
     assert "a grid" not in page

@@ -3,7 +3,7 @@
 
 const LIMITS = { k: [1, 9], s: [1, 4], d: [1, 5] };
 const EXAMPLES = [
-  ["the thread's: kernel 3, stride 2, dilation 2", { dims: 2, k: 3, s: 2, d: 2, p: 2, o: 0, fit: false, weights: "count" }],
+  ["a forum's question: kernel 3, stride 2, dilation 2", { dims: 2, k: 3, s: 2, d: 2, p: 2, o: 0, fit: false, weights: "count" }],
   ["kernel 3, stride 2: uneven", { k: 3, s: 2, d: 1, fit: true, weights: "equal" }],
   ["kernel 4, stride 2: even", { k: 4, s: 2, d: 1, fit: true, weights: "equal" }],
   ["even, but random weights", { k: 4, s: 2, d: 1, fit: true, weights: "random" }],
@@ -26,7 +26,7 @@ function currentLayer() {
   return { axes: [state.dims === 1 ? ALONE : axis, axis], weights: weightsOf() };
 }
 
-// Of the three by three pixels of the thread's example, one at least must be left.
+// Of the three by three pixels of that example, one at least must be left.
 function mostPadding() {
   const { k, s, d, o } = state;
   return Math.min(d * (k - 1), Math.floor((2 * s + d * (k - 1) + o) / 2));

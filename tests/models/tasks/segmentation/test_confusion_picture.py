@@ -19,7 +19,7 @@ def test_rows_are_shares_of_the_true_class(monkeypatch: pytest.MonkeyPatch) -> N
     axis = drawn[0].axes[0]
     written = {(text.get_position()[1], text.get_position()[0]): text.get_text() for text in axis.texts}
     assert written == {(0, 0): "75.0", (0, 1): "25.0", (0, 2): "0.0", (2, 0): "8.3", (2, 1): "8.3", (2, 2): "83.3"}
-    assert [label.get_text() for label in axis.get_yticklabels()] == ["ocean\n40.0%", "land\n0.0%", "lake\n60.0%"]
+    assert [label.get_text() for label in axis.get_yticklabels()] == ["ocean\n40.0 %", "land\n0.0 %", "lake\n60.0 %"]
     assert [label.get_text() for label in axis.get_xticklabels()] == ["ocean", "land", "lake"]
 
 
