@@ -71,9 +71,9 @@ def main(words: list[str]) -> int:
     if given.photos is None:
         print("Without --photos DIR nothing was tried on photographs.")
     elif not given.rows:
-        draw_roc(given.photos, given.trials, PICTURE)
         before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
         after = rest.partition(END)[2]
         write_text(PAGE, f"{before}{BEGIN}\n\n{markdown(rows)}\n\n{END}{after}")
+        draw_roc(given.photos, given.trials, PICTURE)
         print(PAGE, PICTURE, sep="\n")
     return int(any(row.reached is False for row in rows))

@@ -6,12 +6,14 @@ import logging
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
+from torch.nn.utils import parametrize
 
 from models.networks.adversarial import labelled
 from models.trained.folding import fold
@@ -70,6 +72,21 @@ def examples(net: Trained, as_bytes: bool) -> list[tuple[Tensor, ...]]:
 def floating(net: Trained) -> bool:
     """Whether a network takes bands in float32, with the numbers that files store."""
     return net.bands is not None and net.bands["floating"]
+
+
+def plain(module: nn.Module) -> nn.Module:
+    """Return a copy that stores its weights as they are used: a balanced layer is not balanced anew for each image, and
+    whoever reads the file sees that it is."""
+    copied = deepcopy(module)
+    for each in copied.modules():
+        if parametrize.is_parametrized(each):
+            values = {name: getattr(each, name).detach() for name in each.parametrizations}  # type: ignore[union-attr]
+            # remove_parametrizations would take the weights from the class, which copy and original share.
+            each.__class__ = type(each).__bases__[0]
+            del each.parametrizations
+            for name, value in values.items():
+                each.register_parameter(name, nn.Parameter(value))
+    return copied
 
 
 def trace(module: nn.Module, example: tuple[Tensor, ...]) -> ExportedProgram:
@@ -176,7 +193,7 @@ def export(net: Trained, path: Path, format: str, preprocess: bool = True, folde
     example, *checks = examples(net, preprocess)
     with whole(path, SUFFIXES[format]) as partial:
         with refusals(net, format):
-            program = trace(module, example)
+            program = trace(plain(module), example)
             before = operations(program)
             if folded:
                 program = trace(fold(program.module()), example)

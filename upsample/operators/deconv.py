@@ -121,6 +121,8 @@ def dilated_deconv(
 
     kernel_size=None is 2*scale; dilation=None is the smallest above 1 that shares no factor with
     scale (so no holes) and keeps the output centred. Scale 2: kernel 4, dilation 3, padding 4.
+    Pitfall: neighbouring output pixels are made from different input pixels, so a convolution has to follow; a DCGAN,
+    which has none, gives images of combs (docs/which_upsampler.md).
     """
     kernel_size = 2 * scale if kernel_size is None else kernel_size
     if dilation is None:

@@ -11,11 +11,13 @@ import onnxruntime
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
 
 from models import networks
 from models.networks.adversarial import labelled
 from models.trained import export as exporting
 from models.trained.export import TOLERANCE, export, place
+from upsample.onnx_files.audit import audit_onnx
 
 LITTLE = {"blocks": 1, "width": 8}
 PLAIN = {"family": "plain", "width": 4, "depth": 3}
@@ -115,6 +117,13 @@ def test_the_file_says_what_goes_in_and_which_classes_come_out(trained: Any, tmp
     assert json.loads(about["classes"]) == ["ocean", "land", "lake"]
     assert about["input"] == "RGB, 0 to 255"
     assert model.graph.input[0].type.tensor_type.elem_type == onnx.TensorProto.UINT8
+
+
+def test_a_balanced_layer_is_written_as_it_is_used_and_judged_so(trained: Any, tmp_path: Path) -> None:
+    net = trained({"name": "deconv"})
+    export(net, tmp_path / "net.onnx", "onnx")
+    assert "not measured" not in str(audit_onnx(tmp_path / "net.onnx"))
+    assert any(parametrize.is_parametrized(module) for module in net.modules())  # the network itself is left as it is
 
 
 def test_what_disagrees_is_refused_and_leaves_no_file(
