@@ -210,4 +210,5 @@ def transposed_inside(module: nn.Module) -> Transposed | None:
         y, z = module(x), convs[0](x)
     except Exception:  # what is inside takes something else than the whole does
         return None
-    return convs[0] if y.shape == z.shape and torch.equal(y, z) else None
+    rounding = 64 * torch.finfo(z.dtype).eps * z.abs().max()  # operators compute the layer in another order
+    return convs[0] if y.shape == z.shape and bool((y - z).abs().max() <= rounding) else None
