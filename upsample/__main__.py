@@ -122,7 +122,8 @@ def operator_options(words: list[str]) -> tuple[dict[str, Any], dict[str, Any]]:
     rest = [part for word in words for part in (word.split("=", 1) if word.startswith("--") else [word])]
     for word, value in zip(rest[::2], [*rest[1::2], None], strict=False):
         if not word.startswith("--") or value is None or value.startswith("--"):
-            raise ValueError(f"'{word}' is not understood; options of the operator are written --key value")
+            beside = f"; a second operator is --vs {word}" if word in written() else ""
+            raise ValueError(f"'{word}' is not understood; options of the operator are written --key value{beside}")
         options, key = (second, word[5:]) if word.startswith("--vs-") else (first, word[2:])
         key = key.replace("-", "_")
         try:

@@ -15,7 +15,7 @@ def once(folder: Path, count: int, groups: int, jobs: int) -> tuple[float, float
     """Seconds of a check of so many pairs, of a comparison, and to a sweep's first word, in a folder of its own."""
     folder.mkdir()
     check = ("check_data.py", "data=folder", f"data.root={pairs(folder / 'pairs', count)}")
-    compare = ("compare.py", str(runs(folder, groups, SEEDS)), "--out", str(folder / "out"))
+    compare = ("compare.py", str(runs(folder, groups, SEEDS)), "--output", str(folder / "out"))
     sweep = ("train.py", "-m", f"seed=range({jobs})")
     return run(check, folder), run(compare, folder), first_word(sweep, folder)[0]
 

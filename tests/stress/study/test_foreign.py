@@ -130,7 +130,7 @@ def good(folder: Path) -> None:
 
 
 def compared(folder: Path, out: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(ROOT / "compare.py"), str(folder), "--out", str(out)]
+    command = [sys.executable, str(ROOT / "compare.py"), str(folder), "--output", str(out)]
     limit = 4 * 2**30  # bytes of memory, so that a bomb ends this and nothing else
     import resource
 

@@ -34,7 +34,7 @@ def test_a_thousand_runs_are_compared(tmp_path: Path) -> None:
     for group in range(100):
         for seed in range(10):
             write_run(tmp_path / "runs", "deconv", seed, 0.7 + 0.01 * draw.normal(), kernel=group)
-    command = [sys.executable, str(ROOT / "compare.py"), str(tmp_path / "runs"), "--out", str(tmp_path / "out")]
+    command = [sys.executable, str(ROOT / "compare.py"), str(tmp_path / "runs"), "--output", str(tmp_path / "out")]
     began = time.monotonic()
     done = subprocess.run(command, capture_output=True, text=True)
     used = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime

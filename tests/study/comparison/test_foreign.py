@@ -143,7 +143,7 @@ def test_a_bad_folder_is_named_and_left_out(harm: Callable[[Path], None], nine_r
 def test_the_command_says_so_and_the_page_too(nine_runs: Path, tmp_path: Path) -> None:
     bad = next(folder for folder in sorted(nine_runs.iterdir()) if "-dilated_deconv-2" in folder.name)
     bad_seed(bad)
-    command = [sys.executable, str(ROOT / "compare.py"), str(nine_runs), "--out", str(tmp_path / "out")]
+    command = [sys.executable, str(ROOT / "compare.py"), str(nine_runs), "--output", str(tmp_path / "out")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=100)
     assert done.returncode == 0
     (line,) = done.stderr.splitlines()

@@ -26,7 +26,7 @@ ROOT = Path(run_folder.__file__).parents[1]
 @pytest.fixture
 def page(nine_runs: Path, tmp_path: Path) -> Path:
     """The folder of a comparison written by the command."""
-    command = [sys.executable, str(ROOT / "compare.py"), str(nine_runs), "--out", str(tmp_path / "out")]
+    command = [sys.executable, str(ROOT / "compare.py"), str(nine_runs), "--output", str(tmp_path / "out")]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return tmp_path / "out"
@@ -76,7 +76,7 @@ def test_the_page_runs_no_script_but_its_own(
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
     (nine_runs / "bad").mkdir()
     (nine_runs / "bad/config.yaml").write_text(yaml.safe_dump({"seed": attack}))
-    command = [sys.executable, str(ROOT / "compare.py"), str(nine_runs), "--out", str(tmp_path / "out")]
+    command = [sys.executable, str(ROOT / "compare.py"), str(nine_runs), "--output", str(tmp_path / "out")]
     assert subprocess.run(command, capture_output=True, text=True).returncode == 0
     browser.get((tmp_path / "out/comparison.html").as_uri())
     text = browser.find_element(By.TAG_NAME, "body").text
