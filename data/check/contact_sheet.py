@@ -51,11 +51,10 @@ def contact_sheet(path: Path, module: Loaded) -> None:
         if info.ignore_index in present:
             colours["(ignored)"] = (0.0, 0.0, 0.0)
         patches = [Patch(color=colour) for colour in colours.values()]
-        names = [shortened(printable(name)) for name in colours]
-        across = int(figure.get_figwidth() / (0.8 + 0.09 * max(map(len, names))))  # inches: a patch, and a letter
+        across = int(figure.get_figwidth() / (0.8 + 0.09 * max(map(len, colours))))  # inches: a patch, and a letter
         numbers = [str(i) for i in range(len(patches))]
         legend = figure.legend(patches, numbers, loc="outside lower center", ncols=min(8, max(1, across)))
-        for text, name in zip(legend.get_texts(), names, strict=True):
+        for text, name in zip(legend.get_texts(), colours, strict=True):
             text.set_text(name)  # as a label one that begins with _ would be left out
     with whole(path) as partial, warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing")  # a script that the font lacks is drawn as boxes

@@ -80,7 +80,7 @@ def plain(module: nn.Module) -> nn.Module:
     copied = deepcopy(module)
     for each in copied.modules():
         if parametrize.is_parametrized(each):
-            values = {name: getattr(each, name).detach() for name in each.parametrizations}  # type: ignore[union-attr]
+            values = {name: getattr(each, name).detach() for name in each.parametrizations}  # type: ignore[union-attr]  # a ModuleDict
             # remove_parametrizations would take the weights from the class, which copy and original share.
             each.__class__ = type(each).__bases__[0]
             del each.parametrizations

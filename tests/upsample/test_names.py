@@ -46,4 +46,4 @@ def test_every_name_is_where_it_is_said_to_be(name: str) -> None:
 
 def test_a_name_that_is_not_there_is_refused() -> None:
     with pytest.raises(AttributeError, match="upsample has no 'swop'"):
-        upsample.swop  # noqa: B018
+        upsample.swop  # noqa: B018  # to ask for it is the test

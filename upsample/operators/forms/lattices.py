@@ -27,7 +27,7 @@ from torch import Tensor
 from upsample.algebra.polyphase import CONVOLVE
 
 FORMAT = {1: torch.contiguous_format, 2: torch.channels_last, 3: torch.channels_last_3d}
-TRANSPOSED = {1: F.conv_transpose1d, 2: F.conv_transpose2d, 3: F.conv_transpose3d}
+FUNCTIONS = {1: F.conv_transpose1d, 2: F.conv_transpose2d, 3: F.conv_transpose3d}
 AT_A_TIME = 2**22  # numbers of z: more no longer fit a cache, and memory that is new each time is slow to write
 
 
@@ -66,20 +66,19 @@ class Lattices(NamedTuple):
 
 def lattices(axis: Axis, n: int) -> Lattices:
     """The lattices of one axis for n input pixels."""
-    shared = gcd(axis.stride, axis.dilation)
-    phases, step = axis.stride // shared, axis.dilation // shared
+    s, d = axis.stride, axis.dilation
+    phases, step = s // gcd(s, d), d // gcd(s, d)
     taps = -(-axis.kernel // phases)
     length, size = n + step * (taps - 1), axis.size(n)
     spans = []  # a, where q = 0 lands, and from which q to which
     for a in range(phases):
-        zero = axis.dilation * a - axis.padding
-        first, stop = max(0, -(zero // axis.stride)), min(length, (size - 1 - zero) // axis.stride + 1)
+        zero = d * a - axis.padding
+        first, stop = max(0, -(zero // s)), min(length, (size - 1 - zero) // s + 1)
         if first < stop:
             spans.append((a, zero, first, stop))
     crop = min((min(first, length - stop) for _, _, first, stop in spans), default=0)
     each = [
         Lattice(a, slice(s * first + zero, s * (stop - 1) + zero + 1, s), slice(first - crop, stop - crop))
-        for s in [axis.stride]
         for a, zero, first, stop in spans
     ]
     return Lattices(phases, taps, step, crop, length - 2 * crop, each)
@@ -136,7 +135,7 @@ def output(x: Tensor, weight: Tensor, axes: Sequence[Axis]) -> Tensor:
     kernel = kernels(weight, of)
     crop, step = [axis.crop for axis in of], [axis.step for axis in of]
     for some, their in zip(*(few(images, of, kernel.shape[1]) for images in (x, y)), strict=True):
-        for pixels, made in places(their, TRANSPOSED[len(of)](some, kernel, None, 1, crop, 0, 1, step), of):
+        for pixels, made in places(their, FUNCTIONS[len(of)](some, kernel, None, 1, crop, 0, 1, step), of):
             pixels.copy_(made)
     return y
 

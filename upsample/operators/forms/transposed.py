@@ -3,12 +3,9 @@
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from upsample.operators.forms.lattices import Axis, Output
-
-FUNCTIONS = {1: F.conv_transpose1d, 2: F.conv_transpose2d, 3: F.conv_transpose3d}
+from upsample.operators.forms.lattices import FUNCTIONS, Axis, Output
 
 
 def conv_transpose(

@@ -5,8 +5,7 @@ import torch
 from torch import Tensor
 
 from upsample.operators.forms import lattices
-from upsample.operators.forms.lattices import Axis, Output
-from upsample.operators.forms.transposed import FUNCTIONS
+from upsample.operators.forms.lattices import FUNCTIONS, Axis, Output
 
 # (kernel, stride, dilation, padding, output padding) of each axis, and the input's size.
 CASES = {
