@@ -9,9 +9,15 @@ MAX_SENTENCE = 2000  # characters of what a command prints of an error
 def printable(text: object, limit: int = 200) -> str:
     """Return the text on one line with at most `limit` characters, whatever would move a terminal's cursor, colour it
     or reorder its letters written as its escape: names and errors out of foreign files stand in messages this way."""
-    line = " ".join(str(text)[: 2 * limit].split())
-    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
+    shown = escaped(" ".join(str(text)[: 2 * limit].split()))
     return shown if len(shown) <= limit else shown[: limit - 3] + "..."
+
+
+def escaped(text: str) -> str:
+    """Return a text without what a terminal or page would obey: control characters and such appear as \\x1b does."""
+    if text.isprintable():  # as nearly all is: a thousand runs have a million letters
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def say(sentence: object, to: TextIO | None = None) -> None:

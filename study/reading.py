@@ -19,6 +19,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from plumbing import plain_yaml
+from plumbing.messages import escaped
 
 # The bytes that each file may have, many times what train.py writes.
 BYTES = {"config.yaml": 2**18, "metrics.json": 2**24, "failed.json": 2**16, "history.csv": 2**24, "example.npz": 2**26}
@@ -50,11 +51,8 @@ def stored(path: Path) -> bytes | None:
 
 
 def printable(text: str) -> str:
-    """Text without what a terminal or a page would obey: control characters and such appear as \\x1b does."""
-    text = text[:MAX_TEXT]
-    if text.isprintable():  # as nearly all is: a thousand runs have a million letters
-        return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    """Return the text of a file as far as it is taken, `escaped`."""
+    return escaped(text[:MAX_TEXT])
 
 
 def plain(value: Any, where: str) -> Any:
