@@ -147,6 +147,8 @@ def _body(channels: int, classes: int, architecture: str, encoder: str, pretrain
         raise ValueError(needs("model=smp", "smp", "segmentation-models-pytorch")) from None
     import timm  # which smp brings
 
+    from models.networks.depthwise import with_fast_gradients  # which needs timm
+
     timms = encoder.startswith("tu-")
     known = [*smp.encoders.get_encoder_names(), *(f"tu-{name}" for name in timm.list_models())]
     if not (timm.is_model(encoder[3:]) if timms else encoder in known):  # of timm's, too, no address on a hub
@@ -161,7 +163,9 @@ def _body(channels: int, classes: int, architecture: str, encoder: str, pretrain
     weights = None if not pretrained else True if timms else "imagenet"
     build = getattr(smp, architecture)
     try:
-        return build(encoder, encoder_weights=weights, in_channels=channels, classes=classes, **options)
+        body = build(encoder, encoder_weights=weights, in_channels=channels, classes=classes, **options)
+        with_fast_gradients(body)
+        return body
     except Exception as error:  # smp, timm and the hub's client raise whatever they meet
         why = printable(str(error) or type(error).__name__)
         if pretrained:

@@ -46,6 +46,9 @@ class TimmBackbone(Encoder):
                 f"timm's {name} cannot be an encoder with output_stride={output_stride}"
                 f"{' and pretrained=true' if pretrained else ''} ({str(error) or type(error).__name__})"
             ) from error
+        from models.networks.depthwise import with_fast_gradients  # which needs timm
+
+        with_fast_gradients(self.body)
         info: Any = self.body.feature_info
         last = {stride: i for i, stride in enumerate(info.reduction())}
         self.last = list(last.values())
