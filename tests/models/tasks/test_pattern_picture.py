@@ -19,6 +19,7 @@ from models.tasks.pattern_picture import (
     printed,
     repaired,
     room,
+    with_repaired,
 )
 from upsample.instrument.shifts import GridByShifting, ShiftResult
 
@@ -75,6 +76,25 @@ def test_a_network_without_phases_has_nothing_to_repair_and_stays_as_it_is() -> 
     flat = copy(torch.ones(1, 3, 9, 9))[..., 4:-4, 4:-4]
     torch.testing.assert_close(flat, flat[..., :1, :1].expand_as(flat), atol=1e-5, rtol=0)
     assert torch.equal(uneven[0].weight, before)
+
+
+def test_a_repair_is_shown_where_it_takes_something_out(image: Tensor) -> None:
+    def made(network: nn.Module, x: Tensor) -> Tensor:
+        return network(x[..., ::2, ::2])
+
+    layer = nn.ConvTranspose2d(3, 1, 4, stride=2, padding=1)
+    with torch.no_grad():
+        layer.weight.copy_(torch.tensor([1.0, 2, 1, 1]) * torch.ones(3, 1, 4, 1))
+    assert [each.title for each in with_repaired(layer, made, image, PERIOD, 0)] == ["the output", "repaired"]
+    dealt = nn.Conv2d(
+        12, 12, 3, padding=1, bias=False
+    )  # each of four pixels to its own place: phases that make the image
+    nn.init.dirac_(dealt.weight)
+    network = nn.Sequential(nn.PixelUnshuffle(2), dealt, nn.PixelShuffle(2))
+    even = repaired(network)
+    assert even is not None
+    assert not torch.equal(even[1].weight, dealt.weight)
+    assert [each.title for each in with_repaired(network, lambda n, x: n(x), image, PERIOD, 0)] == ["the output"]
 
 
 def test_the_channel_is_the_one_that_prints(measured: ShiftResult) -> None:
