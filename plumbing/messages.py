@@ -26,8 +26,9 @@ def say(sentence: object, to: TextIO | None = None) -> None:
 
 
 def say_error(error: object) -> None:
-    """Tell on standard error why a command ends."""
-    say(f"Error: {error}", sys.stderr)
+    """Tell on standard error why a command ends; nothing where it is that nobody reads on, as in `... | head`."""
+    if not isinstance(error, BrokenPipeError):
+        say(f"Error: {error}", sys.stderr)
 
 
 def as_text(cell: str) -> str:

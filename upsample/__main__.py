@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 import webbrowser
 from pathlib import Path
@@ -209,7 +210,8 @@ def run(arguments: argparse.Namespace, words: list[str]) -> None:
         print(inspected)
         found = inspected.result
         if found.pattern is not None and found.pattern.tested:
-            draw_pattern(found.pattern, found.channels, UNIT, verdict(found, UNIT), arguments.output)
+            title = verdict(found, UNIT)
+            draw_pattern(found.pattern, found.channels, UNIT, title, inspected.first, arguments.output)
             print(f"\npicture: {arguments.output}")
     elif arguments.command == "repair":
         from upsample.onnx_files.images import images_for
@@ -253,6 +255,9 @@ def main(argv: list[str] | None = None) -> None:
     arguments, words = parser.parse_known_args(argv)
     try:
         run(arguments, words)
+    except BrokenPipeError:  # who reads has seen enough: `... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains as it ends
+        raise SystemExit(141) from None  # as a shell says SIGPIPE
     except (ValueError, OSError) as error:
         parser.error(str(error))
 

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from torch import Tensor
+
 from upsample.instrument.fixed_pattern import LEVEL
 from upsample.instrument.outputs import GridInOutputs, OutputResult
 from upsample.instrument.words import number, verdict
@@ -16,10 +18,14 @@ UNIT = "grey levels"
 
 @dataclass
 class Inspection:
-    """What a set of image files has of a grid; `str` of it is the page."""
+    """What a set of image files has of a grid; `str` of it is the page.
+
+    first  (C, H, W) float32, grey levels of 0 to 255: the first image, to show the pattern in
+    """
 
     result: OutputResult
     notes: list[str]
+    first: Tensor
 
     def __str__(self) -> str:
         result = self.result
@@ -73,4 +79,4 @@ def inspect(paths: Sequence[Path], periods: Sequence[int] = PERIODS) -> Inspecti
     metric = GridInOutputs(periods, channels=images.channels)
     for image in images:
         metric.update(image[None])
-    return Inspection(metric.result(), images.notes)
+    return Inspection(metric.result(), images.notes, next(iter(images)))

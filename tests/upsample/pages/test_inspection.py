@@ -13,6 +13,7 @@ from upsample.__main__ import main
 from upsample.instrument.noise import pink_noise
 from upsample.pages.image_files import LARGEST, find
 from upsample.pages.inspection import inspect
+from upsample.pages.pattern_picture import without
 
 
 def save(folder: Path, images: torch.Tensor, suffix: str = ".png") -> None:
@@ -47,6 +48,19 @@ def test_a_grid_is_told_with_period_size_channel_and_picture(
     assert "Folders below left out: older; name those that are meant." in printed
     assert imread(picture).shape[0] > 300
     assert [path.name for path in picture.parent.iterdir()] == ["grid.png"]
+
+
+def test_the_pattern_is_taken_out_where_it_lies(coloured: torch.Tensor, tmp_path: Path) -> None:
+    save(tmp_path, coloured)
+    inspected = inspect([tmp_path], [8, 4, 2])
+    found = inspected.result.pattern
+    assert found is not None
+    with_it, without_it = without(inspected.first, found)
+    assert with_it.shape == (3, 48, 48)
+    taken = with_it - without_it
+    stripes = torch.tensor([3.0, -1.0, -1.0, -1.0]).repeat(12) * 3**0.5
+    torch.testing.assert_close(taken[1], stripes.expand(48, 48), atol=0.5, rtol=0)  # of 1.7 to 5.2 grey levels
+    assert taken[0].abs().max() < 0.5
 
 
 def test_noise_has_none_and_says_below_what(tmp_path: Path) -> None:
