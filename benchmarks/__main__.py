@@ -25,7 +25,7 @@ from benchmarks.commands import refusals, startup, tools
 from benchmarks.instrument import page as instrument
 from benchmarks.measure import Line
 from benchmarks.scale import classes, commands, exponents, many_files, processes
-from benchmarks.training import learning, lightning, roofline, steps
+from benchmarks.training import encoders, learning, lightning, roofline, steps
 from models.training.quiet import quiet
 from models.training.trainer import machine
 from plumbing.atomic import write_text
@@ -45,6 +45,7 @@ def comparisons(quick: bool, camvid: str | None) -> dict[str, Callable[[], list[
         "unet": lambda: steps.unet(few),
         "learning": lambda: learning.learning(*((1, 50) if quick else (3, 300))),
         "dcgan": lambda: steps.dcgan(few),
+        "encoders": lambda: encoders.encoders(many),
         "roofline": lambda: roofline.roofline(few),
         "resize_conv": lambda: operators.resize_conv(most, many),
         "dilated_deconv": lambda: operators.dilated_deconv(most, many),

@@ -10,7 +10,7 @@ from torch import nn
 
 from benchmarks.measure import seconds
 from benchmarks.profile import OneStep
-from benchmarks.training import lightning, peers, roofline, steps
+from benchmarks.training import encoders, lightning, peers, roofline, steps
 from benchmarks.training.turns import WARM, Clock, InTurns, Loop, against, built, steps_alone, train
 
 TINY = ["encoder.width=4", "encoder.depth=2", "data.crop=64", "data.step=256", "data.batch_size=2"]
@@ -49,6 +49,13 @@ def test_the_loop_by_hand_learns_the_batch_it_sees() -> None:
 
     seconds(peers.by_hand(Toy, repeat(batch)), 20)
     assert seen[-1] < seen[0]
+
+
+def test_an_encoder_is_compared_with_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(encoders, "SHAPE", (2, 3, 64, 64))
+    (line,) = encoders.encoders(2)
+    assert len(line.ratios) == 2
+    assert "2 x 3 x 64 x 64" in line.note
 
 
 def test_a_clock_times_the_steps_of_a_plain_training_too(monkeypatch: pytest.MonkeyPatch) -> None:
