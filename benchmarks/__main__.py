@@ -25,13 +25,13 @@ from benchmarks.commands import refusals, startup, tools
 from benchmarks.instrument import page as instrument
 from benchmarks.measure import Line
 from benchmarks.scale import classes, commands, exponents, many_files, processes
-from benchmarks.training import encoders, learning, lightning, roofline, steps
+from benchmarks.training import encoders, learning, lightning, race, roofline, steps
 from models.training.quiet import quiet
 from models.training.trainer import machine
 from plumbing.atomic import write_text
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
-LONG = ("learning", "compile", "files")  # minutes each: --quick leaves them out where they are not named
+LONG = ("learning", "race", "compile", "files")  # minutes each: --quick leaves them out where they are not named
 COLUMNS = ("what", "against", "target", "measured (quartiles)", "", "note")
 
 
@@ -44,6 +44,7 @@ def comparisons(quick: bool, camvid: str | None) -> dict[str, Callable[[], list[
         "lightning": lambda: lightning.lightning(few),
         "unet": lambda: steps.unet(few),
         "learning": lambda: learning.learning(*((1, 50) if quick else (3, 300))),
+        "race": lambda: race.race(camvid, once),
         "dcgan": lambda: steps.dcgan(few),
         "encoders": lambda: encoders.encoders(many),
         "roofline": lambda: roofline.roofline(few),

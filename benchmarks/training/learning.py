@@ -1,6 +1,6 @@
 """What is learned in equally many steps."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import count, islice
 from typing import Any
 
@@ -12,7 +12,6 @@ from benchmarks.measure import Line, ratios
 from benchmarks.training.peers import smp_unet
 from benchmarks.training.steps import RESNET18
 from benchmarks.training.turns import built, train
-from data.loading.datamodule import DataModule
 from models.tasks.segmentation.scores import Confusion, iou
 from models.tasks.segmentation.task import Segmentation
 
@@ -45,14 +44,14 @@ def theirs(seed: int, steps: int) -> float:
         value.backward()
         optimiser.step()
         schedule.step()
-    return validated(network.eval(), task, module)
+    return validated(network.eval(), task, module.val_dataloader())
 
 
 @torch.no_grad()
-def validated(network: torch.nn.Module, task: Segmentation, module: DataModule) -> float:
-    """mIoU over the validation images."""
+def validated(network: torch.nn.Module, task: Segmentation, batches: Iterable[Any]) -> float:
+    """mIoU over the images of a loader."""
     confusion = Confusion(len(task.classes), task.info.ignore_index).to(device())
-    for batch in module.val_dataloader():
+    for batch in batches:
         logits: Tensor = network(task.normalise(batch["image"].to(device())))
         confusion.update(logits.argmax(1), batch["mask"].long().to(device()))
     return iou(confusion.compute()).nanmean().item()

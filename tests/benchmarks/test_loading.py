@@ -19,21 +19,6 @@ def as_many_threads_as_before() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-@pytest.fixture
-def camvid(tmp_path: Path) -> Path:
-    """Nine frames of 40 x 50 pixels for training, one for validation; red is four times the label."""
-    random = np.random.default_rng(0)
-    for split, count in (("train", 9), ("val", 1)):
-        for folder in (split, f"{split}annot"):
-            (tmp_path / folder).mkdir()
-        for i in range(count):
-            mask = random.integers(0, 11, (40, 50), np.uint8)
-            image = np.stack([4 * mask, mask, random.integers(0, 256, mask.shape, np.uint8)], 2)
-            Image.fromarray(mask).save(tmp_path / f"{split}annot" / f"{i}.png")
-            Image.fromarray(image).save(tmp_path / split / f"{i}.png")
-    return tmp_path
-
-
 def test_the_pil_loader_crops_mirrors_and_jitters(camvid: Path) -> None:
     pairs = [Pair(str(i), camvid / "train" / f"{i}.png", camvid / "trainannot" / f"{i}.png") for i in range(9)]
     plain, colour = (loading.PlainPIL(pairs, 32, work) for work in (loading.FLIP, loading.COLOUR))
