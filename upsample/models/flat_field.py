@@ -147,7 +147,7 @@ def flat_field_of(
         step = max(1, period // scale)
         wanted = tuple(max(n, (periods if axes < 3 else max(6, periods // 4)) * step) for n in followed.size[2:])
         if colours is None:
-            colours = _colours(channels)
+            colours = colours_of(channels)
         some = next((p for p in model.parameters()), torch.zeros(()))
         colours = colours.to(device=some.device, dtype=some.dtype)
         size, outputs = _largest_fed(model, colours, (wanted, tuple(followed.size[2:])), fed)
@@ -168,7 +168,7 @@ def flat_field_of(
     return FlatField(period, size, colours.double().cpu(), printed, ripple, answers)
 
 
-def _colours(channels: int) -> Tensor:
+def colours_of(channels: int) -> Tensor:
     """Black, grey and white, and each channel alone, up and down; of many channels eight alone."""
     rows = [torch.full((channels,), level) for level in LEVELS]
     for channel, level in product(range(min(channels, 8) if channels > 1 else 0), (-1.0, 1.0)):

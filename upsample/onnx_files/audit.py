@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import torch
+
 from upsample.models.audit import Report
 from upsample.models.calls import of_calls
-from upsample.models.flat_field import FlatField, flat_field_of
+from upsample.models.flat_field import FlatField, colours_of, flat_field_of
 from upsample.models.layers import Layer, of_module
 from upsample.onnx_files.files import read
 from upsample.onnx_files.following import ON_META, Graph, follow
@@ -47,9 +49,11 @@ def _named(layer: Layer, key: str, graph: Graph) -> Layer:
 def flat_field_onnx(path: Path, size: Sequence[int] | None = None) -> FlatField:
     """Feed constant colours to the network, in ONNX Runtime, and measure what is not constant of its largest output.
 
-    As `upsample.models.flat_field.flat_field` does of modules. Raises ValueError where it cannot be run, enlarges
-    nothing, or its sizes are not known.
+    As `upsample.models.flat_field.flat_field` does of modules; what takes 8-bit images is fed colours from 0 to 255.
+    Raises ValueError where it cannot be run, enlarges nothing, or its sizes are not known.
     """
     model = read(path)
     graph = follow(model, None if size is None else tuple(size))
-    return flat_field_of(Runtime(model), graph.trace)
+    runtime, size = Runtime(model), graph.trace.size
+    colours = (127.5 * (1 + colours_of(size[1]))).round() if runtime.kind == torch.uint8 and len(size) > 1 else None
+    return flat_field_of(runtime, graph.trace, colours=colours)

@@ -1,8 +1,8 @@
 """An ONNX graph as what `upsample.models` judges: its layers as torch's own, and what it calls as a trace.
 
-Nothing of the graph is computed. Convolutions and linear layers become torch's layers that hold the stored weights;
-what enlarges, strides or only moves values becomes the calls of `upsample.models.tracing`. How a convolution pads is
-left out: it decides which phase is which, and neither what they answer nor how far they differ.
+Nothing of the graph is computed but sizes. Convolutions and linear layers become torch's layers that hold the stored
+weights; what enlarges, strides or only moves values becomes the calls of `upsample.models.tracing`. How a convolution
+pads is left out: it decides which phase is which, and neither what they answer nor how far they differ.
 """
 
 from collections import Counter
@@ -15,9 +15,9 @@ from torch import nn
 from upsample.algebra.polyphase import CONVOLUTIONS, TRANSPOSED
 from upsample.models.tracing import Call, Trace, Value, root_of
 from upsample.onnx_files.files import READABLE, first_line, printable, values_of
+from upsample.onnx_files.sizes import sizes
 
 SIDE = 128  # pixels along each axis of an input whose size the file leaves open
-SMALL = 4096  # numbers of a tensor that may say a size
 COORDINATES = ("half_pixel", "pytorch_half_pixel", "align_corners")  # what torch's interpolation has too
 ON_META = "its weights are on the meta device"  # how layers say that they hold none
 CLOSED = ("If", "Loop", "Scan", "QLinearConv", "ConvInteger", "DeformConv")
@@ -54,7 +54,11 @@ class _Follower:
         trace = Trace(size=size or _size(given[0] if given else None), operators=True)
         names = {str(i): printable(node.name or node.output[0]) for i, node in enumerate(graph.node)}
         self.graph = Graph(nn.Module(), trace, names)
-        self.shapes = self.infer(model, given, trace.size)
+        try:
+            self.shapes = sizes(model, trace.size)
+        except Exception as error:  # of ONNX's own, of all kinds
+            self.shapes = {}
+            trace.unseen.append(("", "the graph", f"the sizes of its values cannot be told: {first_line(error)}"))
         self.uses = Counter(self.source(name) for node in graph.node for name in node.input)
         self.uses.update(self.source(value.name) for value in graph.output)
         self.values = {value.name: Value(self.shapes.get(value.name, ())) for value in given}
@@ -64,35 +68,6 @@ class _Follower:
             except (IndexError, KeyError, TypeError, ValueError, RuntimeError) as error:
                 trace.unseen.append((names[key], node.op_type, f"its settings are not understood: {first_line(error)}"))
         trace.outputs = [self.value(value.name) for value in graph.output]
-
-    def infer(self, model: Any, given: list[Any], size: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
-        """The shapes of values by name, where they can be told without computing anything, of an input of this size."""
-        light = self.onnx.ModelProto()
-        light.CopyFrom(model)
-        for tensor in light.graph.initializer:
-            if torch.Size(tensor.dims).numel() > SMALL:
-                for kept in ("raw_data", "float_data", "double_data", "int32_data", "int64_data"):
-                    tensor.ClearField(kept)
-        del light.graph.value_info[:]
-        for value in light.graph.output:  # what they were declared for the sizes that the file was made with
-            value.type.tensor_type.ClearField("shape")
-        for value in light.graph.input:
-            if given and value.name == given[0].name:
-                value.type.tensor_type.ClearField("shape")
-                for n in size:
-                    value.type.tensor_type.shape.dim.add().dim_value = n
-        try:
-            inferred = self.onnx.shape_inference.infer_shapes(light, data_prop=True).graph
-        except Exception as error:  # of its own
-            reason = f"the sizes of its values cannot be told: {first_line(error)}"
-            self.graph.trace.unseen.append(("", "the graph", reason))
-            return {}
-        found = {}
-        for value in [*inferred.input, *inferred.value_info, *inferred.output]:
-            dims = value.type.tensor_type.shape.dim
-            if value.type.tensor_type.HasField("shape") and all(dim.dim_value > 0 for dim in dims):
-                found[value.name] = tuple(dim.dim_value for dim in dims)
-        return found
 
     def source(self, name: str) -> str:
         """The name of what a value is a copy of."""

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 import upsample
 from upsample.__main__ import main
-from upsample.models.flat_field import flat_field
+from upsample.models.flat_field import colours_of, flat_field
 from upsample.onnx_files.audit import audit_onnx, flat_field_onnx
 
 onnx = pytest.importorskip("onnx")
@@ -174,6 +174,34 @@ def test_the_flat_field_is_the_modules(network: Callable[..., Any], exported: Ca
     path = exported(model, (1, 3, 16, 16), dynamic_axes={"x": {2: "h", 3: "w"}})
     found, expected = flat_field_onnx(path, (1, 3, 16, 16)), flat_field(model, torch.zeros(1, 3, 16, 16))
     assert (found.period, found.size, found.shown) == (expected.period, expected.size, True)
+    torch.testing.assert_close(found.printed, expected.printed, rtol=1e-3, atol=1e-6)
+
+
+class Photograph(nn.Module):
+    """An image of 8 bits, padded to whole periods, halved, enlarged and cropped again."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.down, self.up = nn.Conv2d(3, 4, 2, stride=2), nn.ConvTranspose2d(4, 2, 4, stride=2, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        height, width = x.shape[-2:]
+        x = F.pad(x.float() / 127.5 - 1, (0, (width + 1) // 2 * 2 - width, 0, (height + 1) // 2 * 2 - height))
+        return self.up(self.down(x))[..., :height, :width]
+
+
+def test_sizes_that_a_graph_computes_are_followed_and_8_bits_see_colours_of_8_bits(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model, path = Photograph().eval(), tmp_path / "photograph.onnx"
+    height, width = (torch.export.Dim(name, min=4, max=400) for name in ("height", "width"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        example = torch.zeros(1, 3, 17, 21, dtype=torch.uint8)
+        torch.onnx.export(model, (example,), path, dynamic_shapes=({2: height, 3: width},), verbose=False)
+    found = flat_field_onnx(path, (1, 3, 31, 64))
+    expected = flat_field(model, torch.zeros(1, 3, 31, 64), (127.5 * (1 + colours_of(3))).round())
+    assert (found.period, found.size, found.shown) == (2, expected.size, True)
+    torch.testing.assert_close(found.colours, expected.colours)
     torch.testing.assert_close(found.printed, expected.printed, rtol=1e-3, atol=1e-6)
 
 
