@@ -1,4 +1,4 @@
-"""docs/tutorial.ipynb, run from its first cell to its last."""
+"""docs/tutorial.ipynb, run from its first cell to its last; .ci/run does so, too."""
 
 import os
 import sys
