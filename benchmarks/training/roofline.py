@@ -29,7 +29,7 @@ class Job:
 JOBS = {
     "default U-Net": Job((), 0.75, 4),
     "DCGAN, 64 px": Job(tuple(DCGAN), 0.8, 2),
-    "DeepLab": Job(("model=deeplab",), 0.65, 2),
+    "DeepLab": Job(("model=deeplab", "model.width=256"), 0.65, 2),
     "SRResNet": Job(("model=srresnet",), 0.75, 2),
     "ESPCN": Job(("model=espcn",), 0.45, 40),
 }
