@@ -118,3 +118,13 @@ def test_the_notebook_holds_python_and_commands_that_there_are() -> None:
     for _, file, *words in files:
         if file != "predict.py":
             composed({"train": "config"}.get(Path(file).stem, Path(file).stem), *command_line.quoted(words))
+
+
+def test_no_default_ends_below_its_colour_table() -> None:
+    section = (ROOT / "docs" / "recipes.md").read_text(encoding="utf-8").partition("## Defaults on earth")[2]
+    table = float(section.partition("colour table scores, ")[2].partition(" ")[0])
+    lines = section.partition("\n## ")[0].splitlines()
+    rows = [line.split("|")[2] for line in lines if line.startswith("| `") and "mIoU" not in line]
+    scores = [float(score.partition("±")[0]) for row in rows for score in row.split(",")]
+    assert len(rows) >= 5
+    assert 0.5 < table < min(scores) < 1

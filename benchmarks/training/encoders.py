@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-import timm
 import torch
 from torch import nn
 
@@ -26,6 +25,8 @@ def step(network: nn.Module, images: torch.Tensor) -> Callable[[], None]:
 
 def encoders(rounds: int) -> list[Line]:
     """EfficientNet-Lite0 alone, as `encoder=efficientnet_lite0` has it."""
+    import timm  # here, not above: an optional extra
+
     images = torch.rand(SHAPE).to(device(), memory_format=torch.channels_last)
     ours, plain = (timm.create_model(NAME, features_only=True).to(images) for _ in range(2))
     for network in (ours, plain):

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import pytorch_lightning as pl
-import segmentation_models_pytorch as smp
 import torch
 from pytorch_lightning.callbacks import Callback
 from torch import nn
@@ -46,6 +45,8 @@ def recipe(camvid: str, seed: int) -> tuple[dict[str, Any], Task, DataModule]:
 
 def recipe_of_smp(camvid: str, seed: int) -> tuple[dict[str, Any], Task, DataModule]:
     """The same with smp's own Unet on the same encoder, from the same weights."""
+    import segmentation_models_pytorch as smp  # here, not above: an optional extra
+
     options, task, module = recipe(camvid, seed)
     assert isinstance(task, Segmentation)
     network = SegmentationModels(3, len(task.classes), None, "Unet", f"tu-{LITE0}")

@@ -6,13 +6,12 @@ of a layer of stride 1, whose output's gradient is zero between the strides; the
 kernels, each of some of the taps and of the pixels that these see.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import product
 from typing import Any
 
 import torch
 import torch.nn.functional as F
-from timm.layers import Conv2dSame, pad_same
 from torch import Tensor, nn
 
 BACKWARD = torch.ops.aten.convolution_backward
@@ -101,19 +100,21 @@ class Depthwise(nn.Conv2d):
 
     Its values, its names in a state dict and, outside of training in bfloat16 on a CPU, its every operation are those
     of `like`.
+
+    same  whether it pads as TensorFlow does, so that ceil(H / stride) rows and likewise columns come out
     """
 
-    def __init__(self, like: nn.Conv2d) -> None:
+    def __init__(self, like: nn.Conv2d, same: bool = False) -> None:
         channels, bias = like.in_channels, like.bias is not None
         kernel, stride, padding = map(_pair, (like.kernel_size, like.stride, like.padding))
         super().__init__(channels, channels, kernel, stride, padding, groups=channels, bias=bias, device="meta")
         self.weight, self.bias = like.weight, like.bias
-        self.same = isinstance(like, Conv2dSame)  # TensorFlow's padding, which depends on the input's size
+        self.same = same
 
     def forward(self, x: Tensor) -> Tensor:
         """x (N, C, H, W) to (N, C, H', W')."""
         if self.same:
-            x = pad_same(x, [*self.kernel_size], [*self.stride], [*self.dilation])
+            x = _padded(x, self.kernel_size, self.stride)
         padding = [0, 0] if self.same else [*self.padding]
         weight, bias = self.weight, self.bias
         if x.device.type != "cpu" or not torch.is_grad_enabled() or torch.compiler.is_compiling():
@@ -126,6 +127,12 @@ class Depthwise(nn.Conv2d):
         return y if bias is None else y + bias.to(y.dtype).view(-1, 1, 1)
 
 
+def _padded(x: Tensor, kernel: Sequence[int], stride: Sequence[int]) -> Tensor:
+    """x with zeros around it, at most one row and column more at the end than at the beginning."""
+    down, across = (max(0, (-(-n // s) - 1) * s + k - n) for n, k, s in zip(x.shape[2:], kernel, stride, strict=True))
+    return F.pad(x, (across // 2, across - across // 2, down // 2, down - down // 2))
+
+
 def _pair(value: Any) -> tuple[int, int]:
     """What torch says is a tuple of any length, or a string."""
     rows, columns = value
@@ -133,7 +140,10 @@ def _pair(value: Any) -> tuple[int, int]:
 
 
 def with_fast_gradients(network: nn.Module) -> None:
-    """Put a `Depthwise` in the place of every depthwise convolution in 2-D of `network` that it can stand for."""
+    """Put a `Depthwise` in the place of every depthwise convolution of `network`, timm's or torch's own, that it can
+    stand for."""
+    from timm.layers import Conv2dSame  # here, not above: an optional extra, which whoever calls this has
+
     for name, module in list(network.named_modules()):
         if (
             type(module) in (nn.Conv2d, Conv2dSame)
@@ -143,4 +153,4 @@ def with_fast_gradients(network: nn.Module) -> None:
             and not isinstance(module.padding, str)
             and all(p < k for p, k in zip(module.padding, module.kernel_size, strict=True))
         ):
-            network.set_submodule(name, Depthwise(module))
+            network.set_submodule(name, Depthwise(module, same=isinstance(module, Conv2dSame)))

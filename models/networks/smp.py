@@ -12,6 +12,7 @@ from torch.utils._pytree import tree_iter
 
 from models.networks import network
 from models.networks.blocks import pad_to_period, widened
+from models.networks.depthwise import with_fast_gradients
 from models.networks.interfaces import Network, Normalisation
 from plumbing.messages import needs, printable
 from upsample.models.swapping.interpolations import Enlarge
@@ -146,8 +147,6 @@ def _body(channels: int, classes: int, architecture: str, encoder: str, pretrain
     except ImportError:
         raise ValueError(needs("model=smp", "smp", "segmentation-models-pytorch")) from None
     import timm  # which smp brings
-
-    from models.networks.depthwise import with_fast_gradients  # which needs timm
 
     timms = encoder.startswith("tu-")
     known = [*smp.encoders.get_encoder_names(), *(f"tu-{name}" for name in timm.list_models())]

@@ -157,10 +157,26 @@ def test_what_a_user_types_builds(command: str, period: int, trained: bool) -> N
     assert (network.normalisation is not None) == trained
 
 
-@pytest.mark.parametrize("overrides", [["encoder=resnet"], ["model=deeplab"], ["encoder=timm", "model=deeplab"]])
-def test_a_resnet_brings_its_learning_rate_and_the_users_word_counts(overrides: list[str]) -> None:
-    assert configuration(*overrides)["task"]["lr"] == 3e-4
-    assert configuration(*overrides, "task.lr=1e-3")["task"]["lr"] == 1e-3
+@pytest.mark.parametrize(
+    ("overrides", "rate", "epochs"),
+    [
+        ([], 3e-3, 4),
+        (["encoder=resnet"], 3e-4, 1),
+        (["encoder=timm"], 3e-4, 1),
+        (["encoder=efficientnet_lite0"], 1e-3, 1),
+        (["model=smp"], 3e-4, 1),
+        (["model=deeplab"], 1e-3, 3),
+        (["model=deeplab", "encoder=timm"], 1e-3, 3),
+        (["model=deeplab", "encoder=plain"], 1e-3, 3),
+        (["task=regression", "data=earth_elevation", "encoder=resnet"], 3e-4, 1),
+    ],
+)
+def test_a_network_brings_its_rate_and_length_and_the_users_word_counts(
+    overrides: list[str], rate: float, epochs: int
+) -> None:
+    found = configuration(*overrides)
+    assert (found["task"]["lr"], found["trainer"]["min_epochs"]) == (rate, epochs)
+    assert configuration(*overrides, "task.lr=2e-3")["task"]["lr"] == 2e-3
 
 
 def test_unknown_names_are_refused_with_the_choices() -> None:

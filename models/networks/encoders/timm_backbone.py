@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from models.networks.depthwise import with_fast_gradients
 from models.networks.encoders import encoder
 from models.networks.interfaces import Encoder, Normalisation, OutputStride
 from plumbing.messages import needs
@@ -46,8 +47,6 @@ class TimmBackbone(Encoder):
                 f"timm's {name} cannot be an encoder with output_stride={output_stride}"
                 f"{' and pretrained=true' if pretrained else ''} ({str(error) or type(error).__name__})"
             ) from error
-        from models.networks.depthwise import with_fast_gradients  # which needs timm
-
         with_fast_gradients(self.body)
         info: Any = self.body.feature_info
         last = {stride: i for i, stride in enumerate(info.reduction())}

@@ -35,7 +35,7 @@ def test_gradients_are_those_of_torch(kind: type[nn.Conv2d], kernel: int, stride
     else:
         padding = tuple(k // 2 for k in nn.Conv2d(1, 1, kernel).kernel_size)
     plain = kind(6, 6, kernel, stride, padding, groups=6, bias=bias)
-    fast = Depthwise(copy.deepcopy(plain))
+    fast = Depthwise(copy.deepcopy(plain), same)
     for height, width in ((12, 17), (9, 10)):
         x = torch.randn(3, 6, height, width)
         for one, other in zip(gradients(fast, x), gradients(plain, x), strict=True):

@@ -49,7 +49,7 @@ class Noise:
 def segmentation(inference: dict[str, Any], **options: Any) -> Segmentation:
     torch.manual_seed(0)
     given = yaml.safe_load(CONF.read_text())
-    for key in ("name", "crop", "test_crop", "batch_size"):
+    for key in ("defaults", "name", "crop", "test_crop", "batch_size"):
         del given[key]
     config = {
         "model": {"name": "unet"},

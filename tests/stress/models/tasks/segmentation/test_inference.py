@@ -26,7 +26,7 @@ info = LabelledImages("large", (0.5,) * 3, (0.25,) * 3, names, [(0, 0, 0)] * cla
 encoder = {"family": "plain", "width": 16, "depth": 3}
 network = models.build({"model": {"name": "unet"}, "encoder": encoder, "upsample": {"name": "deconv"}}, 3, classes)
 options = yaml.safe_load(Path("conf/task/segmentation.yaml").read_text())
-for key in ("name", "crop", "test_crop", "batch_size"):
+for key in ("defaults", "name", "crop", "test_crop", "batch_size"):
     del options[key]
 task = Segmentation(network, info, **options).eval()
 with torch.no_grad():
