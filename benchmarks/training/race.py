@@ -92,7 +92,7 @@ class ToScore(Callback):
         if trainer.global_step % self.race.every:
             return
         self.spent += time.perf_counter() - self.began
-        if self.score(task, trainer.datamodule) >= self.race.score:  # type: ignore[attr-defined]
+        if self.score(task, trainer.datamodule) >= self.race.score:  # type: ignore[attr-defined]  # which fit sets
             self.seconds, trainer.should_stop = self.spent, True
         self.began = time.perf_counter()
 

@@ -6,7 +6,7 @@ of a layer of stride 1, whose output's gradient is zero between the strides; the
 kernels, each of some of the taps and of the pixels that these see.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from itertools import product
 from typing import Any
 
@@ -101,36 +101,26 @@ class Depthwise(nn.Conv2d):
     Its values, its names in a state dict and, outside of training in bfloat16 on a CPU, its every operation are those
     of `like`.
 
-    same  whether it pads as TensorFlow does, so that ceil(H / stride) rows and likewise columns come out
+    pad  pads x by kernel, stride and dilation first, as timm's `pad_same` does like TensorFlow; None: as `like` pads
     """
 
-    def __init__(self, like: nn.Conv2d, same: bool = False) -> None:
+    def __init__(self, like: nn.Conv2d, pad: Callable[..., Tensor] | None = None) -> None:
         channels, bias = like.in_channels, like.bias is not None
         kernel, stride, padding = map(_pair, (like.kernel_size, like.stride, like.padding))
         super().__init__(channels, channels, kernel, stride, padding, groups=channels, bias=bias, device="meta")
-        self.weight, self.bias = like.weight, like.bias
-        self.same = same
+        self.weight, self.bias, self.pad = like.weight, like.bias, pad
 
     def forward(self, x: Tensor) -> Tensor:
         """x (N, C, H, W) to (N, C, H', W')."""
-        if self.same:
-            x = _padded(x, self.kernel_size, self.stride)
-        padding = [0, 0] if self.same else [*self.padding]
-        weight, bias = self.weight, self.bias
-        if x.device.type != "cpu" or not torch.is_grad_enabled() or torch.compiler.is_compiling():
-            return F.conv2d(x, weight, bias, self.stride, padding, groups=self.groups)
-        if torch.is_autocast_enabled("cpu"):
-            x, weight = (t.to(torch.get_autocast_dtype("cpu")) for t in (x, weight))
-        if x.dtype != torch.bfloat16:
-            return F.conv2d(x, weight, bias, self.stride, padding, groups=self.groups)
-        y = Gradients.apply(x, weight, [*self.stride], padding)
-        return y if bias is None else y + bias.to(y.dtype).view(-1, 1, 1)
-
-
-def _padded(x: Tensor, kernel: Sequence[int], stride: Sequence[int]) -> Tensor:
-    """x with zeros around it, at most one row and column more at the end than at the beginning."""
-    down, across = (max(0, (-(-n // s) - 1) * s + k - n) for n, k, s in zip(x.shape[2:], kernel, stride, strict=True))
-    return F.pad(x, (across // 2, across - across // 2, down // 2, down - down // 2))
+        if self.pad is not None:
+            x = self.pad(x, [*self.kernel_size], [*self.stride], [*self.dilation])
+        padding = [*_pair(self.padding)]
+        dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else x.dtype
+        trained = torch.is_grad_enabled() and not torch.compiler.is_compiling()
+        if x.device.type != "cpu" or dtype != torch.bfloat16 or not trained:
+            return F.conv2d(x, self.weight, self.bias, self.stride, padding, groups=self.groups)
+        y = Gradients.apply(x.to(dtype), self.weight.to(dtype), [*self.stride], padding)
+        return y if self.bias is None else y + self.bias.to(dtype).view(-1, 1, 1)
 
 
 def _pair(value: Any) -> tuple[int, int]:
@@ -142,7 +132,7 @@ def _pair(value: Any) -> tuple[int, int]:
 def with_fast_gradients(network: nn.Module) -> None:
     """Put a `Depthwise` in the place of every depthwise convolution of `network`, timm's or torch's own, that it can
     stand for."""
-    from timm.layers import Conv2dSame  # here, not above: an optional extra, which whoever calls this has
+    from timm.layers import Conv2dSame, pad_same  # here, not above: an optional extra, which whoever calls this has
 
     for name, module in list(network.named_modules()):
         if (
@@ -153,4 +143,4 @@ def with_fast_gradients(network: nn.Module) -> None:
             and not isinstance(module.padding, str)
             and all(p < k for p, k in zip(module.padding, module.kernel_size, strict=True))
         ):
-            network.set_submodule(name, Depthwise(module, same=isinstance(module, Conv2dSame)))
+            network.set_submodule(name, Depthwise(module, pad_same if isinstance(module, Conv2dSame) else None))
